@@ -1,0 +1,3 @@
+//! `ochre-cli`: the interactive client.
+#![forbid(unsafe_code)]
+fn main() {}

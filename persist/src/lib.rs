@@ -1,0 +1,2 @@
+//! RDB and AOF: readers, writers and repair.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Replication: primary and replica state machines, sans I/O.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Scripts and function libraries, behind a host trait.
+#![forbid(unsafe_code)]

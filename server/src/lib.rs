@@ -1,0 +1,2 @@
+//! The Ochre server as a library.
+#![forbid(unsafe_code)]

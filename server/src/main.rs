@@ -1,0 +1,3 @@
+//! `ochre-server`.
+#![forbid(unsafe_code)]
+fn main() {}
