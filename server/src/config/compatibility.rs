@@ -1,0 +1,80 @@
+//! Everything that `compatibility-level` switches. Nothing else in the server asks for a version.
+
+use super::codec::Choice;
+
+/// The version whose behaviour is followed where versions disagree.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// Redis 7.0.
+    V7_0,
+    /// Redis 7.2.
+    V7_2,
+    /// Redis 7.2 with the defaults and additions of Valkey.
+    Native,
+}
+
+impl Choice for Level {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("7.0", Self::V7_0), ("7.2", Self::V7_2), ("native", Self::Native)];
+}
+
+impl Level {
+    /// Whether a list is a quicklist from its first element on, where later versions begin with a listpack.
+    #[must_use]
+    pub fn small_lists_are_quicklists(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// Whether a small set of strings is a hash table, where later versions have a listpack.
+    #[must_use]
+    pub fn small_sets_are_hashtables(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// The version of RDB that is written.
+    #[must_use]
+    pub fn rdb_version(self) -> u32 {
+        match self {
+            Self::V7_0 => 10,
+            Self::V7_2 | Self::Native => 11,
+        }
+    }
+
+    /// Whether the error for a script that has written, and so cannot be killed, is the one of 7.0.
+    #[must_use]
+    pub fn old_unkillable_text(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// Whether floating-point replies are printed with 17 digits, where later versions print the shortest text that
+    /// reads back.
+    #[must_use]
+    pub fn prints_17_digits(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// Whether error texts that changed after 7.0 are the old ones.
+    #[must_use]
+    pub fn old_error_texts(self) -> bool {
+        self == Self::V7_0
+    }
+}
+
+/// Directives whose default at `level` is not the declared one, which is that of `native`.
+pub(super) fn changed_defaults(level: Level) -> &'static [(&'static str, &'static str)] {
+    const REDIS: &[(&str, &str)] = &[
+        ("lazyfree-lazy-eviction", "no"),
+        ("lazyfree-lazy-expire", "no"),
+        ("lazyfree-lazy-server-del", "no"),
+        ("lazyfree-lazy-user-del", "no"),
+        ("lazyfree-lazy-user-flush", "no"),
+        ("replica-lazy-flush", "no"),
+        ("repl-backlog-size", "1mb"),
+        ("syslog-ident", "redis"),
+        ("hide-user-data-from-log", "no"),
+    ];
+    match level {
+        Level::V7_0 | Level::V7_2 => REDIS,
+        Level::Native => &[],
+    }
+}

@@ -1,0 +1,81 @@
+//! Snapshots and the append-only file.
+
+macro_rules! persistence_directives {
+    ($next:ident $($rest:ident)* => $($gathered:tt)*) => { $next! { $($rest)* => $($gathered)*
+        "Persistence" {
+            /// After how many seconds with how many writes the data set is saved; empty is never.
+            save: Vec<SavePoint> = Save, kept("takes effect with persistence");
+
+            /// File of the snapshot.
+            dbfilename: String = Text::new("dump.rdb").checked(db_file_name),
+                kept("takes effect with persistence").protected();
+
+            /// Whether strings in the snapshot are compressed.
+            rdbcompression: bool = Switch(true), kept("takes effect with persistence");
+
+            /// Whether the snapshot ends in a checksum.
+            rdbchecksum: bool = Switch(true), kept("takes effect with persistence").immutable();
+
+            /// Whether snapshots of unknown versions are tried.
+            rdb_version_check: RdbVersionCheck = Pick(RdbVersionCheck::Strict),
+                kept("takes effect with persistence").origin(Origin::Valkey);
+
+            /// Whether the snapshot reaches the disk bit by bit.
+            rdb_save_incremental_fsync: bool = Switch(true), kept("takes effect with persistence");
+
+            /// Whether snapshots are removed that only served a replica.
+            rdb_del_sync_files: bool = Switch(false), kept("takes effect with persistence");
+
+            /// Microseconds to wait after each key that is saved, for tests.
+            rdb_key_save_delay: i32 = Int::new(0, INT_MIN, INT_MAX), kept("takes effect with persistence").hidden();
+
+            /// Microseconds to wait after each key that is loaded, for tests.
+            key_load_delay: i32 = Int::new(0, INT_MIN, INT_MAX), kept("takes effect with persistence").hidden();
+
+            /// Bytes that are loaded between two looks at the clients.
+            loading_process_events_interval_bytes: u32 = Int::new(2_097_152, 1024, INT_MAX),
+                kept("takes effect with persistence").hidden();
+
+            /// Whether writes are refused after a snapshot has failed.
+            stop_writes_on_bgsave_error: bool = Switch(true), kept("takes effect with persistence");
+
+            /// Whether every write goes to the append-only file.
+            appendonly: bool = Switch(false), not_yet("the append-only file").deny_loading();
+
+            /// Base name of its files.
+            appendfilename: String = Text::new("appendonly.aof").checked(append_file_name),
+                kept("takes effect with persistence").immutable();
+
+            /// Directory of its files.
+            appenddirname: String = Text::new("appendonlydir").checked(append_directory_name),
+                kept("takes effect with persistence").immutable();
+
+            /// When it reaches the disk.
+            appendfsync: AppendFsync = Pick(AppendFsync::EverySec), kept("takes effect with persistence");
+
+            /// Whether it is left to the system while a snapshot is written.
+            no_appendfsync_on_rewrite: bool = Switch(false), kept("takes effect with persistence");
+
+            /// Growth in percent after which it is rewritten; 0 is never.
+            auto_aof_rewrite_percentage: u32 = Int::new(100, 0, INT_MAX), kept("takes effect with persistence");
+
+            /// Size below which it is not rewritten.
+            auto_aof_rewrite_min_size: u64 = Memory::new(64 << 20, 0, LONG_MAX), kept("takes effect with persistence");
+
+            /// Whether a file with a torn end is loaded.
+            aof_load_truncated: bool = Switch(true), kept("takes effect with persistence");
+
+            /// Whether its base is a snapshot.
+            aof_use_rdb_preamble: bool = Switch(true), kept("takes effect with persistence");
+
+            /// Whether it notes the time.
+            aof_timestamp_enabled: bool = Switch(false), kept("takes effect with persistence");
+
+            /// Whether a rewrite reaches the disk bit by bit.
+            aof_rewrite_incremental_fsync: bool = Switch(true), kept("takes effect with persistence");
+
+            /// Whether replaced files are kept.
+            aof_disable_auto_gc: bool = Switch(false), kept("takes effect with persistence").hidden();
+        }
+    }};
+}

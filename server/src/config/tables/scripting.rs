@@ -1,0 +1,18 @@
+//! Scripts.
+
+macro_rules! scripting_directives {
+    ($next:ident $($rest:ident)* => $($gathered:tt)*) => { $next! { $($rest)* => $($gathered)*
+        "Scripting" {
+            /// Milliseconds after which a script counts as busy; 0 is never.
+            busy_reply_threshold: u64 = Int::new(5000, 0, i64::MAX),
+                kept("takes effect with scripts").aliases(&["lua-time-limit"]);
+
+            /// Whether scripts may call what Lua has deprecated.
+            lua_enable_deprecated_api: bool = Switch(false), not_yet("scripts").hidden().immutable();
+
+            /// Whether scripts may call what is not safe.
+            lua_enable_insecure_api: bool = Switch(false),
+                not_yet("scripts").hidden().immutable().origin(Origin::Valkey);
+        }
+    }};
+}
