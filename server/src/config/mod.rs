@@ -6,6 +6,8 @@
 //! Everything here is a function of its arguments: `set` returns a new snapshot and names the [`Effect`]s, which the
 //! server applies. Only the loader and the rewriter touch files.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
 mod codec;
 mod command_line;
 mod compatibility;

@@ -112,6 +112,8 @@ pub(super) fn names(directive: &'static Directive) -> impl Iterator<Item = &'sta
 }
 
 /// A field's name as a directive's: `maxmemory_policy` is `maxmemory-policy`.
+// A constant: what is out of bounds here does not compile.
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 const fn dashed<const N: usize>(field: &str) -> [u8; N] {
     let bytes = field.as_bytes();
     let mut out = [0; N];

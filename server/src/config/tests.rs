@@ -139,6 +139,54 @@ fn set_errors_are_those_of_redis() {
         (&[("port", "x")], failed("port", "argument couldn't be parsed into an integer")),
         (&[("activerehashing", "1")], failed("activerehashing", "argument must be 'yes' or 'no'")),
         (&[("save", "1")], failed("save", "Invalid save parameters")),
+        (&[("save", "10  1")], failed("save", "Invalid save parameters")),
+        (
+            &[("latency-tracking-info-percentiles", "50  99")],
+            failed("latency-tracking-info-percentiles", "Invalid latency-tracking-info-percentiles parameters"),
+        ),
+        (
+            &[("latency-tracking-info-percentiles", "inf")],
+            failed(
+                "latency-tracking-info-percentiles",
+                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]",
+            ),
+        ),
+        (
+            &[("client-output-buffer-limit", "master 1 1 1")],
+            failed("client-output-buffer-limit", "Invalid client class specified in buffer limit configuration."),
+        ),
+        (
+            &[("client-output-buffer-limit", "normal 1 1")],
+            failed("client-output-buffer-limit", "Wrong number of arguments in buffer limit configuration."),
+        ),
+        (
+            &[("client-output-buffer-limit", "slave x 1 1")],
+            failed(
+                "client-output-buffer-limit",
+                "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+            ),
+        ),
+        (&[("maxmemory", " 1")], failed("maxmemory", "argument must be a memory value")),
+        (
+            &[("proto-max-bulk-len", "1")],
+            failed("proto-max-bulk-len", "argument must be between 1048576 and 9223372036854775807 inclusive"),
+        ),
+        (
+            &[("shutdown-on-sigint", "save nosave")],
+            failed("shutdown-on-sigint", "shutdown options SAVE and NOSAVE can't be used simultaneously"),
+        ),
+        (
+            &[("proc-title-template", "{server-mode} ")],
+            failed("proc-title-template", "template format is invalid or contains unknown variables"),
+        ),
+        (
+            &[("oom-score-adj-values", "1 2 x")],
+            failed("oom-score-adj-values", "Invalid oom-score-adj-values, elements must be between -2000 and 2000."),
+        ),
+        (
+            &[("cluster-announce-hostname", "a b")],
+            failed("cluster-announce-hostname", "Hostnames may only contain alphanumeric characters, hyphens or dots"),
+        ),
         (
             &[("appendonly", "yes")],
             failed("appendonly", "appendonly is not supported yet: it needs the append-only file"),
@@ -185,7 +233,14 @@ fn special_values_are_shown_as_redis_does() {
     let config = Config::default();
     let after = |name: &str, value: &str| shown(&try_set(&config, &[(name, value)]).unwrap().config, name);
     assert_eq!(after("notify-keyspace-events", "KEA"), "AKE");
+    assert_eq!(after("notify-keyspace-events", "KEAn"), "AKE");
+    assert_eq!(after("notify-keyspace-events", "KEmn"), "nKEm");
     assert_eq!(after("notify-keyspace-events", "lKm"), "lKm");
+    assert_eq!(after("latency-tracking-info-percentiles", "50.0 99.9990000001 1e1"), "50 99.999 10");
+    assert_eq!(after("save", "10 "), "10 0");
+    assert_eq!(after("save", "+10 1"), "10 1");
+    assert_eq!(after("maxmemory", ""), "0");
+    assert_eq!(after("hz", "0"), "1");
     assert_eq!(after("shutdown-on-sigint", "nosave force now"), "nosave now force");
     assert_eq!(
         after("client-output-buffer-limit", "replica 1mb 0 60"),

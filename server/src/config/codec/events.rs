@@ -95,23 +95,22 @@ impl Codec for NotifyEvents {
     }
 
     fn render(&self, value: &KeyspaceEvents) -> Vec<u8> {
-        let all = value.contains(KeyspaceEvents::ALL);
-        let mut letters = if all { vec![b'A'] } else { Vec::new() };
-        for (letter, class) in CLASSES {
-            // Redis leaves a lone `n` out of the short form, which would lose it in a rewritten file.
-            let covered = all && KeyspaceEvents::ALL.contains(*class);
-            if value.contains(*class) && !covered {
-                letters.push(*letter);
-            }
-        }
-        letters
+        // Redis does not show `n` beside `A`.
+        letters(*value, KeyspaceEvents::ALL.with(KeyspaceEvents::NEW))
     }
 
     fn written(&self, value: &KeyspaceEvents, default: &KeyspaceEvents) -> Vec<Written> {
-        vec![Written { arguments: quote(&self.render(value)), forced: value != default }]
+        vec![Written { arguments: quote(&letters(*value, KeyspaceEvents::ALL)), forced: value != default }]
     }
 
     fn shape(&self) -> String {
         "letters out of Ag$lshzxeKEtmdn".to_owned()
     }
+}
+
+/// The letters of a set; what `covered` holds is left out where `A` stands.
+fn letters(set: KeyspaceEvents, covered: KeyspaceEvents) -> Vec<u8> {
+    let all = set.contains(KeyspaceEvents::ALL);
+    let rest = CLASSES.iter().filter(|(_, class)| set.contains(*class) && !(all && covered.contains(*class)));
+    all.then_some(b'A').into_iter().chain(rest.map(|(letter, _)| *letter)).collect()
 }

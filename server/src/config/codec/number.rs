@@ -129,7 +129,7 @@ impl<T: Whole> Codec for Memory<T> {
 pub enum SizeOrPercent {
     /// Bytes; 0 is no limit.
     Bytes(u64),
-    /// Percent, up to 100.
+    /// Percent, 1 to 100.
     Percent(u8),
 }
 
@@ -155,7 +155,9 @@ impl Codec for MemoryOrPercent {
         let percent = word.strip_suffix(b"%").and_then(strict_integer).filter(|number| *number >= 0);
         match percent.map(u8::try_from) {
             None => Err("argument must be a memory or percent value".to_owned()),
-            Some(Ok(number @ 0..=100)) => Ok(SizeOrPercent::Percent(number)),
+            // No percentage is no limit.
+            Some(Ok(0)) => Ok(SizeOrPercent::Bytes(0)),
+            Some(Ok(number @ 1..=100)) => Ok(SizeOrPercent::Percent(number)),
             Some(_) => Err("percentage argument must be less or equal to 100".to_owned()),
         }
     }
@@ -163,7 +165,6 @@ impl Codec for MemoryOrPercent {
     fn render(&self, value: &SizeOrPercent) -> Vec<u8> {
         match value {
             SizeOrPercent::Bytes(bytes) => bytes.to_string().into_bytes(),
-            SizeOrPercent::Percent(0) => b"0".to_vec(),
             SizeOrPercent::Percent(percent) => format!("{percent}%").into_bytes(),
         }
     }
