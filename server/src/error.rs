@@ -1,0 +1,129 @@
+//! Every error text that goes over the wire, in one place.
+
+use crate::context::Context;
+use ochre_resp::reply::ReplyWriter;
+
+/// What a handler returns: its reply is written, or this error is to be.
+pub type CommandResult = Result<(), CommandError>;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum CommandError {
+    /// A fixed text, code word first.
+    Text(&'static str),
+    /// A text made for the occasion, code word first.
+    Message(String),
+    /// The engine refused.
+    Store(ochre_store::Error),
+    /// A walking handler found this shard locked and has done nothing yet: run it again once the shard is free.
+    Contended(usize),
+}
+
+impl CommandError {
+    /// The text, code word first, without the leading `-`.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            CommandError::Text(text) => (*text).into(),
+            CommandError::Message(text) => text.as_str().into(),
+            CommandError::Store(error) => store_text(error).into(),
+            CommandError::Contended(_) => "ERR the data is locked".into(),
+        }
+    }
+    /// The code word, by which INFO errorstats counts.
+    pub fn code(&self) -> String {
+        self.text().split(' ').next().unwrap_or_default().to_owned()
+    }
+    /// Writes the error as a reply.
+    pub fn write(&self, reply: &mut ReplyWriter<'_>) {
+        reply.error(&self.text());
+    }
+}
+
+impl From<ochre_store::Error> for CommandError {
+    fn from(error: ochre_store::Error) -> CommandError {
+        CommandError::Store(error)
+    }
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: CommandError = CommandError::Text($text);)*
+    };
+}
+
+texts! {
+    /// The arguments do not fit the grammar.
+    SYNTAX = "ERR syntax error";
+    /// Not a 64-bit integer.
+    NOT_INTEGER = "ERR value is not an integer or out of range";
+    /// Not a floating-point number.
+    NOT_FLOAT = "ERR value is not a valid float";
+    /// The value holds another type.
+    WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    /// The key does not exist, and must.
+    NO_SUCH_KEY = "ERR no such key";
+    /// An offset that does not fit.
+    OUT_OF_RANGE = "ERR value is out of range";
+    /// A negative number where none may be.
+    NOT_POSITIVE = "ERR value is out of range, must be positive";
+    /// SELECT and the like.
+    DB_OUT_OF_RANGE = "ERR DB index is out of range";
+    /// SELECT and the like.
+    DB_INVALID = "ERR invalid DB index";
+    /// No password given yet.
+    NO_AUTH = "NOAUTH Authentication required.";
+    /// Memory over its limit.
+    OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+    /// Source and destination are the same.
+    SAME_OBJECT = "ERR source and destination objects are the same";
+    /// maxclients.
+    MAX_CLIENTS = "ERR max number of clients reached";
+}
+
+fn store_text(error: &ochre_store::Error) -> &'static str {
+    use ochre_store::Error;
+    match error {
+        Error::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+        Error::NotInteger => "ERR value is not an integer or out of range",
+        Error::NotFloat => "ERR value is not a valid float",
+        Error::Overflow => "ERR increment or decrement would overflow",
+        Error::NanOrInfinity => "ERR increment would produce NaN or Infinity",
+        Error::OutOfRange => "ERR index out of range",
+        Error::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+        Error::NotLocked => "ERR the command reached for a key that it had not declared",
+        _ => "ERR the operation failed",
+    }
+}
+
+/// Wrong number of arguments, for the command or subcommand of that full name (`client|kill`).
+pub fn wrong_arity(full_name: &str) -> CommandError {
+    CommandError::Message(format!("ERR wrong number of arguments for '{full_name}' command"))
+}
+
+/// An expiry that is negative, zero where it may not be, or overflows.
+pub fn invalid_expire(full_name: &str) -> CommandError {
+    CommandError::Message(format!("ERR invalid expire time in '{full_name}' command"))
+}
+
+/// No such command; shows the name and some arguments, cut at 128 bytes each and in all.
+pub fn unknown_command(argv: crate::args::Argv<'_>) -> CommandError {
+    let mut arguments = String::new();
+    for argument in argv.iter().skip(1) {
+        if arguments.len() >= 128 {
+            break;
+        }
+        let room = 128 - arguments.len();
+        arguments.push_str(&format!("'{}' ", String::from_utf8_lossy(&argument[..argument.len().min(room)])));
+    }
+    let name = argv.at(0);
+    let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
+    CommandError::Message(format!("ERR unknown command '{name}', with args beginning with: {arguments}"))
+}
+
+/// No such subcommand of a container.
+pub fn unknown_subcommand(context: &Context<'_>) -> CommandError {
+    let name = context.argv.at(1);
+    let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
+    let parent = context.command.spec.name.to_ascii_uppercase();
+    CommandError::Message(format!("ERR unknown subcommand '{name}'. Try {parent} HELP."))
+}

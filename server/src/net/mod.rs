@@ -1,0 +1,14 @@
+//! The network side: listeners, workers, connections.
+
+mod accept;
+mod batch;
+mod connection;
+pub mod listen;
+mod output;
+pub mod sockopt;
+mod stream;
+mod worker;
+
+pub use accept::Acceptor;
+pub(crate) use batch::KeyHash;
+pub use worker::{Incoming, Worker, WorkerPool};
