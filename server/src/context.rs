@@ -3,9 +3,11 @@
 use crate::args::Argv;
 use crate::client::Client;
 use crate::command::Command;
+use crate::net::Worker;
 use crate::server::Server;
 use ochre_resp::reply::ReplyWriter;
-use ochre_store::{Key, Txn};
+use ochre_store::sync::{ShardSet, Slice};
+use ochre_store::{Access, Clock, Key, Shard, Txn};
 
 /// One execution of one command. Fields are public so that a handler can borrow the data and the reply side by side.
 pub struct Context<'c> {
@@ -23,6 +25,8 @@ pub struct Context<'c> {
     pub reply: ReplyWriter<'c>,
     /// Hashes of the arguments that are keys, made when the batch was decoded; parallel to the arguments.
     pub(crate) hashes: &'c [crate::net::KeyHash],
+    pub(crate) slice: &'c Slice<'c, Shard>,
+    pub(crate) worker: &'c Worker,
     /// Things only the connection can do, once the command is over.
     pub after: &'c mut After,
 }
@@ -34,6 +38,17 @@ pub struct After {
     pub close: bool,
     /// End the process this way.
     pub shutdown: Option<crate::shutdown::ShutdownRequest>,
+    /// Arguments that no log may show, by index.
+    pub redacted: Vec<usize>,
+    /// Take effect only once the locks are released.
+    pub barrier: bool,
+}
+
+impl After {
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        self.close || self.barrier || self.shutdown.is_some() || !self.redacted.is_empty()
+    }
 }
 
 impl<'c> Context<'c> {

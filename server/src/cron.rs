@@ -10,7 +10,7 @@ pub(crate) async fn run(worker: Rc<Worker>) {
         let hz = u64::from(worker.config().hz.clamp(1, 500));
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
         worker.sweep();
-        crate::memory::expire_some(&worker).await;
+        crate::memory::expire_some(&worker);
         worker.member.publish_memory();
     }
 }

@@ -9,7 +9,7 @@ use crate::pause::PauseKind;
 use crate::server::Attention;
 use crate::client::ReplyMode;
 use ochre_store::sync::{Guard, ShardSet, Slice};
-use ochre_store::{Clock, Shard, Txn};
+use ochre_store::{Access, Clock, Shard, Txn};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Why [`run`] stopped.
@@ -36,8 +36,7 @@ pub(crate) fn run<'w>(
 ) -> Step {
     let mut held = held;
     let mut under_lock = 0;
-    let Some(mut slice) = worker.member.enter() else {
-        drop(held);
+    let Some(mut slice) = worker.member.party().enter() else {
         return Step::NeedShards(ShardSet::EMPTY);
     };
     let mut tick = worker.ticks.now();
@@ -55,7 +54,8 @@ pub(crate) fn run<'w>(
         };
         if slice.is_over() {
             held = None;
-            slice = match worker.member.enter() {
+            drop(slice);
+            slice = match worker.member.party().enter() {
                 Some(slice) => slice,
                 None => return Step::NeedShards(ShardSet::EMPTY),
             };
@@ -184,14 +184,15 @@ fn execute<'w>(
     let bytes: &[u8] = if *inline { decoder.inline_bytes() } else { query };
     let argv = batch.argv(queued, bytes);
     let protocol = client.protocol;
-    let clock = Clock { now_ms: worker.now_ms(), no_touch: client.no_touch && !command.has(Flags::WRITE) };
+    let clock = Clock { now_ms: worker.now_ms() };
+    let access = Access { no_touch: client.no_touch, ..Access::default() };
     let result = {
         let mut context = Context {
             server,
             worker,
             command,
             argv,
-            txn: Txn::new(&server.store, guard, clock, &mut effects),
+            txn: Txn::new(&server.store, guard, clock, &mut effects, access),
             reply: output.reply(protocol),
             hashes: batch.hashes(queued),
             slice,
@@ -246,7 +247,9 @@ fn settle_after(
     let server = &*worker.server;
     let argv: Argv<'_> = connection.batch.argv(queued, connection.argument_bytes());
     let client = &connection.client;
-    worker.account_slow(client, command, argv, &after, nanos);
+    if nanos >= worker.slow_nanos() {
+        worker.account_slow(client, command, argv, &after.redacted, nanos);
+    }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
         server.monitors.feed(&client.handle, db, argv, crate::clock::unix_us());

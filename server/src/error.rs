@@ -1,6 +1,5 @@
 //! Every error text that goes over the wire, in one place.
 
-use crate::context::Context;
 use ochre_resp::reply::ReplyWriter;
 
 /// What a handler returns: its reply is written, or this error is to be.
@@ -33,9 +32,16 @@ impl CommandError {
     pub fn code(&self) -> String {
         self.text().split(' ').next().unwrap_or_default().to_owned()
     }
+    /// The text of an error that is not of the occasion.
+    pub fn into_text(self) -> std::borrow::Cow<'static, str> {
+        match self {
+            CommandError::Text(text) => text.into(),
+            other => other.text().into_owned().into(),
+        }
+    }
     /// Writes the error as a reply.
     pub fn write(&self, reply: &mut ReplyWriter<'_>) {
-        reply.error(&self.text());
+        reply.error(self.text().as_bytes());
     }
 }
 
@@ -78,6 +84,20 @@ texts! {
     SAME_OBJECT = "ERR source and destination objects are the same";
     /// maxclients.
     MAX_CLIENTS = "ERR max number of clients reached";
+    /// Protected mode.
+    PROTECTED_MODE = "DENIED Ochre is running in protected mode: no password is set for the default user, so only loopback and Unix sockets may connect. Set a password (requirepass), or turn protected mode off (CONFIG SET protected-mode no, from this host), or start the server with --protected-mode no.";
+    /// AUTH without a password to compare with.
+    AUTH_WITHOUT_PASSWORD = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
+    /// Wrong password or user.
+    WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled.";
+    /// HELLO with a version we do not speak.
+    NO_PROTOCOL = "NOPROTO unsupported protocol version";
+    /// HELLO with something that is no version.
+    PROTOCOL_NOT_INTEGER = "ERR Protocol version is not an integer or out of range";
+    /// HELLO before the password.
+    HELLO_NO_AUTH = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+    /// CLIENT SETNAME and HELLO SETNAME.
+    CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters.";
 }
 
 fn store_text(error: &ochre_store::Error) -> &'static str {
@@ -86,12 +106,13 @@ fn store_text(error: &ochre_store::Error) -> &'static str {
         Error::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
         Error::NotInteger => "ERR value is not an integer or out of range",
         Error::NotFloat => "ERR value is not a valid float",
-        Error::Overflow => "ERR increment or decrement would overflow",
+        Error::IncrementOverflow => "ERR increment or decrement would overflow",
         Error::NanOrInfinity => "ERR increment would produce NaN or Infinity",
         Error::OutOfRange => "ERR index out of range",
         Error::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
         Error::NotLocked => "ERR the command reached for a key that it had not declared",
-        _ => "ERR the operation failed",
+        Error::NoSuchKey => "ERR no such key",
+        Error::SameKey => "ERR source and destination objects are the same",
     }
 }
 
@@ -120,10 +141,18 @@ pub fn unknown_command(argv: crate::args::Argv<'_>) -> CommandError {
     CommandError::Message(format!("ERR unknown command '{name}', with args beginning with: {arguments}"))
 }
 
-/// No such subcommand of a container.
-pub fn unknown_subcommand(context: &Context<'_>) -> CommandError {
-    let name = context.argv.at(1);
+/// No such subcommand of the container `parent`.
+pub fn unknown_subcommand(parent: &str, name: &[u8]) -> CommandError {
     let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
-    let parent = context.command.spec.name.to_ascii_uppercase();
-    CommandError::Message(format!("ERR unknown subcommand '{name}'. Try {parent} HELP."))
+    CommandError::Message(format!("ERR unknown subcommand '{name}'. Try {} HELP.", parent.to_ascii_uppercase()))
+}
+
+/// An option of HELLO that does not exist or lacks its values.
+pub fn hello_option(option: &[u8]) -> CommandError {
+    CommandError::Message(format!("ERR Syntax error in HELLO option '{}'", String::from_utf8_lossy(option)))
+}
+
+/// The reply to a client that broke the protocol.
+pub fn protocol_error(error: &ochre_resp::ProtocolError) -> String {
+    format!("ERR Protocol error: {error}")
 }

@@ -1,7 +1,7 @@
 //! CLIENT PAUSE: holding clients back for a while.
 
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering::SeqCst};
 
 /// What is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,7 @@ pub struct Pause {
     kind: AtomicU8,
     until_ms: AtomicI64,
     change: Mutex<()>,
+    held_back: AtomicUsize,
 }
 
 impl Pause {
@@ -30,6 +31,18 @@ impl Pause {
         };
         self.until_ms.store(until_ms, SeqCst);
         self.kind.store(kind as u8, SeqCst);
+    }
+    /// A client is held back from now on.
+    pub(crate) fn enter(&self) {
+        self.held_back.fetch_add(1, SeqCst);
+    }
+    /// A client is not held back any more.
+    pub(crate) fn leave(&self) {
+        self.held_back.fetch_sub(1, SeqCst);
+    }
+    /// How many clients are held back.
+    pub fn held_back(&self) -> usize {
+        self.held_back.load(SeqCst)
     }
     /// Ends the pause.
     pub fn end(&self) {

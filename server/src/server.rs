@@ -9,6 +9,9 @@ use ochre_store::Store;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
+/// The version of Redis whose behaviour is the baseline; clients gate on it.
+pub const REDIS_VERSION: &str = "7.2.4";
+
 /// Everything that all connections share.
 pub struct Server {
     /// The data.
@@ -33,6 +36,7 @@ pub struct Server {
     pub process: ProcessInfo,
     /// SHUTDOWN, SIGTERM.
     pub shutdown: crate::shutdown::Shutdown,
+    reply_buffer_peak_reset_ms: AtomicI64,
     config: ArcSwap<Config>,
     config_version: AtomicU64,
     gate_epoch: AtomicU64,
@@ -103,6 +107,7 @@ impl Server {
             attention: Attention::default(),
             process,
             shutdown: Default::default(),
+            reply_buffer_peak_reset_ms: AtomicI64::new(Self::REPLY_BUFFER_PEAK_RESET_MS),
             config: ArcSwap::from_pointee(config),
             config_version: AtomicU64::new(1),
             gate_epoch: AtomicU64::new(1),
@@ -111,6 +116,17 @@ impl Server {
         Ok(server)
     }
 
+    /// After how long the peak of a reply buffer is forgotten.
+    pub const REPLY_BUFFER_PEAK_RESET_MS: i64 = 5000;
+
+    /// How long a peak of a reply buffer counts, in milliseconds; `None`: for ever (DEBUG REPLYBUFFER).
+    pub fn reply_buffer_peak_reset(&self) -> Option<i64> {
+        Some(self.reply_buffer_peak_reset_ms.load(Relaxed)).filter(|millis| *millis >= 0)
+    }
+    /// Sets [`Server::reply_buffer_peak_reset`].
+    pub fn set_reply_buffer_peak_reset(&self, millis: Option<i64>) {
+        self.reply_buffer_peak_reset_ms.store(millis.unwrap_or(-1), Relaxed);
+    }
     /// The configuration in force.
     pub fn config(&self) -> arc_swap::Guard<Arc<Config>> {
         self.config.load()

@@ -133,6 +133,17 @@ impl Stats {
     /// INFO errorstats stops naming codes beyond this many.
     pub const ERROR_CODES_MAX: usize = 128;
 
+    /// Counts an error reply by its code word.
+    pub fn count_error(&self, code: &str) {
+        let mut errors = self.errors_by_code.lock();
+        match errors.get_mut(code) {
+            Some(count) => *count += 1,
+            None if errors.len() < Self::ERROR_CODES_MAX => {
+                errors.insert(code.to_owned(), 1);
+            }
+            None => {}
+        }
+    }
     /// Adds a worker's statistics.
     pub fn register(&self, stats: Arc<WorkerStats>) {
         self.workers.write().push(stats);

@@ -52,6 +52,12 @@ impl Client {
             handle,
         }
     }
+    /// Changes the protocol of the replies to come.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
+        self.handle.published.protocol.store(version, std::sync::atomic::Ordering::Relaxed);
+    }
     /// The id CLIENT ID tells.
     pub fn id(&self) -> u64 {
         self.handle.id

@@ -353,7 +353,7 @@ impl CommandSpec {
         tips: &[],
         changed_in: &[],
         subcommands: &[],
-        handler: |context| Err(crate::error::unknown_subcommand(context)),
+        handler: |context| Err(crate::error::wrong_arity(&context.command.full_name)),
     };
 
     /// All ACL categories: the declared ones and those that the flags imply.

@@ -5,7 +5,7 @@ use crate::args::Argv;
 use crate::command::{Command, CommandId, CommandTable, LockClass, command_keys};
 use ochre_resp::request::Span;
 use ochre_store::sync::ShardSet;
-use ochre_store::{Key, Store};
+use ochre_store::{Key, Member, Store};
 
 /// The hash of an argument that is a key.
 #[derive(Clone, Copy, Default)]
@@ -22,7 +22,7 @@ impl KeyHash {
     }
     #[inline]
     pub(crate) fn key(self, bytes: &[u8]) -> Key<'_> {
-        Key::from_parts(bytes, self.hash, self.shard - 1)
+        Key::from_parts(bytes, self.hash, usize::from(self.shard - 1))
     }
 }
 
@@ -94,13 +94,11 @@ impl Batch {
     }
 
     /// Asks the processor for the memory that the look-ups of this batch will touch.
-    pub(crate) fn prefetch(&self, store: &Store, db: usize) {
-        for hash in self.hashes.iter().filter(|hash| hash.is_set()) {
-            store.prefetch_bucket(db, &hash.key(&[]));
-        }
-        for hash in self.hashes.iter().filter(|hash| hash.is_set()) {
-            store.prefetch_entry(db, &hash.key(&[]));
-        }
+    pub(crate) fn prefetch(&self, member: &Member, db: usize) {
+        let prefetch = member.prefetch();
+        let keys = || self.hashes.iter().filter(|hash| hash.is_set()).map(|hash| hash.key(&[]));
+        keys().for_each(|key| prefetch.bucket(db, &key));
+        keys().for_each(|key| prefetch.entry(db, &key));
     }
 }
 

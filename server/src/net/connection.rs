@@ -276,15 +276,15 @@ impl Connection {
     /// Executes the batch, parking where its shards are locked by others.
     async fn execute(&mut self, worker: &Worker) {
         if self.batch.len() > 1 {
-            self.batch.prefetch(&worker.server.store, self.client.db);
+            self.batch.prefetch(&worker.member, self.client.db);
         }
         let mut next = 0;
         let mut held = None;
         while next < self.batch.len() && self.closing == Closing::No {
             match crate::dispatch::run(self, worker, &mut next, held.take()) {
                 Step::Done => {}
-                Step::NeedShards(set) => held = Some(worker.member.lock(set).await),
-                Step::NeedAll => held = Some(worker.member.lock_all().await),
+                Step::NeedShards(set) => held = Some(worker.member.party().lock(set).await),
+                Step::NeedAll => held = Some(worker.member.party().lock_all().await),
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
             }
         }
@@ -376,7 +376,7 @@ impl Connection {
             self.query = smaller;
         }
         self.query_peak = self.query.len();
-        self.output.tidy(worker.now_ms());
+        self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset());
         self.flush(worker);
     }
 

@@ -10,5 +10,7 @@ mod stream;
 mod worker;
 
 pub use accept::Acceptor;
-pub(crate) use batch::KeyHash;
+pub(crate) use batch::{KeyHash, Queued};
+pub(crate) use connection::{Closing, Connection};
+pub(crate) use output::Output;
 pub use worker::{Incoming, Worker, WorkerPool};

@@ -2,18 +2,19 @@
 
 use super::connection::Connection;
 use super::stream::Stream;
-use crate::client::{ClientHandle, Signals};
+use crate::args::Argv;
+use crate::client::{Client, ClientHandle, Signals};
 use crate::clock::{Ticks, unix_ms};
+use crate::command::{Command, Flags};
 use crate::config::Config;
 use crate::server::Server;
-use crate::stats::WorkerStats;
+use crate::stats::{CommandStats, WorkerStats};
 use ochre_store::{Effects, Member};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// An accepted socket on its way to its worker.
@@ -36,6 +37,8 @@ pub struct Worker {
     config: RefCell<Arc<Config>>,
     config_version: Cell<u64>,
     now_ms: Cell<i64>,
+    slow_nanos: Cell<u64>,
+    tracks_latency: Cell<bool>,
     connections: RefCell<Slab<Arc<ClientHandle>>>,
 }
 
@@ -50,8 +53,10 @@ impl Worker {
             ticks: Ticks::new(),
             effects: RefCell::default(),
             config: RefCell::new(server.config().clone()),
-            config_version: Cell::new(server.config_version()),
+            config_version: Cell::new(0),
             now_ms: Cell::new(unix_ms()),
+            slow_nanos: Cell::default(),
+            tracks_latency: Cell::default(),
             connections: RefCell::default(),
             server,
         }
@@ -68,7 +73,15 @@ impl Worker {
     }
     #[cold]
     fn refresh_config(&self, version: u64) {
-        *self.config.borrow_mut() = self.server.config().clone();
+        let config = self.server.config().clone();
+        let slowlog = u64::try_from(config.slowlog_log_slower_than).map_or(u64::MAX, |micros| micros * 1000);
+        let latency = match config.latency_monitor_threshold {
+            0 => u64::MAX,
+            millis => millis as u64 * 1_000_000,
+        };
+        self.slow_nanos.set(slowlog.min(latency));
+        self.tracks_latency.set(config.latency_tracking);
+        *self.config.borrow_mut() = config;
         self.config_version.set(version);
     }
     /// Unix milliseconds at the beginning of the batch.
@@ -81,6 +94,22 @@ impl Worker {
     pub(crate) fn config(&self) -> std::cell::Ref<'_, Arc<Config>> {
         self.config.borrow()
     }
+    /// The frozen time of the commands of this batch.
+    pub(crate) fn clock(&self) -> ochre_store::Clock {
+        ochre_store::Clock { now_ms: self.now_ms.get() }
+    }
+    /// Nanoseconds from which on a command is of interest to the slow log or the latency monitor.
+    #[inline]
+    pub(crate) fn slow_nanos(&self) -> u64 {
+        self.slow_nanos.get()
+    }
+    /// Counts a command's duration, where durations are tracked.
+    #[inline]
+    pub(crate) fn account_latency(&self, stats: &CommandStats, nanos: u64) {
+        if self.tracks_latency.get() {
+            stats.latency.get_or_init(Default::default).record(nanos);
+        }
+    }
     pub(crate) fn add_connection(&self, handle: Arc<ClientHandle>) -> usize {
         self.connections.borrow_mut().insert(handle)
     }
@@ -88,8 +117,25 @@ impl Worker {
         self.connections.borrow_mut().remove(slot);
     }
 
+    /// Enters a command into the slow log and the latency monitor, if it was slow enough for them.
+    pub(crate) fn account_slow(&self, client: &Client, command: &Command, argv: Argv<'_>, redacted: &[usize], nanos: u64) {
+        let config = self.config();
+        let seconds = unix_ms() / 1000;
+        let micros = nanos / 1000;
+        let threshold = u64::try_from(config.slowlog_log_slower_than);
+        if threshold.is_ok_and(|threshold| micros >= threshold) && !command.has(Flags::SKIP_SLOWLOG) {
+            let len_max = config.slowlog_max_len as usize;
+            self.server.slowlog.add(&client.handle, argv, redacted, seconds, micros, len_max);
+        }
+        let millis = nanos / 1_000_000;
+        if config.latency_monitor_threshold > 0 && millis >= config.latency_monitor_threshold as u64 {
+            let event = if command.has(Flags::FAST) { "fast-command" } else { "command" };
+            self.server.latency.add(event, seconds, millis);
+        }
+    }
+
     /// Closes idle and stalled clients, and has others tidy up their buffers.
-    fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         self.begin_batch();
         let now_ms = self.now_ms();
         let config = self.config();
@@ -177,13 +223,4 @@ fn register(incoming: Incoming) -> std::io::Result<(Stream, super::connection::A
             (Stream::Unix(tokio::net::UnixStream::from_std(stream)?), super::connection::Addresses::unix(&path))
         }
     })
-}
-
-/// Sweeps the worker's clients as often as `hz` says.
-pub(crate) async fn sweep_forever(worker: Rc<Worker>) {
-    loop {
-        let hz = worker.config().hz.max(1) as u64;
-        tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
-        worker.sweep();
-    }
 }
