@@ -5,4 +5,6 @@
 //! This crate knows nothing of wire formats, files or clients.
 #![deny(unsafe_code)]
 
+#[allow(unsafe_code)]
+pub(crate) mod raw;
 pub mod sync;

@@ -1,0 +1,3 @@
+//! The one module of this crate that may use `unsafe`.
+
+pub(crate) mod cell;
