@@ -96,6 +96,24 @@ texts! {
     PROTOCOL_NOT_INTEGER = "ERR Protocol version is not an integer or out of range";
     /// HELLO before the password.
     HELLO_NO_AUTH = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+    /// CLIENT PAUSE.
+    PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL";
+    /// A timeout that is no number.
+    TIMEOUT_NOT_INTEGER = "ERR timeout is not an integer or out of range";
+    /// A timeout below zero.
+    TIMEOUT_NEGATIVE = "ERR timeout is negative";
+    /// A timeout that ends after time does.
+    TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range";
+    /// CLIENT KILL.
+    NO_SUCH_CLIENT = "ERR No such client";
+    /// CLIENT KILL ID.
+    CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0";
+    /// CLIENT LIST ID.
+    CLIENT_ID_INVALID = "ERR Invalid client ID";
+    /// CLIENT KILL MAXAGE.
+    MAX_AGE = "ERR maxage should be greater than 0";
+    /// CLIENT KILL IDLE.
+    IDLE_TIME = "ERR idle should be greater than 0";
     /// CLIENT SETNAME and HELLO SETNAME.
     CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters.";
 }
@@ -155,4 +173,24 @@ pub fn hello_option(option: &[u8]) -> CommandError {
 /// The reply to a client that broke the protocol.
 pub fn protocol_error(error: &ochre_resp::ProtocolError) -> String {
     format!("ERR Protocol error: {error}")
+}
+
+/// An option of CLIENT SETINFO that does not exist.
+pub fn unrecognized_option(option: &[u8]) -> CommandError {
+    CommandError::Message(format!("ERR Unrecognized option '{}'", String::from_utf8_lossy(option)))
+}
+
+/// A value of CLIENT SETINFO that has blanks or the like.
+pub fn client_info_text(option: &str) -> CommandError {
+    CommandError::Message(format!("ERR {option} cannot contain spaces, newlines or special characters."))
+}
+
+/// CLIENT KILL USER.
+pub fn no_such_user(user: &str) -> CommandError {
+    CommandError::Message(format!("ERR No such user '{user}'"))
+}
+
+/// CLIENT LIST TYPE.
+pub fn unknown_client_type(name: &[u8]) -> CommandError {
+    CommandError::Message(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name)))
 }

@@ -120,6 +120,8 @@ pub struct ClientHandle {
     pub published: Published,
     /// CLIENT NO-EVICT.
     pub no_evict: AtomicBool,
+    /// CLIENT CAPA REDIRECT.
+    pub understands_redirect: AtomicBool,
     /// Pushes from others.
     pub outbox: Outbox,
     pub(crate) signals: Signals,

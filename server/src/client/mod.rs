@@ -7,5 +7,5 @@ mod session;
 
 pub use handle::{ClientHandle, ClientKind, Published, Signals};
 pub use outbox::Outbox;
-pub use registry::Registry;
+pub use registry::{Registration, Registry};
 pub use session::{Client, ReplyMode};

@@ -32,8 +32,6 @@ pub struct Client {
     pub no_touch: bool,
     /// Runs MONITOR.
     pub monitor: bool,
-    /// What CLIENT CAPA announced: the client understands redirections.
-    pub understands_redirect: bool,
     /// How others see it.
     pub handle: Arc<ClientHandle>,
 }
@@ -48,7 +46,6 @@ impl Client {
             reply_mode: ReplyMode::On,
             no_touch: false,
             monitor: false,
-            understands_redirect: false,
             handle,
         }
     }
@@ -61,6 +58,10 @@ impl Client {
     /// The id CLIENT ID tells.
     pub fn id(&self) -> u64 {
         self.handle.id
+    }
+    /// Shows the session's flags to others.
+    pub fn publish_flags(&self) {
+        self.handle.published.flags.store(self.flags(), std::sync::atomic::Ordering::Relaxed);
     }
     /// The bits of [`ClientHandle::FLAG_LETTERS`] that follow from the session's state.
     pub fn flags(&self) -> u32 {

@@ -1,10 +1,12 @@
 //! The commands, a file a family.
 
+pub mod client;
 pub mod connection;
+mod help;
 
 use crate::command::CommandSpec;
 
 /// Every command of this server.
 pub fn all() -> Vec<&'static CommandSpec> {
-    [connection::ALL].concat()
+    [client::ALL, connection::ALL].concat()
 }

@@ -112,6 +112,7 @@ impl Connection {
             user: parking_lot::Mutex::new("default".to_owned()),
             published: Published::default(),
             no_evict: Default::default(),
+            understands_redirect: Default::default(),
             outbox: Default::default(),
             signals: Default::default(),
             waker: Default::default(),
