@@ -6,8 +6,8 @@ use crate::command::Command;
 use crate::net::Worker;
 use crate::server::Server;
 use ochre_resp::reply::ReplyWriter;
-use ochre_store::sync::{ShardSet, Slice};
-use ochre_store::{Access, Clock, Key, Shard, Txn};
+use ochre_store::sync::Slice;
+use ochre_store::{Key, Shard, Txn};
 
 /// One execution of one command. Fields are public so that a handler can borrow the data and the reply side by side.
 pub struct Context<'c> {

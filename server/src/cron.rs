@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Runs the periodic work of a worker: sweeping its clients and expiring keys in its share of the shards.
 pub(crate) async fn run(worker: Rc<Worker>) {
     loop {
-        let hz = u64::from(worker.config().hz.clamp(1, 500));
+        let hz = worker.config().hz.clamp(1, 500).unsigned_abs();
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
         worker.sweep();
         crate::memory::expire_some(&worker);

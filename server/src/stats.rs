@@ -136,12 +136,10 @@ impl Stats {
     /// Counts an error reply by its code word.
     pub fn count_error(&self, code: &str) {
         let mut errors = self.errors_by_code.lock();
-        match errors.get_mut(code) {
-            Some(count) => *count += 1,
-            None if errors.len() < Self::ERROR_CODES_MAX => {
-                errors.insert(code.to_owned(), 1);
-            }
-            None => {}
+        if let Some(count) = errors.get_mut(code) {
+            *count += 1;
+        } else if errors.len() < Self::ERROR_CODES_MAX {
+            errors.insert(code.to_owned(), 1);
         }
     }
     /// Adds a worker's statistics.

@@ -8,7 +8,8 @@ use crate::client::{Client, ClientHandle, Published, Signals};
 use crate::config::Config;
 use crate::dispatch::Step;
 use bytes::{Buf, BytesMut};
-use ochre_resp::request::{Decoded, Limits, ProtocolError, RequestDecoder};
+use ochre_resp::ProtocolError;
+use ochre_resp::request::{Decoded, Limits, RequestDecoder};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -39,12 +40,12 @@ impl Addresses {
 pub(crate) struct Connection {
     stream: Stream,
     pub(crate) client: Client,
-    decoder: RequestDecoder,
+    pub(crate) decoder: RequestDecoder,
     pub(crate) query: BytesMut,
     query_peak: usize,
     pub(crate) batch: Batch,
     /// The batch is one inline command, whose arguments are the decoder's.
-    inline: bool,
+    pub(crate) inline: bool,
     pub(crate) output: Output,
     pub(crate) closing: Closing,
     slot: usize,
@@ -422,7 +423,7 @@ fn refusal(worker: &Worker, addresses: &Addresses, config: &Config) -> Option<st
 
 fn refuse(stream: Stream, text: std::borrow::Cow<'static, str>) {
     let mut output = Output::default();
-    output.reply(ochre_resp::reply::Protocol::Resp2).error(&text);
+    output.reply(ochre_resp::reply::Protocol::Resp2).error(text.as_bytes());
     let mut stream = stream;
     let mut cx = TaskContext::from_waker(std::task::Waker::noop());
     let _ = output.poll_write(&mut stream, &mut cx, &crate::stats::WorkerStats::default());

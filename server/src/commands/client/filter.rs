@@ -84,7 +84,7 @@ impl Filter {
 }
 
 fn parse_test(name: &[u8], cursor: &mut Cursor<'_>, server: &Server, kill: bool) -> Result<Test, CommandError> {
-    let text = |cursor: &mut Cursor<'_>| Ok(String::from_utf8_lossy(cursor.bytes()?).into_owned());
+    let text = |cursor: &mut Cursor<'_>| Ok::<_, CommandError>(String::from_utf8_lossy(cursor.bytes()?).into_owned());
     let bytes = |cursor: &mut Cursor<'_>| cursor.bytes().map(<[u8]>::to_vec);
     Ok(match name {
         b"type" => Test::Kind(parse_kind(cursor.bytes()?)?),
