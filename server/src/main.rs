@@ -1,3 +1,9 @@
-//! `ochre-server`.
+//! `ochre-server`: composes the library's parts into a process.
 #![forbid(unsafe_code)]
-fn main() {}
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> std::process::ExitCode {
+    ochre_server::boot::main()
+}

@@ -1,8 +1,54 @@
 //! The storage engine of Ochre: a sharded in-memory keyspace with typed values, usable on its own.
 //!
-//! * [`sync`]: one lock a shard, taken in ascending order, with parking instead of waiting.
+//! A [`Store`] is divided into shards, each behind its own lock. A thread [registers](Store::register), hashes its
+//! [keys](Store::key), locks their shards ([`sync`]) and works on them through a [`Txn`], by the typed operations:
+//!
+//! * [`string`] and [`bits`]: string values;
+//! * [`keyspace`]: keys whatever their type; [`expire`] and [`evict`]: how keys go by themselves.
+//!
+//! What an operation changed beside its result is recorded in [`Effects`].
+//!
+//! ```
+//! use ochre_store::{Clock, Effects, Options, Store, shards_of, string};
+//!
+//! let store = Store::new(Options { shards: 1, databases: 16, hash_seed: [1, 2, 3, 4] });
+//! let member = store.register();
+//! let key = store.key(b"greeting");
+//! let mut effects = Effects::default();
+//! let length = member.run(shards_of(&[key]), Clock { now_ms: 0 }, &mut effects, |txn| {
+//!     string::set(txn, 0, key, b"hello", string::SetOptions::default())?;
+//!     string::append(txn, 0, key, b" world")
+//! });
+//! assert_eq!(length, Ok(11));
+//! assert_eq!(effects.dirty, 2);
+//! ```
 //!
 //! This crate knows nothing of wire formats, files or clients.
 #![deny(unsafe_code)]
 
+pub mod clock;
+mod effects;
+mod error;
+mod free;
+pub mod keyspace;
+mod memory;
+pub mod random;
+mod raw;
+mod settings;
+mod shard;
+mod stats;
+mod store;
+pub mod string;
 pub mod sync;
+mod txn;
+
+pub use clock::Clock;
+pub use effects::{Effects, Event, EventClass, Reason, Removal};
+pub use error::Error;
+pub use free::Garbage;
+pub use raw::entry::{EMBSTR_MAX, Encoding, Str, Type};
+pub use settings::{Policy, Settings};
+pub use shard::Shard;
+pub use stats::Stats;
+pub use store::{Key, Member, Options, Prefetch, Store, shards_of};
+pub use txn::{Access, Expired, Txn};

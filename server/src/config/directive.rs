@@ -13,16 +13,10 @@ pub enum Effect {
     Bind,
     /// Make room for the number of clients, or fail.
     MaxClients,
-    /// Set socket options of connections still to come.
-    SocketOptions,
     /// Change level or shape of the log.
     Logging,
     /// Tell the store about limits, policy, clocks, freeing and expiry.
     Store,
-    /// Tell the timers about `hz`.
-    Timers,
-    /// Give the default user its password.
-    Password,
     /// Show the process under its new title.
     ProcessTitle,
     /// Write the OOM score.
@@ -33,8 +27,6 @@ pub enum Effect {
     Directory,
     /// Trim the slow log.
     SlowLog,
-    /// Drop or begin latency histograms.
-    LatencyTracking,
 }
 
 /// How far a directive is implemented.

@@ -88,11 +88,13 @@ impl Config {
         }
     }
 
-    /// How many workers run: `worker_threads`, or one a core but at most 16 when it is 0. `cores` is what the system
-    /// lets the process use.
+    /// How many workers run: `worker_threads`, or when it is 0, one for each core the process may use, at most 16.
     #[must_use]
-    pub fn workers(&self, cores: usize) -> usize {
-        if self.worker_threads == 0 { cores.clamp(1, 16) } else { self.worker_threads }
+    pub fn workers(&self) -> usize {
+        match self.worker_threads {
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().min(16)),
+            threads => threads,
+        }
     }
 }
 

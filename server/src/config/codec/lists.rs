@@ -107,11 +107,11 @@ impl Codec for Save {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct OutputLimit {
     /// Bytes at which the client is closed at once; 0 is no limit.
-    pub hard_bytes: u64,
+    pub hard: u64,
     /// Bytes at which it is closed after `soft_seconds`; 0 is no limit.
-    pub soft_bytes: u64,
-    /// How long it may stay above `soft_bytes`.
-    pub soft_seconds: u64,
+    pub soft: u64,
+    /// How many seconds it may stay above `soft`.
+    pub soft_seconds: u32,
 }
 
 /// [`OutputLimit`] by class of client.
@@ -135,8 +135,8 @@ impl Codec for OutputBuffers {
     fn default(&self) -> OutputLimits {
         OutputLimits {
             normal: OutputLimit::default(),
-            replica: OutputLimit { hard_bytes: 256 << 20, soft_bytes: 64 << 20, soft_seconds: 60 },
-            pubsub: OutputLimit { hard_bytes: 32 << 20, soft_bytes: 8 << 20, soft_seconds: 60 },
+            replica: OutputLimit { hard: 256 << 20, soft: 64 << 20, soft_seconds: 60 },
+            pubsub: OutputLimit { hard: 32 << 20, soft: 8 << 20, soft_seconds: 60 },
         }
     }
 
@@ -153,11 +153,9 @@ impl Codec for OutputBuffers {
                 b"pubsub" => &mut limits.pubsub,
                 _ => return Err("Invalid client class specified in buffer limit configuration.".to_owned()),
             };
-            let seconds = loose_integer(seconds).and_then(|number| u64::try_from(number).ok());
+            let seconds = loose_integer(seconds).and_then(|number| u32::try_from(number).ok());
             *target = match (memory_size(hard), memory_size(soft), seconds) {
-                (Some(hard_bytes), Some(soft_bytes), Some(soft_seconds)) => {
-                    OutputLimit { hard_bytes, soft_bytes, soft_seconds }
-                }
+                (Some(hard), Some(soft), Some(soft_seconds)) => OutputLimit { hard, soft, soft_seconds },
                 _ => {
                     let reason = "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
                     return Err(reason.to_owned());
@@ -170,8 +168,8 @@ impl Codec for OutputBuffers {
     fn render(&self, value: &OutputLimits) -> Vec<u8> {
         // The wire keeps the old name of the class.
         let classes = [("normal", value.normal), ("slave", value.replica), ("pubsub", value.pubsub)];
-        let parts = classes
-            .map(|(class, limit)| format!("{class} {} {} {}", limit.hard_bytes, limit.soft_bytes, limit.soft_seconds));
+        let parts =
+            classes.map(|(class, limit)| format!("{class} {} {} {}", limit.hard, limit.soft, limit.soft_seconds));
         parts.join(" ").into_bytes()
     }
 
@@ -182,7 +180,7 @@ impl Codec for OutputBuffers {
             ("pubsub", value.pubsub, default.pubsub),
         ];
         let line = |(class, limit, default): (&str, OutputLimit, OutputLimit)| {
-            let [hard, soft] = [limit.hard_bytes, limit.soft_bytes].map(|bytes| short_size(i128::from(bytes)));
+            let [hard, soft] = [limit.hard, limit.soft].map(|bytes| short_size(i128::from(bytes)));
             Written { arguments: format!("{class} {hard} {soft} {}", limit.soft_seconds), forced: limit != default }
         };
         classes.map(line).to_vec()

@@ -7,10 +7,10 @@ macro_rules! client_directives {
             maxclients: u32 = Int::new(10000, 1, UINT_MAX), WORKS.effect(Effect::MaxClients);
 
             /// Idle seconds after which a client is closed; 0 never closes one.
-            timeout: u64 = Int::new(0, 0, INT_MAX), WORKS;
+            timeout: u32 = Int::new(0, 0, INT_MAX), WORKS;
 
             /// Seconds a client may take to send a command it has begun; 0 is any time.
-            request_timeout: u64 = Int::new(0, 0, INT_MAX), WORKS.origin(Origin::Own);
+            request_timeout: u32 = Int::new(0, 0, INT_MAX), WORKS.origin(Origin::Own);
 
             /// How much output may wait for a client, by class: hard limit, soft limit, seconds above the soft limit.
             client_output_buffer_limit: OutputLimits = OutputBuffers, WORKS;
@@ -19,7 +19,7 @@ macro_rules! client_directives {
             client_query_buffer_limit: u64 = Memory::new(1 << 30, 1 << 20, LONG_MAX), WORKS;
 
             /// Longest string that a client may send.
-            proto_max_bulk_len: u64 = Memory::new(512 << 20, 1 << 20, LONG_MAX), WORKS;
+            proto_max_bulk_len: u64 = Memory::new(512 << 20, 1 << 20, LONG_MAX), WORKS.effect(Effect::Store);
 
             /// Memory of all clients together above which the largest are closed; 0 is no limit.
             maxmemory_clients: SizeOrPercent = MemoryOrPercent, not_yet("eviction of clients");

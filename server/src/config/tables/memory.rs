@@ -37,7 +37,7 @@ macro_rules! memory_directives {
             lazyfree_lazy_user_flush: bool = Switch(true), WORKS.effect(Effect::Store);
 
             /// Whether tables go on growing into their new buckets while the server is idle.
-            activerehashing: bool = Switch(true), WORKS.effect(Effect::Store);
+            activerehashing: bool = Switch(true), kept("takes effect with rehashing in idle time");
 
             /// Whether the allocator gives memory back in threads of its own.
             jemalloc_bg_thread: bool = Switch(true),

@@ -31,7 +31,7 @@ macro_rules! monitoring_directives {
             latency_monitor_threshold: u64 = Int::new(0, 0, i64::MAX), WORKS;
 
             /// Whether the time of every command is counted into a histogram.
-            latency_tracking: bool = Switch(true), WORKS.effect(Effect::LatencyTracking);
+            latency_tracking: bool = Switch(true), WORKS;
 
             /// Percentiles of it that INFO shows.
             latency_tracking_info_percentiles: Vec<f64> = Percentiles, WORKS;

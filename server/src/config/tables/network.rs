@@ -16,7 +16,7 @@ macro_rules! network_directives {
             tcp_backlog: u32 = Int::new(511, 0, INT_MAX), WORKS.immutable();
 
             /// Idle seconds after which the kernel asks whether a client is still there; 0 never asks.
-            tcp_keepalive: u32 = Int::new(300, 0, INT_MAX), WORKS.effect(Effect::SocketOptions);
+            tcp_keepalive: u32 = Int::new(300, 0, INT_MAX), WORKS;
 
             /// Path of a Unix socket to listen on.
             unixsocket: PathBuf = PathText { optional: true }, WORKS.immutable();
@@ -29,7 +29,7 @@ macro_rules! network_directives {
                 not_yet("the group of the socket file").immutable().origin(Origin::Valkey);
 
             /// Milliseconds that sent data may stay unacknowledged before the kernel drops a client (TCP_USER_TIMEOUT); 0 leaves it to the kernel.
-            tcp_user_timeout: u32 = Int::new(0, 0, INT_MAX), WORKS.origin(Origin::Own).effect(Effect::SocketOptions);
+            tcp_user_timeout: u32 = Int::new(0, 0, INT_MAX), WORKS.origin(Origin::Own);
 
             /// Queue of half-open connections that may already carry data (TCP_FASTOPEN); 0 is off.
             tcp_fastopen: u32 = Int::new(0, 0, 65535), WORKS.origin(Origin::Own).immutable();
@@ -38,10 +38,10 @@ macro_rules! network_directives {
             tcp_defer_accept: u32 = Int::new(0, 0, 3600), WORKS.origin(Origin::Own).immutable();
 
             /// Whether received data is acknowledged at once (TCP_QUICKACK).
-            tcp_quickack: bool = Switch(false), WORKS.origin(Origin::Own).effect(Effect::SocketOptions);
+            tcp_quickack: bool = Switch(false), WORKS.origin(Origin::Own);
 
             /// Whether large replies leave in full segments only (TCP_CORK).
-            tcp_cork: bool = Switch(false), WORKS.origin(Origin::Own).effect(Effect::SocketOptions);
+            tcp_cork: bool = Switch(false), WORKS.origin(Origin::Own);
 
             /// Local address for connections that the server itself opens.
             bind_source_addr: String = Text::optional(), kept("takes effect with replication");

@@ -30,7 +30,7 @@ macro_rules! process_directives {
                 WORKS.effect(Effect::ProcessTitle);
 
             /// How often in a second timers run.
-            hz: u32 = Int::new(10, 0, INT_MAX).clamped(1, 500), WORKS.effect(Effect::Timers);
+            hz: u32 = Int::new(10, 0, INT_MAX).clamped(1, 500), WORKS.effect(Effect::Store);
 
             /// Whether timers run more often with many clients.
             dynamic_hz: bool = Switch(true), kept("has no meaning here: each worker sweeps its own clients");

@@ -4,7 +4,7 @@ macro_rules! security_directives {
     ($next:ident $($rest:ident)* => $($gathered:tt)*) => { $next! { $($rest)* => $($gathered)*
         "Security" {
             /// Password of the default user.
-            requirepass: Vec<u8> = Secret, WORKS.sensitive().effect(Effect::Password);
+            requirepass: Vec<u8> = Secret, WORKS.sensitive();
 
             /// Who may set protected directives.
             enable_protected_configs: Permission = Pick(Permission::No), WORKS.immutable();

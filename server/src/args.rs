@@ -1,0 +1,196 @@
+//! The arguments of a command: slices of the connection's buffer, and a cursor that parses them.
+
+use crate::error::{self, CommandError};
+use ochre_resp::request::Span;
+
+/// The arguments of one command line, the name first. Borrowed from the query buffer: copy what must outlive the command.
+#[derive(Clone, Copy)]
+pub struct Argv<'a> {
+    buffer: &'a [u8],
+    spans: &'a [Span],
+}
+
+impl<'a> Argv<'a> {
+    /// Arguments that lie at `spans` of `buffer`. Spans outside the buffer read as empty.
+    #[inline]
+    pub fn new(buffer: &'a [u8], spans: &'a [Span]) -> Argv<'a> {
+        Argv { buffer, spans }
+    }
+    /// Number of arguments, the name included.
+    #[inline]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+    /// The argument at `index`.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<&'a [u8]> {
+        self.spans.get(index).map(|span| self.buffer.get(span.start..span.end).unwrap_or_default())
+    }
+    /// The argument at `index`; empty where there is none: for places the arity has vouched for.
+    #[inline]
+    pub fn at(&self, index: usize) -> &'a [u8] {
+        self.get(index).unwrap_or_default()
+    }
+    /// All arguments in order.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
+        self.spans.iter().map(move |span| self.buffer.get(span.start..span.end).unwrap_or_default())
+    }
+    /// A cursor over the arguments from `index` on.
+    pub fn cursor(self, index: usize) -> Cursor<'a> {
+        Cursor { argv: self, next: index }
+    }
+}
+
+impl std::ops::Index<usize> for Argv<'_> {
+    type Output = [u8];
+    fn index(&self, index: usize) -> &[u8] {
+        self.at(index)
+    }
+}
+
+/// Reads arguments one after the other. Nothing is consumed by a method that returns an error or `None`.
+#[derive(Clone)]
+pub struct Cursor<'a> {
+    argv: Argv<'a>,
+    next: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// Index of the next argument, in the whole command line.
+    pub fn position(&self) -> usize {
+        self.next
+    }
+    /// How many arguments are left.
+    pub fn remaining(&self) -> usize {
+        self.argv.len().saturating_sub(self.next)
+    }
+    /// Whether all are read.
+    pub fn is_done(&self) -> bool {
+        self.remaining() == 0
+    }
+    /// The next argument, not consumed.
+    pub fn peek(&self) -> Option<&'a [u8]> {
+        self.argv.get(self.next)
+    }
+    /// The next argument, whatever it is.
+    ///
+    /// # Errors
+    /// A syntax error at the end of the line.
+    pub fn bytes(&mut self) -> Result<&'a [u8], CommandError> {
+        let argument = self.peek().ok_or(error::SYNTAX)?;
+        self.next += 1;
+        Ok(argument)
+    }
+    /// Consumes the next argument if it is `token`, in any case.
+    pub fn token(&mut self, token: &str) -> bool {
+        let found = self.peek().is_some_and(|argument| argument.eq_ignore_ascii_case(token.as_bytes()));
+        self.next += usize::from(found);
+        found
+    }
+    /// Consumes the next argument if it is one of the tokens, in any case, and returns its value.
+    pub fn one_of<T: Copy>(&mut self, tokens: &[(&str, T)]) -> Option<T> {
+        let argument = self.peek()?;
+        let (_, value) = tokens.iter().find(|(token, _)| argument.eq_ignore_ascii_case(token.as_bytes()))?;
+        self.next += 1;
+        Some(*value)
+    }
+    /// The next argument as a signed 64-bit integer.
+    ///
+    /// # Errors
+    /// "value is not an integer or out of range", or a syntax error at the end of the line.
+    pub fn int(&mut self) -> Result<i64, CommandError> {
+        let argument = self.peek().ok_or(error::SYNTAX)?;
+        let value = parse_int(argument).ok_or(error::NOT_INTEGER)?;
+        self.next += 1;
+        Ok(value)
+    }
+    /// The next argument as an integer between `min` and `max`.
+    ///
+    /// # Errors
+    /// `otherwise` where it is none or out of bounds.
+    pub fn int_in(&mut self, min: i64, max: i64, otherwise: CommandError) -> Result<i64, CommandError> {
+        match self.int() {
+            Ok(value) if (min..=max).contains(&value) => Ok(value),
+            _ => Err(otherwise),
+        }
+    }
+    /// The next argument as a floating-point number.
+    ///
+    /// # Errors
+    /// "value is not a valid float", or a syntax error at the end of the line.
+    pub fn float(&mut self) -> Result<f64, CommandError> {
+        let argument = self.peek().ok_or(error::SYNTAX)?;
+        let value = parse_float(argument).ok_or(error::NOT_FLOAT)?;
+        self.next += 1;
+        Ok(value)
+    }
+    /// Rejects leftovers.
+    ///
+    /// # Errors
+    /// A syntax error where an argument is left.
+    pub fn finish(self) -> Result<(), CommandError> {
+        if self.is_done() { Ok(()) } else { Err(error::SYNTAX) }
+    }
+}
+
+/// A signed 64-bit integer as Redis reads it: no sign `+`, no blanks, no leading zeros, no `-0`.
+#[inline]
+pub fn parse_int(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    let mut value: u64 = 0;
+    for &digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit)); // 19 digits fit
+    }
+    if negative {
+        (value <= 1 << 63).then(|| (value as i64).wrapping_neg())
+    } else {
+        i64::try_from(value).ok()
+    }
+}
+
+/// A finite or infinite floating-point number as strtod reads it, without blanks around it; no NaN.
+pub fn parse_float(text: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(text).ok()?;
+    let value: f64 = text.parse().ok()?;
+    (!value.is_nan()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_read_as_string2ll_does() {
+        for (text, value) in [
+            ("0", Some(0)),
+            ("-1", Some(-1)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("-9223372036854775809", None),
+            ("18446744073709551616", None),
+            ("01", None),
+            ("-0", None),
+            ("+1", None),
+            (" 1", None),
+            ("1 ", None),
+            ("", None),
+            ("-", None),
+        ] {
+            assert_eq!(parse_int(text.as_bytes()), value, "{text:?}");
+        }
+    }
+}

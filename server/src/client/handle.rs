@@ -1,0 +1,195 @@
+//! What the rest of the process sees of a client, and how it reaches it.
+
+use super::Outbox;
+use atomic_waker::AtomicWaker;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+
+/// The class of a client, by which output limits and CLIENT KILL TYPE go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientKind {
+    /// Everybody.
+    Normal,
+    /// A replica of ours.
+    Replica,
+    /// In pub/sub mode.
+    PubSub,
+    /// The link to our primary.
+    Primary,
+}
+
+impl ClientKind {
+    /// The name of the configuration and of CLIENT LIST TYPE.
+    pub fn name(self) -> &'static str {
+        match self {
+            ClientKind::Normal => "normal",
+            ClientKind::Replica => "slave",
+            ClientKind::PubSub => "pubsub",
+            ClientKind::Primary => "master",
+        }
+    }
+}
+
+/// Requests to the connection's task, set by any thread.
+#[derive(Default)]
+pub struct Signals(AtomicU8);
+
+impl Signals {
+    /// Close at once, without sending what waits.
+    pub const KILL: u8 = 1;
+    /// The outbox holds something.
+    pub const OUTBOX: u8 = 2;
+    /// Look after the buffers.
+    pub const HOUSEKEEPING: u8 = 4;
+    /// The pause that held the client back may be over.
+    pub const RESUME: u8 = 8;
+
+    /// Adds signals.
+    pub fn raise(&self, signals: u8) {
+        self.0.fetch_or(signals, SeqCst);
+    }
+    /// Takes all signals.
+    #[inline]
+    pub fn take(&self) -> u8 {
+        if self.0.load(SeqCst) == 0 { 0 } else { self.0.swap(0, SeqCst) }
+    }
+    /// The signals, left in place.
+    pub fn peek(&self) -> u8 {
+        self.0.load(SeqCst)
+    }
+}
+
+/// Figures the connection publishes for CLIENT LIST and INFO after each batch. Only its own task writes them.
+#[derive(Default)]
+pub struct Published {
+    /// Unix milliseconds of the last batch.
+    pub last_active_ms: AtomicI64,
+    /// Unix milliseconds since which a command has been incomplete; 0: none is.
+    pub partial_since_ms: AtomicI64,
+    /// Selected database.
+    pub db: AtomicU32,
+    /// Id of the last command, plus one; 0 before the first.
+    pub last_command: AtomicU32,
+    /// 2 or 3.
+    pub protocol: AtomicU8,
+    /// Letters of CLIENT LIST's `flags`, one bit each: see [`ClientHandle::FLAG_LETTERS`].
+    pub flags: AtomicU32,
+    /// Bytes in the query buffer.
+    pub query_len: AtomicU64,
+    /// Bytes free in the query buffer.
+    pub query_free: AtomicU64,
+    /// Bytes held by the arguments of an incomplete command.
+    pub argv_bytes: AtomicU64,
+    /// Bytes of replies not yet sent.
+    pub output_len: AtomicU64,
+    /// Size of the reply buffer.
+    pub output_capacity: AtomicU64,
+    /// Most bytes in the reply buffer since the last look at it.
+    pub output_peak: AtomicU64,
+    /// Bytes read since the connection began.
+    pub bytes_in: AtomicU64,
+    /// Bytes written.
+    pub bytes_out: AtomicU64,
+    /// Commands executed.
+    pub commands: AtomicU64,
+}
+
+/// A client as everybody sees it.
+pub struct ClientHandle {
+    /// Never used twice while the process lives.
+    pub id: u64,
+    /// `ip:port` of the peer, or the socket's path with `:0`.
+    pub addr: String,
+    /// `ip:port` of our side.
+    pub local_addr: String,
+    /// File descriptor.
+    pub fd: i32,
+    /// Whether it came through a Unix socket.
+    pub is_unix: bool,
+    /// Unix milliseconds.
+    pub connected_ms: i64,
+    /// Worker that serves it.
+    pub worker: usize,
+    /// CLIENT SETNAME.
+    pub name: Mutex<Vec<u8>>,
+    /// CLIENT SETINFO.
+    pub library: Mutex<(Vec<u8>, Vec<u8>)>,
+    /// The user it is logged in as.
+    pub user: Mutex<String>,
+    /// Figures for CLIENT LIST.
+    pub published: Published,
+    /// CLIENT NO-EVICT.
+    pub no_evict: AtomicBool,
+    /// CLIENT CAPA REDIRECT.
+    pub understands_redirect: AtomicBool,
+    /// Pushes from others.
+    pub outbox: Outbox,
+    pub(crate) signals: Signals,
+    pub(crate) waker: AtomicWaker,
+}
+
+impl ClientHandle {
+    /// The letters of CLIENT LIST's `flags` by bit number.
+    pub const FLAG_LETTERS: &'static [(u32, char)] = &[
+        (Self::FLAG_REPLICA, 'S'),
+        (Self::FLAG_MONITOR, 'O'),
+        (Self::FLAG_PUBSUB, 'P'),
+        (Self::FLAG_BLOCKED, 'b'),
+        (Self::FLAG_CLOSE_AFTER_REPLY, 'c'),
+        (Self::FLAG_UNIX, 'U'),
+        (Self::FLAG_NO_EVICT, 'e'),
+        (Self::FLAG_NO_TOUCH, 'T'),
+    ];
+    /// A replica.
+    pub const FLAG_REPLICA: u32 = 1;
+    /// Runs MONITOR.
+    pub const FLAG_MONITOR: u32 = 1 << 1;
+    /// Subscribed.
+    pub const FLAG_PUBSUB: u32 = 1 << 2;
+    /// Waiting in a blocking command or for a pause to end.
+    pub const FLAG_BLOCKED: u32 = 1 << 3;
+    /// Closes once its reply is sent.
+    pub const FLAG_CLOSE_AFTER_REPLY: u32 = 1 << 4;
+    /// Came through a Unix socket.
+    pub const FLAG_UNIX: u32 = 1 << 5;
+    /// CLIENT NO-EVICT.
+    pub const FLAG_NO_EVICT: u32 = 1 << 6;
+    /// CLIENT NO-TOUCH.
+    pub const FLAG_NO_TOUCH: u32 = 1 << 7;
+
+    /// Closes the connection as soon as its task runs, dropping what it has not sent.
+    pub fn kill(&self) {
+        self.signal(Signals::KILL);
+    }
+    /// Whether somebody asked for the connection to be closed.
+    pub fn is_killed(&self) -> bool {
+        self.signals.peek() & Signals::KILL != 0
+    }
+    /// Raises signals and wakes the connection's task.
+    pub fn signal(&self, signals: u8) {
+        self.signals.raise(signals);
+        self.waker.wake();
+    }
+    /// Hands over a message of another's making; it is sent after the replies that are already under way.
+    pub fn push(&self, message: &[u8]) {
+        if self.outbox.push(message) {
+            self.signal(Signals::OUTBOX);
+        }
+    }
+    /// Whether it runs on this machine: it came through a Unix socket or from a loopback address.
+    pub fn is_local(&self) -> bool {
+        let host = self.addr.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+        self.is_unix || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    }
+    /// The class by which output limits go.
+    pub fn kind(&self) -> ClientKind {
+        let flags = self.published.flags.load(Relaxed);
+        if flags & Self::FLAG_REPLICA != 0 && flags & Self::FLAG_MONITOR == 0 {
+            ClientKind::Replica
+        } else if flags & Self::FLAG_PUBSUB != 0 {
+            ClientKind::PubSub
+        } else {
+            ClientKind::Normal
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! CONFIG: what the server was told, and telling it otherwise.
+
+use crate::command::{CommandSpec, Flags, Group};
+use crate::config::apply::change;
+use crate::config::{self, Requester, SetError};
+use crate::context::Context;
+use crate::error::{self, CommandResult};
+use crate::server::Attention;
+
+const SERVER: CommandSpec = CommandSpec { group: Group::Server, since: "2.0.0", ..CommandSpec::BASE };
+const FLAGS: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE);
+const EVERYWHERE: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+/// CONFIG
+pub static CONFIG: CommandSpec = CommandSpec {
+    name: "config",
+    arity: -2,
+    complexity: "Depends on subcommand.",
+    summary: "Reads and changes the configuration.",
+    subcommands: &[&GET, &HELP, &RESETSTAT, &REWRITE, &SET],
+    ..SERVER
+};
+
+/// CONFIG GET
+pub static GET: CommandSpec = CommandSpec {
+    name: "get",
+    arity: -3,
+    flags: FLAGS,
+    complexity: "O(N) when N is the number of configuration parameters provided",
+    summary: "Answers with the directives that match a pattern, and their values.",
+    syntax: "parameter [parameter ...]",
+    changed_in: &["7.0.0"],
+    handler: get,
+    ..SERVER
+};
+
+fn get(context: &mut Context<'_>) -> CommandResult {
+    let patterns: Vec<&[u8]> = context.argv.iter().skip(2).collect();
+    let found = config::get(&context.server.config(), &patterns);
+    context.reply.map(found.len());
+    for (name, value) in &found {
+        context.reply.bulk(name);
+        context.reply.bulk(value);
+    }
+    Ok(())
+}
+
+/// CONFIG SET
+pub static SET: CommandSpec = CommandSpec {
+    name: "set",
+    arity: -4,
+    flags: FLAGS,
+    complexity: "O(N) when N is the number of configuration parameters provided",
+    summary: "Changes directives: all that are named, or none.",
+    syntax: "parameter value [parameter value ...]",
+    tips: EVERYWHERE,
+    changed_in: &["7.0.0"],
+    handler: set,
+    ..SERVER
+};
+
+fn set(context: &mut Context<'_>) -> CommandResult {
+    let arguments: Vec<&[u8]> = context.argv.iter().skip(2).collect();
+    let mut pairs = Vec::with_capacity(arguments.len() / 2);
+    for (number, pair) in arguments.chunks(2).enumerate() {
+        let &[name, value] = pair else { return Err(error::SYNTAX) };
+        if config::is_sensitive(name) {
+            context.after.redacted.push(number * 2 + 3);
+        }
+        pairs.push((name, value));
+    }
+    let loading = context.server.attention.get() & Attention::LOADING != 0;
+    let requester = Requester { local: context.client.handle.is_local(), loading };
+    match change(context.server, &pairs, requester) {
+        Ok(()) => {
+            // Nobody is served by the old configuration once this client has its answer.
+            context.after.barrier = true;
+            context.reply.ok();
+            Ok(())
+        }
+        Err(SetError::Loading) => Err(error::LOADING),
+        Err(refusal) => Err(error::message(&refusal)),
+    }
+}
+
+/// CONFIG REWRITE
+pub static REWRITE: CommandSpec = CommandSpec {
+    name: "rewrite",
+    arity: 2,
+    flags: FLAGS,
+    since: "2.8.0",
+    summary: "Writes the present configuration into the file the server was started with.",
+    tips: EVERYWHERE,
+    handler: rewrite,
+    ..SERVER
+};
+
+fn rewrite(context: &mut Context<'_>) -> CommandResult {
+    rewrite_file(context, false)?;
+    context.reply.ok();
+    Ok(())
+}
+
+/// Rewrites the configuration file; with `force_all` (DEBUG CONFIG-REWRITE-FORCE-ALL) also what is at its default.
+pub(crate) fn rewrite_file(context: &Context<'_>, force_all: bool) -> CommandResult {
+    let path = context.server.process.config_file.as_deref().ok_or(error::NO_CONFIG_FILE)?;
+    match config::rewrite(path, &context.server.config(), None, force_all) {
+        Ok(()) => {
+            tracing::warn!("CONFIG REWRITE executed with success.");
+            Ok(())
+        }
+        Err(refusal) => {
+            tracing::warn!(%refusal, "CONFIG REWRITE failed");
+            Err(error::message(&refusal))
+        }
+    }
+}
+
+/// CONFIG RESETSTAT
+pub static RESETSTAT: CommandSpec = CommandSpec {
+    name: "resetstat",
+    arity: 2,
+    flags: FLAGS,
+    summary: "Sets the statistics of INFO back to zero.",
+    tips: EVERYWHERE,
+    handler: resetstat,
+    ..SERVER
+};
+
+fn resetstat(context: &mut Context<'_>) -> CommandResult {
+    context.server.stats.reset();
+    context.reply.ok();
+    Ok(())
+}
+
+/// CONFIG HELP
+pub static HELP: CommandSpec = CommandSpec {
+    name: "help",
+    arity: 2,
+    flags: Flags::LOADING.with(Flags::STALE),
+    since: "5.0.0",
+    summary: "Lists these subcommands.",
+    handler: super::help::help,
+    ..SERVER
+};
+
+/// The commands of this family.
+pub const ALL: &[&CommandSpec] = &[&CONFIG];

@@ -1,0 +1,114 @@
+//! Brings a changed snapshot into force while the server runs.
+
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering::Relaxed;
+
+use parking_lot::Mutex;
+
+use super::codec::{Policy, reason};
+use super::directive::Effect;
+use super::registry::Config;
+use super::set::{Requester, SetError, set};
+use crate::client::ClientKind;
+use crate::server::{Attention, Server};
+
+/// Does what concerns the process as a whole: listeners, log, title, limits, signals. Errs with the reason.
+pub type Host = Box<dyn Fn(Effect, &Config) -> Result<(), String> + Send + Sync>;
+
+/// Who may change the configuration, and who carries it out.
+#[derive(Default)]
+pub struct Changes {
+    /// One change at a time, from reading the old snapshot to publishing the new one.
+    turn: Mutex<()>,
+    host: OnceLock<Host>,
+}
+
+impl Changes {
+    /// Names the host; only the first call counts.
+    pub fn set_host(&self, host: Host) {
+        let _ = self.host.set(host);
+    }
+}
+
+/// `CONFIG SET`: all of `pairs` or none. Errs with what the client is told; then everything is as before.
+pub fn change(server: &Server, pairs: &[(&[u8], &[u8])], requester: Requester) -> Result<(), SetError> {
+    let _turn = server.changes.turn.lock();
+    let old = server.config().clone();
+    let change = set(&old, pairs, requester)?;
+    for (done, (effect, argument)) in change.effects.iter().enumerate() {
+        let Err(why) = carry_out(server, *effect, &change.config) else { continue };
+        tracing::warn!(argument, "Failed applying new configuration. Restoring previous settings.");
+        for (effect, _) in change.effects.iter().take(done.saturating_add(1)) {
+            if let Err(why) = carry_out(server, *effect, &old) {
+                tracing::warn!(?effect, why, "Failed restoring the previous configuration");
+            }
+        }
+        return Err(SetError::failed(argument, why));
+    }
+    server.publish_config(change.config);
+    Ok(())
+}
+
+/// Tells the store what it needs to know.
+pub fn store_settings(server: &Server, config: &Config) {
+    let settings = server.store.settings();
+    settings.maxmemory.store(config.maxmemory, Relaxed);
+    settings.set_policy(config.maxmemory_policy.into());
+    settings.maxmemory_samples.store(config.maxmemory_samples, Relaxed);
+    settings.maxmemory_eviction_tenacity.store(config.maxmemory_eviction_tenacity, Relaxed);
+    settings.lfu_log_factor.store(config.lfu_log_factor, Relaxed);
+    settings.lfu_decay_time.store(config.lfu_decay_time, Relaxed);
+    settings.lazyfree_lazy_eviction.store(config.lazyfree_lazy_eviction, Relaxed);
+    settings.lazyfree_lazy_expire.store(config.lazyfree_lazy_expire, Relaxed);
+    settings.lazyfree_lazy_server_del.store(config.lazyfree_lazy_server_del, Relaxed);
+    settings.active_expire_effort.store(config.active_expire_effort, Relaxed);
+    settings.hz.store(config.hz, Relaxed);
+    settings.proto_max_bulk_len.store(config.proto_max_bulk_len, Relaxed);
+    server.attention.set(Attention::MAXMEMORY, config.maxmemory > 0);
+}
+
+impl Config {
+    /// The output limit of a class of clients; the link to a primary has none.
+    #[must_use]
+    pub fn output_limit(&self, kind: ClientKind) -> super::OutputLimit {
+        match kind {
+            ClientKind::Normal => self.client_output_buffer_limit.normal,
+            ClientKind::Replica => self.client_output_buffer_limit.replica,
+            ClientKind::PubSub => self.client_output_buffer_limit.pubsub,
+            ClientKind::Primary => super::OutputLimit::default(),
+        }
+    }
+}
+
+impl From<Policy> for ochre_store::Policy {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::VolatileLru => Self::VolatileLru,
+            Policy::VolatileLfu => Self::VolatileLfu,
+            Policy::VolatileRandom => Self::VolatileRandom,
+            Policy::VolatileTtl => Self::VolatileTtl,
+            Policy::AllkeysLru => Self::AllKeysLru,
+            Policy::AllkeysLfu => Self::AllKeysLfu,
+            Policy::AllkeysRandom => Self::AllKeysRandom,
+            Policy::NoEviction => Self::NoEviction,
+        }
+    }
+}
+
+fn carry_out(server: &Server, effect: Effect, config: &Config) -> Result<(), String> {
+    match effect {
+        Effect::Store => {
+            store_settings(server, config);
+            Ok(())
+        }
+        Effect::SlowLog => {
+            server.slowlog.truncate(usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX));
+            Ok(())
+        }
+        Effect::Directory => std::env::set_current_dir(&config.dir).map_err(|error| reason(&error)),
+        effect => match server.changes.host.get() {
+            Some(host) => host(effect, config),
+            None => Err("this cannot be changed here while the server runs".to_owned()),
+        },
+    }
+}

@@ -1,0 +1,16 @@
+//! What each worker does from time to time.
+
+use crate::net::Worker;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Runs the periodic work of a worker: sweeping its clients and expiring keys in its share of the shards.
+pub(crate) async fn run(worker: Rc<Worker>) {
+    loop {
+        let hz = u64::from(worker.config().hz.clamp(1, 500));
+        tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
+        worker.sweep();
+        crate::memory::expire_some(&worker);
+        worker.member.publish_memory();
+    }
+}

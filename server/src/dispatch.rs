@@ -1,0 +1,280 @@
+//! From a decoded command to its reply: gates, locks, handler, accounts.
+
+use crate::args::Argv;
+use crate::command::{Command, Flags, LockClass};
+use crate::context::{After, Context};
+use crate::error::{self, CommandError};
+use crate::net::{Closing, Connection, Queued, Worker};
+use crate::pause::PauseKind;
+use crate::server::Attention;
+use crate::client::ReplyMode;
+use ochre_store::sync::{Guard, ShardSet, Slice};
+use ochre_store::{Access, Clock, Shard, Txn};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Why [`run`] stopped.
+pub(crate) enum Step {
+    /// All commands are executed, or the connection is closing.
+    Done,
+    /// The next command needs these shards, which are held by others.
+    NeedShards(ShardSet),
+    /// The next command needs all shards.
+    NeedAll,
+    /// The next command is paused until then (Unix milliseconds).
+    Paused(i64),
+}
+
+/// Most commands in a row under one lock.
+const COMMANDS_A_LOCK: usize = 32;
+
+/// Executes the commands of the connection's batch from `next` on, without ever waiting.
+pub(crate) fn run<'w>(
+    connection: &mut Connection,
+    worker: &'w Worker,
+    next: &mut usize,
+    held: Option<Guard<'w, Shard>>,
+) -> Step {
+    let mut held = held;
+    let mut under_lock = 0;
+    let Some(mut slice) = worker.member.party().enter() else {
+        return Step::NeedShards(ShardSet::EMPTY);
+    };
+    let mut tick = worker.ticks.now();
+    while *next < connection.batch.len() && connection.closing == Closing::No {
+        let queued = connection.batch.get(*next);
+        let epoch = worker.server.gate_epoch();
+        let command = match gates(connection, worker, &queued) {
+            Gate::Pass(command) => command,
+            Gate::Reject(error) => {
+                reject(connection, worker, &queued, &error);
+                *next += 1;
+                continue;
+            }
+            Gate::Pause(until_ms) => return Step::Paused(until_ms),
+        };
+        if slice.is_over() {
+            held = None;
+            drop(slice);
+            slice = match worker.member.party().enter() {
+                Some(slice) => slice,
+                None => return Step::NeedShards(ShardSet::EMPTY),
+            };
+        }
+        let wanted = match command.spec.lock {
+            LockClass::Keys => queued.shards,
+            LockClass::All => ShardSet::ALL,
+            LockClass::None | LockClass::Walk => ShardSet::EMPTY,
+        };
+        let keep = held.as_ref().is_some_and(|guard| {
+            let fits = if wanted.is_empty() { command.has(Flags::FAST) } else { guard.set().contains_all(wanted) };
+            fits && under_lock < COMMANDS_A_LOCK && !guard.contended()
+        });
+        if !keep {
+            held = None;
+            under_lock = 0;
+        }
+        let guard = match &mut held {
+            Some(guard) => guard,
+            None if wanted == ShardSet::ALL => return Step::NeedAll,
+            None => match slice.try_lock(wanted) {
+                Some(guard) => held.insert(guard),
+                None => return Step::NeedShards(wanted),
+            },
+        };
+        if worker.server.gate_epoch() != epoch {
+            continue;
+        }
+        under_lock += 1;
+        match execute(connection, worker, &queued, command, guard, &slice, &mut tick) {
+            Executed::Yes => *next += 1,
+            Executed::Contended(shard) => return Step::NeedShards(ShardSet::one(shard)),
+        }
+    }
+    Step::Done
+}
+
+enum Gate<'s> {
+    Pass(&'s Command),
+    Reject(CommandError),
+    Pause(i64),
+}
+
+/// What may forbid a command, in the order that clients can observe.
+#[inline]
+fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued) -> Gate<'w> {
+    let server = &*worker.server;
+    let argv = connection.batch.argv(queued, connection.argument_bytes());
+    let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
+        return Gate::Reject(error::unknown_command(argv));
+    };
+    if !command.spec.accepts(argv.len()) {
+        return Gate::Reject(error::wrong_arity(&command.full_name));
+    }
+    if command.is_container() && argv.len() > 1 {
+        return Gate::Reject(error::unknown_subcommand(command.spec.name, argv.at(1)));
+    }
+    if !connection.client.authenticated && !command.has(Flags::NO_AUTH) {
+        return Gate::Reject(error::NO_AUTH);
+    }
+    let attention = server.attention.get();
+    if attention == 0 { Gate::Pass(command) } else { attended_gates(connection, worker, command, attention) }
+}
+
+/// The gates that are open most of the time.
+#[cold]
+fn attended_gates<'w>(connection: &Connection, worker: &'w Worker, command: &'w Command, attention: u32) -> Gate<'w> {
+    let server = &*worker.server;
+    if attention & Attention::MAXMEMORY != 0 && !crate::memory::make_room(worker) && command.has(Flags::DENYOOM) {
+        return Gate::Reject(error::OOM);
+    }
+    if attention & Attention::PAUSED != 0 {
+        let is_write = command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
+        match server.pause.in_force(worker.now_ms()) {
+            Some((kind, until_ms)) if kind == PauseKind::All || is_write => {
+                let exempt = connection.client.handle.kind() == crate::client::ClientKind::Replica;
+                if !exempt {
+                    return Gate::Pause(until_ms);
+                }
+            }
+            Some(_) => {}
+            None => server.attention.set(Attention::PAUSED, false),
+        }
+    }
+    Gate::Pass(command)
+}
+
+#[cold]
+fn reject(connection: &mut Connection, worker: &Worker, queued: &Queued, error: &CommandError) {
+    if let Some(id) = queued.command {
+        worker.stats.by_command[usize::from(id)].rejected.add(1);
+    }
+    count_error(worker, error);
+    let mark = connection.output.mark();
+    error.write(&mut connection.output.reply(connection.client.protocol));
+    apply_reply_mode(connection, mark);
+}
+
+fn count_error(worker: &Worker, error: &CommandError) {
+    worker.stats.errors.add(1);
+    worker.server.stats.count_error(&error.code());
+}
+
+enum Executed {
+    Yes,
+    /// The handler did nothing, because this shard is locked by another.
+    Contended(usize),
+}
+
+#[inline]
+fn execute<'w>(
+    connection: &mut Connection,
+    worker: &'w Worker,
+    queued: &Queued,
+    command: &'w Command,
+    guard: &mut Guard<'w, Shard>,
+    slice: &Slice<'w, Shard>,
+    tick: &mut u64,
+) -> Executed {
+    let server = &*worker.server;
+    let mark = connection.output.mark();
+    let mut after = After::default();
+    let mut effects = worker.effects.borrow_mut();
+    let db_before = connection.client.db;
+    let Connection { batch, query, decoder, client, output, inline, .. } = connection;
+    let bytes: &[u8] = if *inline { decoder.inline_bytes() } else { query };
+    let argv = batch.argv(queued, bytes);
+    let protocol = client.protocol;
+    let clock = Clock { now_ms: worker.now_ms() };
+    let access = Access { no_touch: client.no_touch, ..Access::default() };
+    let result = {
+        let mut context = Context {
+            server,
+            worker,
+            command,
+            argv,
+            txn: Txn::new(&server.store, guard, clock, &mut effects, access),
+            reply: output.reply(protocol),
+            hashes: batch.hashes(queued),
+            slice,
+            client,
+            after: &mut after,
+        };
+        (command.spec.handler)(&mut context)
+    };
+    let stats = &worker.stats.by_command[usize::from(command.id)];
+    if let Err(error) = result {
+        if let CommandError::Contended(shard) = error {
+            output.cut(mark);
+            return Executed::Contended(shard);
+        }
+        output.cut(mark);
+        error.write(&mut output.reply(protocol));
+        count_error(worker, &error);
+        stats.failed.add(1);
+    }
+    if !effects.is_empty() {
+        crate::effects::settle(worker, &mut effects);
+    }
+    drop(effects);
+    let now = worker.ticks.now();
+    let nanos = worker.ticks.nanos(*tick, now);
+    *tick = now;
+    stats.calls.add(1);
+    stats.nanos.add(nanos);
+    worker.stats.commands.add(1);
+    worker.account_latency(stats, nanos);
+    if client.reply_mode != ReplyMode::On {
+        apply_reply_mode_to(client, output, mark);
+    }
+    client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
+    if nanos >= worker.slow_nanos() || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
+        settle_after(connection, worker, queued, command, db_before, nanos, after);
+    }
+    Executed::Yes
+}
+
+/// The rare rest: slow log, latency monitor, MONITOR, closing, shutdown.
+#[cold]
+fn settle_after(
+    connection: &mut Connection,
+    worker: &Worker,
+    queued: &Queued,
+    command: &Command,
+    db: usize,
+    nanos: u64,
+    after: After,
+) {
+    let server = &*worker.server;
+    let argv: Argv<'_> = connection.batch.argv(queued, connection.argument_bytes());
+    let client = &connection.client;
+    if nanos >= worker.slow_nanos() {
+        worker.account_slow(client, command, argv, &after.redacted, nanos);
+    }
+    let monitored = server.attention.get() & Attention::MONITORS != 0;
+    if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+        server.monitors.feed(&client.handle, db, argv, crate::clock::unix_us());
+    }
+    if after.close {
+        connection.closing = Closing::AfterReply;
+    }
+    if let Some(request) = after.shutdown {
+        server.shutdown.request(request);
+    }
+}
+
+fn apply_reply_mode(connection: &mut Connection, mark: usize) {
+    apply_reply_mode_to(&mut connection.client, &mut connection.output, mark);
+}
+
+/// CLIENT REPLY: drops the reply where none is wanted.
+fn apply_reply_mode_to(client: &mut crate::client::Client, output: &mut crate::net::Output, mark: usize) {
+    match client.reply_mode {
+        ReplyMode::On => {}
+        ReplyMode::Off => output.cut(mark),
+        ReplyMode::SkipThis => {
+            output.cut(mark);
+            client.reply_mode = ReplyMode::On;
+        }
+        ReplyMode::SkipNext => client.reply_mode = ReplyMode::SkipThis,
+    }
+}

@@ -1,0 +1,205 @@
+//! Every error text that goes over the wire, in one place.
+
+use ochre_resp::reply::ReplyWriter;
+
+/// What a handler returns: its reply is written, or this error is to be.
+pub type CommandResult = Result<(), CommandError>;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum CommandError {
+    /// A fixed text, code word first.
+    Text(&'static str),
+    /// A text made for the occasion, code word first.
+    Message(String),
+    /// The engine refused.
+    Store(ochre_store::Error),
+    /// A walking handler found this shard locked and has done nothing yet: run it again once the shard is free.
+    Contended(usize),
+}
+
+impl CommandError {
+    /// The text, code word first, without the leading `-`.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        match self {
+            CommandError::Text(text) => (*text).into(),
+            CommandError::Message(text) => text.as_str().into(),
+            CommandError::Store(error) => store_text(error).into(),
+            CommandError::Contended(_) => "ERR the data is locked".into(),
+        }
+    }
+    /// The code word, by which INFO errorstats counts.
+    pub fn code(&self) -> String {
+        self.text().split(' ').next().unwrap_or_default().to_owned()
+    }
+    /// The text of an error that is not of the occasion.
+    pub fn into_text(self) -> std::borrow::Cow<'static, str> {
+        match self {
+            CommandError::Text(text) => text.into(),
+            other => other.text().into_owned().into(),
+        }
+    }
+    /// Writes the error as a reply.
+    pub fn write(&self, reply: &mut ReplyWriter<'_>) {
+        reply.error(self.text().as_bytes());
+    }
+}
+
+impl From<ochre_store::Error> for CommandError {
+    fn from(error: ochre_store::Error) -> CommandError {
+        CommandError::Store(error)
+    }
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: CommandError = CommandError::Text($text);)*
+    };
+}
+
+texts! {
+    /// The arguments do not fit the grammar.
+    SYNTAX = "ERR syntax error";
+    /// Not a 64-bit integer.
+    NOT_INTEGER = "ERR value is not an integer or out of range";
+    /// Not a floating-point number.
+    NOT_FLOAT = "ERR value is not a valid float";
+    /// The value holds another type.
+    WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
+    /// The key does not exist, and must.
+    NO_SUCH_KEY = "ERR no such key";
+    /// An offset that does not fit.
+    OUT_OF_RANGE = "ERR value is out of range";
+    /// A negative number where none may be.
+    NOT_POSITIVE = "ERR value is out of range, must be positive";
+    /// SELECT and the like.
+    DB_OUT_OF_RANGE = "ERR DB index is out of range";
+    /// SELECT and the like.
+    DB_INVALID = "ERR invalid DB index";
+    /// No password given yet.
+    NO_AUTH = "NOAUTH Authentication required.";
+    /// Memory over its limit.
+    OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+    /// Source and destination are the same.
+    SAME_OBJECT = "ERR source and destination objects are the same";
+    /// maxclients.
+    MAX_CLIENTS = "ERR max number of clients reached";
+    /// Protected mode.
+    PROTECTED_MODE = "DENIED Ochre is running in protected mode: no password is set for the default user, so only loopback and Unix sockets may connect. Set a password (requirepass), or turn protected mode off (CONFIG SET protected-mode no, from this host), or start the server with --protected-mode no.";
+    /// AUTH without a password to compare with.
+    AUTH_WITHOUT_PASSWORD = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
+    /// Wrong password or user.
+    WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled.";
+    /// HELLO with a version we do not speak.
+    NO_PROTOCOL = "NOPROTO unsupported protocol version";
+    /// HELLO with something that is no version.
+    PROTOCOL_NOT_INTEGER = "ERR Protocol version is not an integer or out of range";
+    /// HELLO before the password.
+    HELLO_NO_AUTH = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+    /// CLIENT PAUSE.
+    PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL";
+    /// A timeout that is no number.
+    TIMEOUT_NOT_INTEGER = "ERR timeout is not an integer or out of range";
+    /// A timeout below zero.
+    TIMEOUT_NEGATIVE = "ERR timeout is negative";
+    /// A timeout that ends after time does.
+    TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range";
+    /// CLIENT KILL.
+    NO_SUCH_CLIENT = "ERR No such client";
+    /// CLIENT KILL ID.
+    CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0";
+    /// CLIENT LIST ID.
+    CLIENT_ID_INVALID = "ERR Invalid client ID";
+    /// CLIENT KILL MAXAGE.
+    MAX_AGE = "ERR maxage should be greater than 0";
+    /// CLIENT KILL IDLE.
+    IDLE_TIME = "ERR idle should be greater than 0";
+    /// The data set is being loaded.
+    LOADING = "LOADING Redis is loading the dataset in memory";
+    /// CONFIG REWRITE.
+    NO_CONFIG_FILE = "ERR The server is running without a config file";
+    /// CLIENT SETNAME and HELLO SETNAME.
+    CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters.";
+}
+
+fn store_text(error: &ochre_store::Error) -> &'static str {
+    use ochre_store::Error;
+    match error {
+        Error::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+        Error::NotInteger => "ERR value is not an integer or out of range",
+        Error::NotFloat => "ERR value is not a valid float",
+        Error::IncrementOverflow => "ERR increment or decrement would overflow",
+        Error::NanOrInfinity => "ERR increment would produce NaN or Infinity",
+        Error::OutOfRange => "ERR index out of range",
+        Error::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+        Error::NotLocked => "ERR the command reached for a key that it had not declared",
+        Error::NoSuchKey => "ERR no such key",
+        Error::SameKey => "ERR source and destination objects are the same",
+    }
+}
+
+/// Wrong number of arguments, for the command or subcommand of that full name (`client|kill`).
+pub fn wrong_arity(full_name: &str) -> CommandError {
+    CommandError::Message(format!("ERR wrong number of arguments for '{full_name}' command"))
+}
+
+/// An expiry that is negative, zero where it may not be, or overflows.
+pub fn invalid_expire(full_name: &str) -> CommandError {
+    CommandError::Message(format!("ERR invalid expire time in '{full_name}' command"))
+}
+
+/// No such command; shows the name and some arguments, cut at 128 bytes each and in all.
+pub fn unknown_command(argv: crate::args::Argv<'_>) -> CommandError {
+    let mut arguments = String::new();
+    for argument in argv.iter().skip(1) {
+        if arguments.len() >= 128 {
+            break;
+        }
+        let room = 128 - arguments.len();
+        arguments.push_str(&format!("'{}' ", String::from_utf8_lossy(&argument[..argument.len().min(room)])));
+    }
+    let name = argv.at(0);
+    let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
+    CommandError::Message(format!("ERR unknown command '{name}', with args beginning with: {arguments}"))
+}
+
+/// No such subcommand of the container `parent`.
+pub fn unknown_subcommand(parent: &str, name: &[u8]) -> CommandError {
+    let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
+    CommandError::Message(format!("ERR unknown subcommand '{name}'. Try {} HELP.", parent.to_ascii_uppercase()))
+}
+
+/// An option of HELLO that does not exist or lacks its values.
+pub fn hello_option(option: &[u8]) -> CommandError {
+    CommandError::Message(format!("ERR Syntax error in HELLO option '{}'", String::from_utf8_lossy(option)))
+}
+
+/// The reply to a client that broke the protocol.
+pub fn protocol_error(error: &ochre_resp::ProtocolError) -> String {
+    format!("ERR Protocol error: {error}")
+}
+
+/// An option of CLIENT SETINFO that does not exist.
+pub fn unrecognized_option(option: &[u8]) -> CommandError {
+    CommandError::Message(format!("ERR Unrecognized option '{}'", String::from_utf8_lossy(option)))
+}
+
+/// A value of CLIENT SETINFO that has blanks or the like.
+pub fn client_info_text(option: &str) -> CommandError {
+    CommandError::Message(format!("ERR {option} cannot contain spaces, newlines or special characters."))
+}
+
+/// CLIENT KILL USER.
+pub fn no_such_user(user: &str) -> CommandError {
+    CommandError::Message(format!("ERR No such user '{user}'"))
+}
+
+/// CLIENT LIST TYPE.
+pub fn unknown_client_type(name: &[u8]) -> CommandError {
+    CommandError::Message(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name)))
+}
+
+/// A refusal that another module words itself, as a general error.
+pub fn message(refusal: &impl std::fmt::Display) -> CommandError {
+    CommandError::Message(format!("ERR {refusal}"))
+}

@@ -1,0 +1,57 @@
+//! MONITOR: showing every command to those who watch.
+
+use crate::args::Argv;
+use crate::client::ClientHandle;
+use parking_lot::Mutex;
+use std::io::Write;
+use std::sync::Arc;
+
+/// The clients that watch.
+#[derive(Default)]
+pub struct Monitors {
+    watchers: Mutex<Vec<Arc<ClientHandle>>>,
+}
+
+impl Monitors {
+    /// Adds a watcher.
+    pub fn add(&self, handle: Arc<ClientHandle>) {
+        self.watchers.lock().push(handle);
+    }
+    /// Removes a watcher; true if none is left.
+    pub fn remove(&self, id: u64) -> bool {
+        let mut watchers = self.watchers.lock();
+        watchers.retain(|watcher| watcher.id != id);
+        watchers.is_empty()
+    }
+    /// Shows a command of `client`, executed on `db` at `now_us` (Unix microseconds), to all watchers.
+    pub fn feed(&self, client: &ClientHandle, db: usize, argv: Argv<'_>, now_us: i64) {
+        let addr = if client.is_unix { format!("unix:{}", client.addr.trim_end_matches(":0")) } else { client.addr.clone() };
+        let mut line = format!("+{}.{:06} [{db} {addr}]", now_us / 1_000_000, now_us % 1_000_000).into_bytes();
+        for argument in argv.iter() {
+            line.push(b' ');
+            quote(&mut line, argument);
+        }
+        line.extend_from_slice(b"\r\n");
+        self.watchers.lock().iter().for_each(|watcher| watcher.push(&line));
+    }
+}
+
+/// Appends `bytes` in double quotes, with everything that is not printable ASCII escaped.
+pub fn quote(line: &mut Vec<u8>, bytes: &[u8]) {
+    line.push(b'"');
+    for &byte in bytes {
+        match byte {
+            b'\\' | b'"' => line.extend_from_slice(&[b'\\', byte]),
+            b'\n' => line.extend_from_slice(b"\\n"),
+            b'\r' => line.extend_from_slice(b"\\r"),
+            b'\t' => line.extend_from_slice(b"\\t"),
+            7 => line.extend_from_slice(b"\\a"),
+            8 => line.extend_from_slice(b"\\b"),
+            b' '..=b'~' => line.push(byte),
+            _ => {
+                let _ = write!(line, "\\x{byte:02x}");
+            }
+        }
+    }
+    line.push(b'"');
+}

@@ -1,0 +1,430 @@
+//! A connection: reads, decodes, has commands executed, and writes, until it closes.
+
+use super::batch::Batch;
+use super::output::Output;
+use super::stream::Stream;
+use super::worker::Worker;
+use crate::client::{Client, ClientHandle, Published, Signals};
+use crate::config::Config;
+use crate::dispatch::Step;
+use bytes::{Buf, BytesMut};
+use ochre_resp::ProtocolError;
+use ochre_resp::request::{Decoded, Limits, RequestDecoder};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context as TaskContext, Poll};
+
+/// How the two ends of a connection are called.
+pub(crate) struct Addresses {
+    pub(crate) peer: String,
+    local: String,
+    is_unix: bool,
+    is_loopback: bool,
+}
+
+impl Addresses {
+    pub(crate) fn tcp(peer: SocketAddr, local: SocketAddr) -> Addresses {
+        let is_loopback = peer.ip().to_canonical().is_loopback();
+        let text = |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port()).to_string();
+        Addresses { peer: text(peer), local: text(local), is_unix: false, is_loopback }
+    }
+    pub(crate) fn unix(path: &str) -> Addresses {
+        Addresses { peer: format!("{path}:0"), local: format!("{path}:0"), is_unix: true, is_loopback: true }
+    }
+}
+
+/// A client's socket, buffers and session.
+pub(crate) struct Connection {
+    stream: Stream,
+    pub(crate) client: Client,
+    pub(crate) decoder: RequestDecoder,
+    pub(crate) query: BytesMut,
+    query_peak: usize,
+    pub(crate) batch: Batch,
+    /// The batch is one inline command, whose arguments are the decoder's.
+    pub(crate) inline: bool,
+    pub(crate) output: Output,
+    pub(crate) closing: Closing,
+    slot: usize,
+    _registration: crate::client::Registration,
+}
+
+/// Whether and how the connection is about to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    No,
+    /// Once all output is sent.
+    AfterReply,
+    Now,
+}
+
+enum Event {
+    /// Bytes were read.
+    Data,
+    /// Signals were raised.
+    Signals(u8),
+    /// The last of the output was sent.
+    Flushed,
+    /// The peer closed, or the socket failed.
+    End,
+}
+
+/// Size of a read, and of a fresh query buffer.
+const READ_LEN: usize = 16 * 1024;
+/// Query buffers above this are shrunk when they are not used to the full.
+const QUERY_SHRINK_LEN: usize = 32 * 1024;
+/// Buffers of clients idle for longer are given back.
+const IDLE_MS: i64 = 2000;
+/// A connection lets others run after so many commands.
+const TURN_COMMANDS: usize = 256;
+
+/// Whether the cron should have the connection look after its buffers.
+pub(crate) fn wants_housekeeping(seen: &Published, idle_ms: i64) -> bool {
+    let query = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed);
+    (idle_ms > IDLE_MS && query > 0)
+        || query as usize > QUERY_SHRINK_LEN
+        || seen.output_capacity.load(Relaxed) > Output::CAPACITY_MIN as u64
+        || seen.output_len.load(Relaxed) > 0
+}
+
+impl Connection {
+    /// Sets up an accepted connection; `None` if it was turned away.
+    pub(crate) fn open(worker: &Worker, stream: Stream, addresses: Addresses) -> Option<Connection> {
+        let config = worker.config();
+        let server = &worker.server;
+        if let Some(refusal) = refusal(worker, &addresses, &config) {
+            refuse(stream, refusal);
+            worker.stats.rejected_connections.add(1);
+            return None;
+        }
+        let handle = Arc::new(ClientHandle {
+            id: server.clients.next_id(),
+            addr: addresses.peer,
+            local_addr: addresses.local,
+            fd: stream.fd(),
+            is_unix: addresses.is_unix,
+            connected_ms: worker.now_ms(),
+            worker: worker.index,
+            name: Default::default(),
+            library: Default::default(),
+            user: parking_lot::Mutex::new("default".to_owned()),
+            published: Published::default(),
+            no_evict: Default::default(),
+            understands_redirect: Default::default(),
+            outbox: Default::default(),
+            signals: Default::default(),
+            waker: Default::default(),
+        });
+        handle.published.last_active_ms.store(worker.now_ms(), Relaxed);
+        handle.published.protocol.store(2, Relaxed);
+        if let Stream::Tcp(tcp) = &stream {
+            super::sockopt::apply(tcp, &super::sockopt::SocketOptions::from(&**config));
+        }
+        worker.stats.connections.add(1);
+        let client = Client::new(handle.clone(), config.requirepass.is_empty());
+        handle.published.flags.store(client.flags(), Relaxed);
+        Some(Connection {
+            stream,
+            client,
+            decoder: RequestDecoder::new(),
+            query: BytesMut::new(),
+            query_peak: 0,
+            batch: Batch::default(),
+            inline: false,
+            output: Output::default(),
+            closing: Closing::No,
+            slot: worker.add_connection(handle.clone()),
+            _registration: server.clients.add(handle),
+        })
+    }
+
+    /// Serves the connection until it ends.
+    pub(crate) async fn run(mut self, worker: Rc<Worker>) {
+        loop {
+            match poll_fn(|cx| self.poll_event(cx, &worker)).await {
+                Event::Data => self.serve_input(&worker).await,
+                Event::Signals(signals) => self.on_signals(&worker, signals),
+                Event::Flushed => {}
+                Event::End => break,
+            }
+            let ended = match self.closing {
+                Closing::No => false,
+                Closing::AfterReply => self.output.is_empty(),
+                Closing::Now => true,
+            };
+            if ended {
+                break;
+            }
+        }
+        if self.client.monitor && worker.server.monitors.remove(self.client.id()) {
+            worker.server.attention.set(crate::server::Attention::MONITORS, false);
+        }
+        worker.remove_connection(self.slot);
+    }
+
+    fn poll_event(&mut self, cx: &mut TaskContext<'_>, worker: &Worker) -> Poll<Event> {
+        self.client.handle.waker.register(cx.waker());
+        let signals = self.client.handle.signals.take();
+        if signals != 0 {
+            return Poll::Ready(Event::Signals(signals));
+        }
+        if !self.output.is_empty() {
+            match self.output.poll_write(&mut self.stream, cx, &worker.stats) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Event::Flushed),
+                Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
+                Poll::Pending => {}
+            }
+        }
+        if self.closing != Closing::No {
+            return Poll::Pending;
+        }
+        if self.query.capacity() == self.query.len() {
+            self.query.reserve(READ_LEN);
+        }
+        match tokio_util::io::poll_read_buf(std::pin::Pin::new(&mut self.stream), cx, &mut self.query) {
+            Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(Event::End),
+            Poll::Ready(Ok(read)) => {
+                worker.stats.bytes_in.add(read as u64);
+                worker.stats.reads.add(1);
+                let seen = &self.client.handle.published;
+                seen.bytes_in.store(seen.bytes_in.load(Relaxed) + read as u64, Relaxed);
+                self.query_peak = self.query_peak.max(self.query.len());
+                Poll::Ready(Event::Data)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Executes what has been read, and sends the replies.
+    async fn serve_input(&mut self, worker: &Worker) {
+        worker.begin_batch();
+        if self.query.len() as u64 > worker.config().client_query_buffer_limit {
+            tracing::warn!(addr = self.client.handle.addr, "Closing client that reached max query buffer length");
+            worker.stats.query_limit_closed.add(1);
+            self.closing = Closing::Now;
+            return;
+        }
+        let mut turn = 0;
+        loop {
+            self.batch.clear();
+            match self.decode(worker) {
+                Ok(0) if self.batch.len() == 0 => break,
+                Ok(consumed) => {
+                    turn += self.batch.len();
+                    self.execute(worker).await;
+                    self.query.advance(consumed.min(self.query.len()));
+                }
+                Err(error) => {
+                    self.execute(worker).await;
+                    self.fail(worker, &error);
+                }
+            }
+            if self.closing != Closing::No || self.query.is_empty() {
+                break;
+            }
+            if turn >= TURN_COMMANDS {
+                turn = 0;
+                self.flush(worker);
+                tokio::task::yield_now().await;
+                worker.begin_batch();
+            }
+        }
+        self.flush(worker);
+        self.publish(worker);
+    }
+
+    /// Decodes up to a batch of commands; how many bytes they take.
+    fn decode(&mut self, worker: &Worker) -> Result<usize, ProtocolError> {
+        let limits = limits(&worker.config(), self.client.authenticated);
+        // Before it has authenticated, each command may change what the next may be.
+        let commands_max = if self.client.authenticated { Batch::COMMANDS_MAX } else { 1 };
+        let server = &*worker.server;
+        let mut offset = 0;
+        self.inline = false;
+        while self.batch.len() < commands_max && offset < self.query.len() {
+            let first_span = self.batch.spans.len();
+            let buffer = self.query.get(offset..).unwrap_or_default();
+            match self.decoder.decode(buffer, &limits, &mut self.batch.spans)? {
+                Decoded::Command { consumed } => {
+                    self.batch.push(&server.store, &server.commands, &self.query, offset, first_span);
+                    offset += consumed;
+                }
+                Decoded::Inline { consumed } if self.batch.len() == 0 => {
+                    self.inline = true;
+                    self.batch.push(&server.store, &server.commands, self.decoder.inline_bytes(), 0, first_span);
+                    return Ok(offset + consumed);
+                }
+                Decoded::Inline { .. } => {
+                    // Its arguments are in a scratch buffer: it gets a batch of its own, decoded once more.
+                    self.batch.spans.truncate(first_span);
+                    break;
+                }
+                Decoded::Empty { consumed } => offset += consumed,
+                Decoded::Incomplete { needed } => {
+                    let missing = needed.saturating_sub(self.query.capacity() - self.query.len());
+                    if missing > 0 && offset == 0 {
+                        self.query.reserve(needed);
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(offset)
+    }
+
+    /// Executes the batch, parking where its shards are locked by others.
+    async fn execute(&mut self, worker: &Worker) {
+        if self.batch.len() > 1 {
+            self.batch.prefetch(&worker.member, self.client.db);
+        }
+        let mut next = 0;
+        let mut held = None;
+        while next < self.batch.len() && self.closing == Closing::No {
+            match crate::dispatch::run(self, worker, &mut next, held.take()) {
+                Step::Done => {}
+                Step::NeedShards(set) => held = Some(worker.member.party().lock(set).await),
+                Step::NeedAll => held = Some(worker.member.party().lock_all().await),
+                Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
+            }
+        }
+    }
+
+    /// The bytes the arguments of the batch lie in.
+    pub(crate) fn argument_bytes(&self) -> &[u8] {
+        if self.inline { self.decoder.inline_bytes() } else { &self.query }
+    }
+
+    /// Holds the client back until a pause ends, or until it is woken to look again.
+    async fn wait_out_pause(&mut self, worker: &Worker, until_ms: i64) {
+        self.flush(worker);
+        let seen = &self.client.handle.published;
+        seen.flags.fetch_or(ClientHandle::FLAG_BLOCKED, Relaxed);
+        worker.server.pause.enter();
+        let millis = until_ms.saturating_sub(worker.now_ms()).max(1);
+        let timer = tokio::time::sleep(std::time::Duration::from_millis(millis.unsigned_abs()));
+        tokio::pin!(timer);
+        let signals = poll_fn(|cx| {
+            self.client.handle.waker.register(cx.waker());
+            let signals = self.client.handle.signals.take();
+            if signals != 0 {
+                return Poll::Ready(signals);
+            }
+            if !self.output.is_empty() && self.output.poll_write(&mut self.stream, cx, &worker.stats).is_ready() {}
+            timer.as_mut().poll(cx).map(|()| 0)
+        })
+        .await;
+        worker.server.pause.leave();
+        seen_clear_blocked(&self.client.handle.published);
+        worker.begin_batch();
+        self.on_signals(worker, signals);
+    }
+
+    fn on_signals(&mut self, worker: &Worker, signals: u8) {
+        if signals & Signals::KILL != 0 {
+            self.closing = Closing::Now;
+            return;
+        }
+        if signals & Signals::OUTBOX != 0 {
+            self.output.append_outbox(&self.client.handle.outbox);
+            self.flush(worker);
+        }
+        if signals & Signals::HOUSEKEEPING != 0 {
+            self.tidy(worker);
+        }
+        self.publish(worker);
+    }
+
+    /// Answers a protocol error and ends the connection.
+    fn fail(&mut self, worker: &Worker, error: &ProtocolError) {
+        tracing::debug!(addr = self.client.handle.addr, %error, "Protocol error from client");
+        self.output.reply(self.client.protocol).error(&crate::error::protocol_error(error));
+        worker.stats.errors.add(1);
+        worker.server.stats.count_error("ERR");
+        self.query.clear();
+        self.closing = Closing::AfterReply;
+    }
+
+    /// Sends what can be sent at once, then looks at the output limits.
+    fn flush(&mut self, worker: &Worker) {
+        if !self.output.is_empty() {
+            let mut cx = TaskContext::from_waker(std::task::Waker::noop());
+            if let Poll::Ready(Err(_)) = self.output.poll_write(&mut self.stream, &mut cx, &worker.stats) {
+                self.closing = Closing::Now;
+            }
+        }
+        if !self.output.is_empty() {
+            let kind = self.client.handle.kind();
+            let limit = worker.config().output_limit(kind);
+            if self.output.is_over(limit, worker.now_ms()) {
+                tracing::warn!(addr = self.client.handle.addr, "Client closed: output buffer limit reached");
+                worker.stats.output_limit_closed.add(1);
+                self.closing = Closing::Now;
+            }
+        }
+    }
+
+    /// Gives memory back that the client does not use.
+    fn tidy(&mut self, worker: &Worker) {
+        worker.begin_batch();
+        let idle_ms = worker.now_ms() - self.client.handle.published.last_active_ms.load(Relaxed);
+        if idle_ms > IDLE_MS && self.query.is_empty() {
+            self.query = BytesMut::new();
+        } else if self.query.capacity() > QUERY_SHRINK_LEN && self.query.capacity() / (self.query_peak + 1) > 2 {
+            let mut smaller = BytesMut::with_capacity(self.query_peak.max(self.query.len()).max(READ_LEN));
+            smaller.extend_from_slice(&self.query);
+            self.query = smaller;
+        }
+        self.query_peak = self.query.len();
+        self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset());
+        self.flush(worker);
+    }
+
+    /// Publishes figures for CLIENT LIST and INFO.
+    fn publish(&self, worker: &Worker) {
+        let seen = &self.client.handle.published;
+        seen.last_active_ms.store(worker.now_ms(), Relaxed);
+        let partial = if self.query.is_empty() {
+            0
+        } else {
+            match seen.partial_since_ms.load(Relaxed) {
+                0 => worker.now_ms(),
+                since => since,
+            }
+        };
+        seen.partial_since_ms.store(partial, Relaxed);
+        seen.query_len.store(self.query.len() as u64, Relaxed);
+        seen.query_free.store((self.query.capacity() - self.query.len()) as u64, Relaxed);
+        seen.output_len.store(self.output.len() as u64, Relaxed);
+        seen.output_capacity.store(self.output.capacity() as u64, Relaxed);
+        seen.output_peak.store(self.output.peak() as u64, Relaxed);
+        seen.db.store(self.client.db as u32, Relaxed);
+    }
+}
+
+fn seen_clear_blocked(seen: &Published) {
+    seen.flags.fetch_and(!ClientHandle::FLAG_BLOCKED, Relaxed);
+}
+
+fn limits(config: &Config, authenticated: bool) -> Limits {
+    Limits { bulk_len_max: config.proto_max_bulk_len as usize, authenticated, ..Limits::default() }
+}
+
+/// Why a new connection is turned away, as the error it is sent.
+fn refusal(worker: &Worker, addresses: &Addresses, config: &Config) -> Option<std::borrow::Cow<'static, str>> {
+    if worker.server.clients.len() >= config.maxclients as usize {
+        return Some(crate::error::MAX_CLIENTS.into_text());
+    }
+    let protected = config.protected_mode && config.requirepass.is_empty() && !addresses.is_loopback;
+    protected.then(|| crate::error::PROTECTED_MODE.into_text())
+}
+
+fn refuse(stream: Stream, text: std::borrow::Cow<'static, str>) {
+    let mut output = Output::default();
+    output.reply(ochre_resp::reply::Protocol::Resp2).error(text.as_bytes());
+    let mut stream = stream;
+    let mut cx = TaskContext::from_waker(std::task::Waker::noop());
+    let _ = output.poll_write(&mut stream, &mut cx, &crate::stats::WorkerStats::default());
+}

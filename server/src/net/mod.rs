@@ -1,0 +1,16 @@
+//! The network side: listeners, workers, connections.
+
+mod accept;
+mod batch;
+mod connection;
+pub mod listen;
+mod output;
+pub mod sockopt;
+mod stream;
+mod worker;
+
+pub use accept::Acceptor;
+pub(crate) use batch::{KeyHash, Queued};
+pub(crate) use connection::{Closing, Connection};
+pub(crate) use output::Output;
+pub use worker::{Incoming, Worker, WorkerPool};

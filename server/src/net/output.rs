@@ -1,0 +1,153 @@
+//! The replies a connection has not sent yet.
+
+use super::stream::Stream;
+use crate::client::Outbox;
+use crate::config::OutputLimit;
+use crate::stats::WorkerStats;
+use ochre_resp::reply::{Protocol, ReplyWriter};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::AsyncWrite;
+
+/// Replies in order, and how much of them is sent.
+pub(crate) struct Output {
+    bytes: Vec<u8>,
+    sent: usize,
+    /// The capacity the buffer goes back to when it is empty.
+    capacity: usize,
+    /// Most bytes waiting at once since `peak_reset_ms`.
+    peak: usize,
+    peak_reset_ms: i64,
+    over_soft_limit_since_ms: i64,
+}
+
+impl Default for Output {
+    fn default() -> Output {
+        Output {
+            bytes: Vec::new(),
+            sent: 0,
+            capacity: Output::CAPACITY_MAX,
+            peak: 0,
+            peak_reset_ms: 0,
+            over_soft_limit_since_ms: 0,
+        }
+    }
+}
+
+impl Output {
+    /// A busy client's buffer has this capacity when nothing waits.
+    pub(crate) const CAPACITY_MAX: usize = 16 * 1024;
+    /// An idle client's shrinks to this.
+    pub(crate) const CAPACITY_MIN: usize = 1024;
+
+    /// A writer that appends a reply.
+    #[inline]
+    pub(crate) fn reply(&mut self, protocol: Protocol) -> ReplyWriter<'_> {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(self.capacity);
+        }
+        ReplyWriter::new(&mut self.bytes, protocol)
+    }
+    /// Where the next reply will begin, for [`Output::cut`].
+    pub(crate) fn mark(&self) -> usize {
+        self.bytes.len()
+    }
+    /// Drops what was written after the mark.
+    pub(crate) fn cut(&mut self, mark: usize) {
+        self.bytes.truncate(mark);
+    }
+    /// Appends what others pushed.
+    pub(crate) fn append_outbox(&mut self, outbox: &Outbox) {
+        outbox.drain_into(&mut self.bytes);
+    }
+    /// Bytes waiting.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+    /// Whether all is sent.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.len() == self.sent
+    }
+    /// Capacity of the buffer as CLIENT LIST shows it.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+    /// Most bytes waiting at once of late.
+    pub(crate) fn peak(&self) -> usize {
+        self.peak
+    }
+
+    /// Writes until all is sent or the socket takes no more.
+    pub(crate) fn poll_write(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+        stats: &WorkerStats,
+    ) -> Poll<io::Result<()>> {
+        self.peak = self.peak.max(self.len());
+        while self.sent < self.bytes.len() {
+            match Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.sent..]) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => {
+                    self.sent += written;
+                    stats.bytes_out.add(written as u64);
+                    stats.writes.add(1);
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.drop_sent();
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.bytes.clear();
+        self.sent = 0;
+        if self.bytes.capacity() > 4 * Self::CAPACITY_MAX {
+            self.bytes = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether the limit is broken: the hard one now, or the soft one for too long.
+    pub(crate) fn is_over(&mut self, limit: OutputLimit, now_ms: i64) -> bool {
+        let waiting = self.len() as u64;
+        if limit.hard > 0 && waiting >= limit.hard {
+            return true;
+        }
+        if limit.soft == 0 || waiting < limit.soft {
+            self.over_soft_limit_since_ms = 0;
+            return false;
+        }
+        if self.over_soft_limit_since_ms == 0 {
+            self.over_soft_limit_since_ms = now_ms;
+        }
+        (now_ms - self.over_soft_limit_since_ms) / 1000 > i64::from(limit.soft_seconds)
+    }
+
+    /// Fits the capacity to the peak of the last while.
+    pub(crate) fn tidy(&mut self, now_ms: i64, reset_after_ms: Option<i64>) {
+        let was = self.capacity;
+        if self.peak >= self.capacity {
+            self.capacity = (self.capacity * 2).min(Self::CAPACITY_MAX);
+        } else if self.peak < self.capacity / 2 {
+            self.capacity = (self.capacity / 2).max(Self::CAPACITY_MIN);
+        }
+        if self.capacity != was && self.is_empty() {
+            self.bytes = Vec::new();
+        }
+        if reset_after_ms.is_some_and(|after| now_ms - self.peak_reset_ms >= after) {
+            self.peak = self.len();
+            self.peak_reset_ms = now_ms;
+        }
+    }
+
+    /// Moves what is left to the front once that frees more than it costs.
+    fn drop_sent(&mut self) {
+        if self.sent > self.bytes.len() / 2 {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+}

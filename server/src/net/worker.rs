@@ -1,0 +1,233 @@
+//! Worker threads: each runs a single-threaded event loop over its connections.
+
+use super::connection::Connection;
+use super::stream::Stream;
+use crate::args::Argv;
+use crate::client::{Client, ClientHandle, Signals};
+use crate::clock::{Ticks, unix_ms};
+use crate::command::{Command, Flags};
+use crate::config::Config;
+use crate::server::Server;
+use crate::stats::{CommandStats, WorkerStats};
+use ochre_store::{Effects, Member};
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// An accepted socket on its way to its worker.
+pub enum Incoming {
+    /// A TCP connection.
+    Tcp(std::net::TcpStream),
+    /// A connection through a Unix socket at that path.
+    Unix(std::os::unix::net::UnixStream, String),
+}
+
+/// What the connections of one thread share.
+pub struct Worker {
+    /// Its number, from 0.
+    pub index: usize,
+    pub(crate) server: Arc<Server>,
+    pub(crate) member: Member,
+    pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) ticks: Ticks,
+    pub(crate) effects: RefCell<Effects>,
+    config: RefCell<Arc<Config>>,
+    config_version: Cell<u64>,
+    now_ms: Cell<i64>,
+    slow_nanos: Cell<u64>,
+    tracks_latency: Cell<bool>,
+    connections: RefCell<Slab<Arc<ClientHandle>>>,
+}
+
+impl Worker {
+    fn new(index: usize, server: Arc<Server>) -> Worker {
+        let stats = Arc::new(WorkerStats::new(server.commands.all().len()));
+        server.stats.register(stats.clone());
+        Worker {
+            index,
+            member: server.store.register(),
+            stats,
+            ticks: Ticks::new(),
+            effects: RefCell::default(),
+            config: RefCell::new(server.config().clone()),
+            config_version: Cell::new(0),
+            now_ms: Cell::new(unix_ms()),
+            slow_nanos: Cell::default(),
+            tracks_latency: Cell::default(),
+            connections: RefCell::default(),
+            server,
+        }
+    }
+
+    /// Reads the clock and looks for a new configuration: once a batch.
+    #[inline]
+    pub(crate) fn begin_batch(&self) {
+        self.now_ms.set(unix_ms());
+        let version = self.server.config_version();
+        if version != self.config_version.get() {
+            self.refresh_config(version);
+        }
+    }
+    #[cold]
+    fn refresh_config(&self, version: u64) {
+        let config = self.server.config().clone();
+        let slowlog = u64::try_from(config.slowlog_log_slower_than).map_or(u64::MAX, |micros| micros.saturating_mul(1000));
+        let latency = match config.latency_monitor_threshold {
+            0 => u64::MAX,
+            millis => millis.saturating_mul(1_000_000),
+        };
+        self.slow_nanos.set(slowlog.min(latency));
+        self.tracks_latency.set(config.latency_tracking);
+        *self.config.borrow_mut() = config;
+        self.config_version.set(version);
+    }
+    /// Unix milliseconds at the beginning of the batch.
+    #[inline]
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.now_ms.get()
+    }
+    /// The configuration as of the beginning of the batch.
+    #[inline]
+    pub(crate) fn config(&self) -> std::cell::Ref<'_, Arc<Config>> {
+        self.config.borrow()
+    }
+    /// The frozen time of the commands of this batch.
+    pub(crate) fn clock(&self) -> ochre_store::Clock {
+        ochre_store::Clock { now_ms: self.now_ms.get() }
+    }
+    /// Nanoseconds from which on a command is of interest to the slow log or the latency monitor.
+    #[inline]
+    pub(crate) fn slow_nanos(&self) -> u64 {
+        self.slow_nanos.get()
+    }
+    /// Counts a command's duration, where durations are tracked.
+    #[inline]
+    pub(crate) fn account_latency(&self, stats: &CommandStats, nanos: u64) {
+        if self.tracks_latency.get() {
+            stats.latency.get_or_init(Default::default).record(nanos);
+        }
+    }
+    pub(crate) fn add_connection(&self, handle: Arc<ClientHandle>) -> usize {
+        self.connections.borrow_mut().insert(handle)
+    }
+    pub(crate) fn remove_connection(&self, slot: usize) {
+        self.connections.borrow_mut().remove(slot);
+    }
+
+    /// Enters a command into the slow log and the latency monitor, if it was slow enough for them.
+    pub(crate) fn account_slow(
+        &self,
+        client: &Client,
+        command: &Command,
+        argv: Argv<'_>,
+        redacted: &[usize],
+        nanos: u64,
+    ) {
+        let config = self.config();
+        let seconds = unix_ms() / 1000;
+        let micros = nanos / 1000;
+        let threshold = u64::try_from(config.slowlog_log_slower_than);
+        if threshold.is_ok_and(|threshold| micros >= threshold) && !command.has(Flags::SKIP_SLOWLOG) {
+            let len_max = config.slowlog_max_len as usize;
+            self.server.slowlog.add(&client.handle, argv, redacted, seconds, micros, len_max);
+        }
+        let millis = nanos / 1_000_000;
+        if config.latency_monitor_threshold > 0 && millis >= config.latency_monitor_threshold {
+            let event = if command.has(Flags::FAST) { "fast-command" } else { "command" };
+            self.server.latency.add(event, seconds, millis);
+        }
+    }
+
+    /// Closes idle and stalled clients, and has others tidy up their buffers.
+    pub(crate) fn sweep(&self) {
+        self.begin_batch();
+        let now_ms = self.now_ms();
+        let config = self.config();
+        for (_, handle) in self.connections.borrow().iter() {
+            let seen = &handle.published;
+            let idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed));
+            let partial_since = seen.partial_since_ms.load(Relaxed);
+            let exempt = ClientHandle::FLAG_REPLICA | ClientHandle::FLAG_BLOCKED | ClientHandle::FLAG_PUBSUB;
+            let is_exempt = seen.flags.load(Relaxed) & exempt != 0;
+            if config.timeout > 0 && !is_exempt && idle_ms / 1000 > i64::from(config.timeout) {
+                tracing::debug!("Closing idle client");
+                handle.kill();
+            } else if config.request_timeout > 0
+                && partial_since > 0
+                && now_ms.saturating_sub(partial_since) / 1000 >= i64::from(config.request_timeout)
+            {
+                tracing::debug!(addr = handle.addr, "Closing client that did not finish its request in time");
+                handle.kill();
+            } else if super::connection::wants_housekeeping(seen, idle_ms) {
+                handle.signal(Signals::HOUSEKEEPING);
+            }
+        }
+    }
+}
+
+/// The threads, and the way to hand them connections.
+pub struct WorkerPool {
+    inboxes: Vec<UnboundedSender<Incoming>>,
+    next: std::sync::atomic::AtomicUsize,
+}
+
+impl WorkerPool {
+    /// Starts `count` worker threads.
+    ///
+    /// # Errors
+    /// If the system gives no thread or no event queue.
+    pub fn start(server: &Arc<Server>, count: usize) -> std::io::Result<Arc<WorkerPool>> {
+        let mut inboxes = Vec::new();
+        for index in 0..count {
+            let (sender, receiver) = unbounded_channel();
+            inboxes.push(sender);
+            let server = server.clone();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+            std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+                let worker = Rc::new(Worker::new(index, server));
+                tokio::task::LocalSet::new().block_on(&runtime, serve(worker, receiver));
+            })?;
+        }
+        Ok(Arc::new(WorkerPool { inboxes, next: Default::default() }))
+    }
+    /// Hands a connection to the workers in turn.
+    pub fn hand_over(&self, incoming: Incoming) {
+        let turn = self.next.fetch_add(1, Relaxed);
+        if let Some(inbox) = self.inboxes.get(turn % self.inboxes.len().max(1)) {
+            // The receiver lives as long as the process.
+            let _ = inbox.send(incoming);
+        }
+    }
+}
+
+async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
+    tokio::task::spawn_local(crate::cron::run(worker.clone()));
+    while let Some(incoming) = inbox.recv().await {
+        worker.begin_batch();
+        let (stream, addresses) = match register(incoming) {
+            Ok(registered) => registered,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was lost before it was served");
+                continue;
+            }
+        };
+        if let Some(connection) = Connection::open(&worker, stream, addresses) {
+            tokio::task::spawn_local(connection.run(worker.clone()));
+        }
+    }
+}
+
+fn register(incoming: Incoming) -> std::io::Result<(Stream, super::connection::Addresses)> {
+    Ok(match incoming {
+        Incoming::Tcp(stream) => {
+            let addresses = super::connection::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
+            (Stream::Tcp(tokio::net::TcpStream::from_std(stream)?), addresses)
+        }
+        Incoming::Unix(stream, path) => {
+            (Stream::Unix(tokio::net::UnixStream::from_std(stream)?), super::connection::Addresses::unix(&path))
+        }
+    })
+}

@@ -1,0 +1,161 @@
+//! The process-wide state.
+
+use crate::client::Registry;
+use crate::command::CommandTable;
+use crate::config::Config;
+use crate::stats::Stats;
+use arc_swap::ArcSwap;
+use ochre_store::Store;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+
+/// The version of Redis whose behaviour is the baseline; clients gate on it.
+pub const REDIS_VERSION: &str = "7.2.4";
+
+/// Everything that all connections share.
+pub struct Server {
+    /// The data.
+    pub store: Arc<Store>,
+    /// What can be called.
+    pub commands: CommandTable,
+    /// Who is connected.
+    pub clients: Arc<Registry>,
+    /// What was counted.
+    pub stats: Stats,
+    /// Who watches with MONITOR.
+    pub monitors: crate::monitor::Monitors,
+    /// Slow commands.
+    pub slowlog: crate::slowlog::SlowLog,
+    /// Latency events.
+    pub latency: crate::latency::LatencyMonitor,
+    /// CLIENT PAUSE.
+    pub pause: crate::pause::Pause,
+    /// What the dispatcher must look at before a command; 0: nothing.
+    pub attention: Attention,
+    /// Identity and start time of this process.
+    pub process: ProcessInfo,
+    /// SHUTDOWN, SIGTERM.
+    pub shutdown: crate::shutdown::Shutdown,
+    reply_buffer_peak_reset_ms: AtomicI64,
+    /// Changes of the configuration at run time.
+    pub changes: crate::config::apply::Changes,
+    config: ArcSwap<Config>,
+    config_version: AtomicU64,
+    gate_epoch: AtomicU64,
+}
+
+/// Facts about the process that never change.
+pub struct ProcessInfo {
+    /// Forty hexadecimal digits, new at each start.
+    pub run_id: String,
+    /// Unix milliseconds.
+    pub started_ms: i64,
+    /// The configuration file given at start, absolute.
+    pub config_file: Option<std::path::PathBuf>,
+    /// The path of the executable.
+    pub executable: std::path::PathBuf,
+    /// The port it listens on, which CONFIG SET may change.
+    pub port: AtomicI64,
+}
+
+/// One bit for each reason for which commands leave the fast path.
+#[derive(Default)]
+pub struct Attention(AtomicU32);
+
+impl Attention {
+    /// Somebody runs MONITOR.
+    pub const MONITORS: u32 = 1;
+    /// Clients are paused.
+    pub const PAUSED: u32 = 1 << 1;
+    /// A memory limit is set.
+    pub const MAXMEMORY: u32 = 1 << 2;
+    /// The data set is being loaded.
+    pub const LOADING: u32 = 1 << 3;
+    /// The process is about to end.
+    pub const SHUTTING_DOWN: u32 = 1 << 4;
+
+    /// All bits.
+    #[inline]
+    pub fn get(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+    /// Sets or clears bits.
+    pub fn set(&self, bits: u32, on: bool) {
+        if on {
+            self.0.fetch_or(bits, SeqCst)
+        } else {
+            self.0.fetch_and(!bits, SeqCst)
+        };
+    }
+}
+
+impl Server {
+    /// A server with that configuration and an empty keyspace.
+    ///
+    /// # Errors
+    /// A text that names what is wrong with the configuration.
+    pub fn new(config: Config, process: ProcessInfo) -> Result<Arc<Server>, String> {
+        let commands = CommandTable::new(&crate::commands::all(), &config.rename_commands)?;
+        let store = Store::new(ochre_store::Options {
+            shards: if config.workers() == 1 { 1 } else { ochre_store::sync::SHARDS_MAX },
+            databases: config.databases as usize,
+            hash_seed: crate::random::seed(),
+        });
+        let server = Arc::new(Server {
+            store,
+            commands,
+            clients: Arc::default(),
+            stats: Stats::default(),
+            monitors: Default::default(),
+            slowlog: Default::default(),
+            latency: Default::default(),
+            pause: Default::default(),
+            attention: Attention::default(),
+            process,
+            shutdown: Default::default(),
+            reply_buffer_peak_reset_ms: AtomicI64::new(Self::REPLY_BUFFER_PEAK_RESET_MS),
+            changes: Default::default(),
+            config: ArcSwap::from_pointee(config),
+            config_version: AtomicU64::new(1),
+            gate_epoch: AtomicU64::new(1),
+        });
+        crate::config::apply::store_settings(&server, &server.config());
+        Ok(server)
+    }
+
+    /// After how long the peak of a reply buffer is forgotten.
+    pub const REPLY_BUFFER_PEAK_RESET_MS: i64 = 5000;
+
+    /// How long a peak of a reply buffer counts, in milliseconds; `None`: for ever (DEBUG REPLYBUFFER).
+    pub fn reply_buffer_peak_reset(&self) -> Option<i64> {
+        Some(self.reply_buffer_peak_reset_ms.load(Relaxed)).filter(|millis| *millis >= 0)
+    }
+    /// Sets [`Server::reply_buffer_peak_reset`].
+    pub fn set_reply_buffer_peak_reset(&self, millis: Option<i64>) {
+        self.reply_buffer_peak_reset_ms.store(millis.unwrap_or(-1), Relaxed);
+    }
+    /// The configuration in force.
+    pub fn config(&self) -> arc_swap::Guard<Arc<Config>> {
+        self.config.load()
+    }
+    /// Changes with every new configuration: cheaper to look at than the configuration.
+    #[inline]
+    pub fn config_version(&self) -> u64 {
+        self.config_version.load(Relaxed)
+    }
+    /// Puts a new configuration in force. Workers see it from their next batch on.
+    pub fn publish_config(&self, config: Config) {
+        self.config.store(Arc::new(config));
+        self.config_version.fetch_add(1, SeqCst);
+        self.bump_gate_epoch();
+    }
+    /// The count of changes to what gates check: compared after locking, and the gates redone if it moved.
+    #[inline]
+    pub fn gate_epoch(&self) -> u64 {
+        self.gate_epoch.load(SeqCst)
+    }
+    /// Called by whoever changed what gates check.
+    pub fn bump_gate_epoch(&self) {
+        self.gate_epoch.fetch_add(1, SeqCst);
+    }
+}

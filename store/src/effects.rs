@@ -1,0 +1,106 @@
+//! What a command did to the data, for those who propagate, notify and invalidate.
+
+use crate::free::Garbage;
+
+/// The class of a keyspace event, as `notify-keyspace-events` selects them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventClass {
+    /// `g`: commands of no particular type.
+    Generic,
+    /// `$`: strings.
+    String,
+    /// `x`: a key expired.
+    Expired,
+    /// `e`: a key was evicted.
+    Evicted,
+    /// `n`: a key was created.
+    New,
+    /// `m`: a key that was read does not exist.
+    KeyMiss,
+}
+
+/// Something that happened to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its class.
+    pub class: EventClass,
+    /// Its name on the wire, such as `set` or `expired`.
+    pub name: &'static str,
+    /// The database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+}
+
+/// Why a key vanished without a command that deletes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Its deadline has passed.
+    Expired,
+    /// Memory was short.
+    Evicted,
+}
+
+/// A key that vanished as a side effect; to be propagated as a deletion before the command's own effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// The database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What one command (transaction, script) did. The dispatcher owns one, drains it after each unit and calls
+/// [`clear`](Effects::clear) after unlocking.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Changes, counted as `rdb_changes_since_last_save` does.
+    pub dirty: u64,
+    /// Keyspace events in order; recorded only if `record_events`.
+    pub events: Vec<Event>,
+    /// Keys that expired or were evicted on the way, in order. Always recorded.
+    pub removals: Vec<Removal>,
+    /// Keys whose value or deadline changed, with their database; recorded only if `record_touched`.
+    pub touched: Vec<(usize, Box<[u8]>)>,
+    /// Values to be freed after the locks are released (dropping them frees).
+    pub garbage: Vec<Garbage>,
+    /// Whether somebody wants `events`.
+    pub record_events: bool,
+    /// Whether somebody wants `touched` (watched or tracked keys).
+    pub record_touched: bool,
+}
+
+impl Effects {
+    /// Whether nothing was recorded.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.dirty == 0
+            && self.removals.is_empty()
+            && self.events.is_empty()
+            && self.touched.is_empty()
+            && self.garbage.is_empty()
+    }
+
+    /// Forgets what was recorded, frees the garbage and keeps the `record_` switches.
+    pub fn clear(&mut self) {
+        self.dirty = 0;
+        self.events.clear();
+        self.removals.clear();
+        self.touched.clear();
+        self.garbage.clear();
+    }
+
+    pub(crate) fn event(&mut self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {
+        if self.record_events {
+            self.events.push(Event { class, name, db, key: key.into() });
+        }
+    }
+
+    pub(crate) fn touched(&mut self, db: usize, key: &[u8]) {
+        if self.record_touched {
+            self.touched.push((db, key.into()));
+        }
+    }
+}

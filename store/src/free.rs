@@ -1,0 +1,150 @@
+//! The thread that frees what would hold up a command: big values, whole databases, retired bucket arrays.
+
+use crate::memory;
+use crate::raw::entry::Entry;
+use crate::raw::hint::{Hints, Retired};
+use crate::raw::keys::Keys;
+use ahash::RandomState;
+use crossbeam_utils::CachePadded;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// Buffers of at least this size are freed by the thread.
+pub(crate) const LARGE_BYTES: usize = 64 << 10;
+
+/// Something that dropping frees.
+pub struct Garbage(Content);
+
+enum Content {
+    Buffer(Vec<u8>),
+    Entry(Entry),
+    Keys(Keys),
+    Array(Retired),
+}
+
+impl std::fmt::Debug for Garbage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Garbage").field(&self.bytes()).finish()
+    }
+}
+
+impl Garbage {
+    pub(crate) fn keys(keys: Keys) -> Garbage {
+        Garbage(Content::Keys(keys))
+    }
+
+    /// A lower bound of the memory that dropping gives back, where that is known cheaply.
+    fn bytes(&self) -> usize {
+        match &self.0 {
+            Content::Buffer(buffer) => buffer.capacity(),
+            Content::Entry(entry) => entry.memory(),
+            Content::Keys(_) => 0,
+            Content::Array(array) => array.bytes(),
+        }
+    }
+
+    /// How many keys `lazyfree_pending_objects` counts for it.
+    fn objects(&self) -> usize {
+        match &self.0 {
+            Content::Buffer(_) | Content::Entry(_) => 1,
+            Content::Keys(keys) => keys.len(),
+            Content::Array(_) => 0,
+        }
+    }
+}
+
+/// Counters of what waits and what was freed.
+#[derive(Default)]
+pub(crate) struct FreeCounters {
+    pub(crate) pending_bytes: AtomicUsize,
+    pub(crate) pending_objects: AtomicUsize,
+    pub(crate) freed_objects: AtomicUsize,
+    /// Bytes of bucket arrays that the allocator does not know of.
+    pub(crate) mapped_bytes: AtomicUsize,
+}
+
+/// What all tables of a store share.
+pub(crate) struct Core {
+    hasher: RandomState,
+    pub(crate) hints: Arc<Hints>,
+    pub(crate) free: Arc<FreeCounters>,
+    sender: Sender<Garbage>,
+}
+
+impl Core {
+    /// Starts the freeing thread, which ends when the core and all tables are gone.
+    pub(crate) fn new(seed: [u64; 4], hints: usize) -> Arc<Core> {
+        let [a, b, c, d] = seed;
+        let (sender, receiver) = channel();
+        let hints = Arc::new(Hints::new(hints));
+        let free = Arc::new(FreeCounters::default());
+        let thread = std::thread::Builder::new().name("store-free".into());
+        let (thread_hints, counters) = (hints.clone(), free.clone());
+        // Without a thread, send() fails below, and the sender frees on the spot.
+        drop(thread.spawn(move || run(&receiver, &thread_hints, &counters)));
+        Arc::new(Core { hasher: RandomState::with_seeds(a, b, c, d), hints, free, sender })
+    }
+
+    /// The keyed hash of a key.
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(key);
+        hasher.finish()
+    }
+
+    /// Counts newly mapped bytes.
+    pub(crate) fn mapped(&self, bytes: usize) {
+        if bytes > 0 {
+            self.free.mapped_bytes.fetch_add(bytes, Relaxed);
+        }
+    }
+
+    /// Hands a bucket array to the thread.
+    pub(crate) fn retire(&self, array: Retired) {
+        self.later(Garbage(Content::Array(array)));
+    }
+
+    /// Frees a buffer: here if it is small.
+    pub(crate) fn buffer(&self, buffer: Vec<u8>) {
+        if buffer.capacity() >= LARGE_BYTES {
+            self.later(Garbage(Content::Buffer(buffer)));
+        }
+    }
+
+    /// Frees an entry: here if it is small.
+    pub(crate) fn entry(&self, entry: Entry) {
+        if entry.buffer_capacity() >= LARGE_BYTES {
+            self.later(Garbage(Content::Entry(entry)));
+        }
+    }
+
+    /// Hands something to the thread.
+    pub(crate) fn later(&self, garbage: Garbage) {
+        self.free.pending_bytes.fetch_add(garbage.bytes(), Relaxed);
+        self.free.pending_objects.fetch_add(garbage.objects(), Relaxed);
+        if let Err(unsent) = self.sender.send(garbage) {
+            free(unsent.0, &self.free);
+        }
+    }
+}
+
+fn run(receiver: &Receiver<Garbage>, hints: &Hints, counters: &FreeCounters) {
+    let seat: Arc<CachePadded<_>> = hints.seat();
+    while let Ok(garbage) = receiver.recv() {
+        free(garbage, counters);
+        memory::publish(&seat);
+    }
+    hints.depart(&seat);
+}
+
+fn free(garbage: Garbage, counters: &FreeCounters) {
+    let (bytes, objects) = (garbage.bytes(), garbage.objects());
+    let mapped = if let Content::Array(array) = &garbage.0 { array.mapped_bytes() } else { 0 };
+    drop(garbage);
+    counters.mapped_bytes.fetch_sub(mapped, Relaxed);
+    counters.pending_bytes.fetch_sub(bytes, Relaxed);
+    counters.pending_objects.fetch_sub(objects, Relaxed);
+    counters.freed_objects.fetch_add(objects, Relaxed);
+}

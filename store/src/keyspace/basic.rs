@@ -1,0 +1,46 @@
+//! Existence, type, deletion.
+
+use crate::effects::EventClass;
+use crate::error::Error;
+use crate::raw::entry::Type;
+use crate::store::Key;
+use crate::txn::{Access, Txn};
+
+/// Whether a key exists. Counts as a read, but is no use of the key for its access clock.
+pub fn exists(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error> {
+    untouched(txn, |txn| Ok(txn.read(db, &key)?.is_some()))
+}
+
+/// The type of a key's value.
+pub fn type_of(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Type>, Error> {
+    untouched(txn, |txn| Ok(txn.read(db, &key)?.map(|entry| entry.kind())))
+}
+
+/// Uses a key without reading it. Whether it exists.
+pub fn touch(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error> {
+    Ok(txn.read(db, &key)?.is_some())
+}
+
+/// Deletes a key. Whether it existed.
+pub fn delete(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error> {
+    let Some((entry, mut around)) = txn.write_existing(db, &key)? else { return Ok(false) };
+    let (entry, _) = entry.remove();
+    around.core.entry(entry);
+    around.changed(key.bytes(), EventClass::Generic, "del");
+    Ok(true)
+}
+
+/// Deletes a key; its value is freed by another thread if that takes long. Whether it existed.
+pub fn unlink(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error> {
+    // Large strings always go to the freeing thread; there is no other type yet whose freeing takes long.
+    delete(txn, db, key)
+}
+
+/// Runs `action` without touching access clocks.
+pub(crate) fn untouched<'t, R>(txn: &mut Txn<'t>, action: impl FnOnce(&mut Txn<'t>) -> R) -> R {
+    let access = txn.access();
+    txn.set_access(Access { no_touch: true, ..access });
+    let result = action(txn);
+    txn.set_access(access);
+    result
+}

@@ -1,0 +1,538 @@
+//! One key with its value in one allocation.
+//!
+//! ```text
+//! header 8 │ deadline 8, if EXPIRY │ key length 8, capacity 8, if LONG │ key │ value
+//! ```
+//!
+//! The value is an `i64`, or the bytes of a short string, or (`OUTLINE`) pointer, length and capacity of a buffer. The
+//! allocation is rounded up to the allocator's size class, and its capacity remembered, so that a value can be
+//! overwritten in place.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Type {
+    /// A string.
+    String = 0,
+}
+
+/// The encoding of a value, as `OBJECT ENCODING` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Encoding {
+    /// A string that is a 64-bit integer.
+    Int = 0,
+    /// A string of at most [`EMBSTR_MAX`] bytes that was set as a whole.
+    Embstr,
+    /// Any other string.
+    Raw,
+}
+
+/// Longest string with encoding [`Encoding::Embstr`].
+pub const EMBSTR_MAX: usize = 44;
+
+/// A string value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Str<'a> {
+    /// An integer, standing for its decimal form.
+    Int(i64),
+    /// Bytes.
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Str<'a> {
+    /// The string's bytes; an integer is written into `space`.
+    pub fn as_bytes<'s>(&self, space: &'s mut itoa::Buffer) -> &'s [u8]
+    where
+        'a: 's,
+    {
+        match *self {
+            Str::Int(number) => space.format(number).as_bytes(),
+            Str::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// The string's length in bytes.
+    pub fn len(&self) -> usize {
+        match *self {
+            Str::Int(number) => itoa::Buffer::new().format(number).len(),
+            Str::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether the string has no byte.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Str::Bytes(b"")) || self.len() == 0
+    }
+
+    /// A copy of the bytes.
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.as_bytes(&mut itoa::Buffer::new()).to_vec()
+    }
+}
+
+/// What a new entry shall hold.
+pub(crate) enum Contents<'a> {
+    Int(i64),
+    Bytes(&'a [u8], Encoding),
+    Buffer(Vec<u8>, Encoding),
+}
+
+const EXPIRY: u8 = 1;
+const LONG: u8 = 2;
+const OUTLINE: u8 = 4;
+
+const HEADER_BYTES: usize = 8;
+const TRIPLE_BYTES: usize = 24;
+/// Longest value kept inside the entry: beyond, a buffer of its own is as compact.
+const EMBED_MAX: usize = 192;
+const SHORT_KEY_MAX: usize = 255;
+/// Marks a deadline field without deadline.
+const NO_DEADLINE: i64 = i64::MIN;
+const ALIGN: usize = 8;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Header {
+    /// Type in the low four bits, encoding in the high four.
+    kind: u8,
+    flags: u8,
+    access: [u8; 3],
+    /// Key length, unless `LONG`.
+    key_len: u8,
+    /// Length of an embedded string.
+    value_len: u8,
+    /// Size of the allocation in units of 8 bytes, unless `LONG`.
+    units: u8,
+}
+
+const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
+
+/// An entry. Owns its allocation and, if any, its buffer.
+///
+/// Invariant: points to `capacity()` bytes allocated with alignment 8, laid out as the module says, with every
+/// field that the flags announce initialised.
+#[repr(transparent)]
+pub(crate) struct Entry(NonNull<u8>);
+
+// SAFETY: an entry owns all it points to, like a Box.
+unsafe impl Send for Entry {}
+// SAFETY: nothing is changed through a shared reference.
+unsafe impl Sync for Entry {}
+
+/// The size class of jemalloc that `bytes` falls in: multiples of 16 up to 128, then four classes a doubling.
+pub(crate) fn size_class(bytes: usize) -> usize {
+    if bytes <= 128 {
+        return bytes.next_multiple_of(16);
+    }
+    let step = (bytes - 1).next_power_of_two() / 8;
+    bytes.next_multiple_of(step.max(16))
+}
+
+fn layout(bytes: usize) -> Layout {
+    // The size comes from lengths of live slices plus a few words, or is one that was allocated before.
+    Layout::from_size_align(bytes, ALIGN).expect("an entry is smaller than the address space")
+}
+
+impl Entry {
+    /// A new entry. `access` are the 24 bits of the access clock.
+    pub(crate) fn new(key: &[u8], contents: Contents<'_>, deadline: Option<i64>, access: u32) -> Entry {
+        let contents = match contents {
+            Contents::Bytes(bytes, encoding) if bytes.len() > EMBED_MAX => Contents::Buffer(bytes.to_vec(), encoding),
+            other => other,
+        };
+        let (encoding, value_bytes, value_len, outline) = match &contents {
+            Contents::Int(_) => (Encoding::Int, 8, 0, 0),
+            Contents::Bytes(bytes, encoding) => (*encoding, bytes.len(), bytes.len() as u8, 0),
+            Contents::Buffer(_, encoding) => (*encoding, TRIPLE_BYTES, 0, OUTLINE),
+        };
+        let long = if key.len() > SHORT_KEY_MAX { LONG } else { 0 };
+        let flags = if deadline.is_some() { EXPIRY } else { 0 } | long | outline;
+        let key_offset = key_offset(flags);
+        let capacity = size_class(key_offset + key.len() + value_bytes);
+        let layout = layout(capacity);
+        // SAFETY: the size is not zero.
+        let Some(base) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+        let header = Header {
+            kind: Type::String as u8 | (encoding as u8) << 4,
+            flags,
+            access: access_bytes(access),
+            key_len: key.len() as u8,
+            value_len,
+            units: (capacity / 8) as u8,
+        };
+        // SAFETY: `capacity` bytes were allocated, enough for all parts by the sum above; base is aligned to 8, and so
+        // are the words behind the header.
+        unsafe {
+            base.cast::<Header>().write(header);
+            if let Some(deadline) = deadline {
+                base.add(HEADER_BYTES).cast::<i64>().write(deadline);
+            }
+            if long != 0 {
+                let words = base.add(key_offset - 16).cast::<usize>();
+                words.write(key.len());
+                words.add(1).write(capacity);
+            }
+            base.add(key_offset).copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
+            let value = base.add(key_offset + key.len());
+            match contents {
+                Contents::Int(number) => value.cast::<i64>().write_unaligned(number),
+                Contents::Bytes(bytes, _) => {
+                    value.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+                }
+                Contents::Buffer(buffer, _) => write_triple(value, buffer),
+            }
+        }
+        Entry(base)
+    }
+
+    /// Gives up ownership. The pointer is for [`from_raw`](Entry::from_raw).
+    pub(super) fn into_raw(self) -> *mut u8 {
+        ManuallyDrop::new(self).0.as_ptr()
+    }
+
+    /// Borrows an entry.
+    ///
+    /// # Safety
+    /// As [`from_raw`](Entry::from_raw); the result must not be used when the entry's owner has dropped it.
+    pub(super) unsafe fn borrow(raw: *mut u8) -> ManuallyDrop<Entry> {
+        // SAFETY: by the caller.
+        ManuallyDrop::new(unsafe { Entry::from_raw(raw) })
+    }
+
+    /// Takes back an entry.
+    ///
+    /// # Safety
+    /// `raw` comes from [`into_raw`](Entry::into_raw) and its entry is alive and not accessible by another path
+    /// while the result is used. Wrap the result in `ManuallyDrop` to borrow instead of own.
+    pub(super) unsafe fn from_raw(raw: *mut u8) -> Entry {
+        // SAFETY: into_raw never returns null.
+        Entry(unsafe { NonNull::new_unchecked(raw) })
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: by the invariant the first bytes are an initialised, aligned header.
+        unsafe { self.0.cast::<Header>().as_ref() }
+    }
+
+    fn header_mut(&mut self) -> &mut Header {
+        // SAFETY: as in header(); exclusive by &mut self.
+        unsafe { self.0.cast::<Header>().as_mut() }
+    }
+
+    /// Key length and capacity of a LONG entry.
+    fn long_words(&self) -> (usize, usize) {
+        debug_assert!(self.header().flags & LONG != 0);
+        // SAFETY: LONG announces two initialised words right before the key, aligned to 8.
+        unsafe {
+            let words = self.0.add(key_offset(self.header().flags) - 16).cast::<usize>();
+            (words.read(), words.add(1).read())
+        }
+    }
+
+    fn key_len(&self) -> usize {
+        if self.header().flags & LONG == 0 { usize::from(self.header().key_len) } else { self.long_words().0 }
+    }
+
+    /// Size of the allocation.
+    fn capacity(&self) -> usize {
+        if self.header().flags & LONG == 0 { usize::from(self.header().units) * 8 } else { self.long_words().1 }
+    }
+
+    fn value_offset(&self) -> usize {
+        key_offset(self.header().flags) + self.key_len()
+    }
+
+    fn value_at(&self) -> NonNull<u8> {
+        // SAFETY: the value lies inside the allocation.
+        unsafe { self.0.add(self.value_offset()) }
+    }
+
+    /// The key.
+    pub(crate) fn key(&self) -> &[u8] {
+        // SAFETY: the key's bytes are initialised and live as long as the entry.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(key_offset(self.header().flags)), self.key_len()) }
+    }
+
+    /// The type of the value.
+    pub(crate) fn kind(&self) -> Type {
+        Type::String
+    }
+
+    /// The encoding of the value.
+    pub(crate) fn encoding(&self) -> Encoding {
+        match self.header().kind >> 4 {
+            0 => Encoding::Int,
+            1 => Encoding::Embstr,
+            _ => Encoding::Raw,
+        }
+    }
+
+    /// The value, if it is a string.
+    pub(crate) fn str(&self) -> Str<'_> {
+        let header = self.header();
+        // SAFETY: encoding and flags tell which kind of value is initialised at this place.
+        unsafe {
+            let value = self.value_at();
+            if self.encoding() == Encoding::Int {
+                Str::Int(value.cast::<i64>().read_unaligned())
+            } else if header.flags & OUTLINE != 0 {
+                let (pointer, len, _) = read_triple(value);
+                Str::Bytes(std::slice::from_raw_parts(pointer, len))
+            } else {
+                Str::Bytes(std::slice::from_raw_parts(value.as_ptr(), usize::from(header.value_len)))
+            }
+        }
+    }
+
+    /// The deadline in ms since the Unix epoch.
+    pub(crate) fn deadline(&self) -> Option<i64> {
+        if self.header().flags & EXPIRY == 0 {
+            return None;
+        }
+        // SAFETY: EXPIRY announces an initialised word behind the header.
+        let deadline = unsafe { self.0.add(HEADER_BYTES).cast::<i64>().read() };
+        (deadline != NO_DEADLINE).then_some(deadline)
+    }
+
+    /// The access clock, 24 bits.
+    pub(crate) fn access(&self) -> u32 {
+        let [a, b, c] = self.header().access;
+        u32::from_le_bytes([a, b, c, 0])
+    }
+
+    pub(crate) fn set_access(&mut self, access: u32) {
+        self.header_mut().access = access_bytes(access);
+    }
+
+    /// Bytes of memory behind this entry: its allocation and its buffer.
+    pub(crate) fn memory(&self) -> usize {
+        self.capacity() + self.buffer_capacity()
+    }
+
+    /// Capacity of the out-of-line buffer; 0 without one.
+    pub(crate) fn buffer_capacity(&self) -> usize {
+        if self.header().flags & OUTLINE == 0 {
+            return 0;
+        }
+        // SAFETY: OUTLINE announces an initialised triple.
+        unsafe { read_triple(self.value_at()).2 }
+    }
+
+    /// Whether a deadline can be set in place.
+    pub(crate) fn has_deadline_room(&self) -> bool {
+        self.header().flags & EXPIRY != 0
+    }
+
+    /// The address, as [`into_raw`](Entry::into_raw) gives it.
+    pub(super) fn raw(&self) -> *mut u8 {
+        self.0.as_ptr()
+    }
+
+    /// Sets or clears the deadline if there is room for it; otherwise false and nothing is changed.
+    pub(crate) fn try_set_deadline(&mut self, deadline: Option<i64>) -> bool {
+        if self.header().flags & EXPIRY == 0 {
+            return deadline.is_none();
+        }
+        // SAFETY: EXPIRY announces the word.
+        unsafe { self.0.add(HEADER_BYTES).cast::<i64>().write(deadline.unwrap_or(NO_DEADLINE)) };
+        true
+    }
+
+    /// Bytes that a value may take in this allocation.
+    fn value_room(&self) -> usize {
+        self.capacity() - self.value_offset()
+    }
+
+    /// Replaces the value by an integer, in place, if that fits and nothing has to be freed.
+    pub(crate) fn try_set_int(&mut self, number: i64) -> bool {
+        if self.header().flags & OUTLINE != 0 || !fits(self.value_room(), 8, self.capacity()) {
+            return false;
+        }
+        // SAFETY: 8 bytes of room were just checked.
+        unsafe { self.value_at().cast::<i64>().write_unaligned(number) };
+        self.header_mut().kind = Type::String as u8 | (Encoding::Int as u8) << 4;
+        true
+    }
+
+    /// Replaces the value by a string, in place, if that fits without waste and nothing has to be freed.
+    pub(crate) fn try_set_bytes(&mut self, bytes: &[u8], encoding: Encoding) -> bool {
+        debug_assert!(encoding != Encoding::Int);
+        if self.header().flags & OUTLINE != 0
+            || bytes.len() > EMBED_MAX
+            || !fits(self.value_room(), bytes.len(), self.capacity())
+        {
+            return false;
+        }
+        // SAFETY: the room was just checked; `bytes` cannot overlap an allocation borrowed exclusively.
+        unsafe { self.value_at().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
+        let header = self.header_mut();
+        header.kind = Type::String as u8 | (encoding as u8) << 4;
+        header.value_len = bytes.len() as u8;
+        true
+    }
+
+    /// Gives the embedded string `len` bytes (new ones zero) and lets `edit` change them, if there is room.
+    pub(crate) fn try_edit_embedded(&mut self, len: usize, edit: &mut dyn FnMut(&mut [u8])) -> bool {
+        if self.encoding() == Encoding::Int || self.header().flags & OUTLINE != 0 {
+            return false;
+        }
+        if len > EMBED_MAX || self.value_room() < len {
+            return false;
+        }
+        let old = usize::from(self.header().value_len);
+        // SAFETY: `len` bytes of room; those beyond the old length are initialised before the slice is made.
+        let slice = unsafe {
+            let value = self.value_at();
+            if len > old {
+                value.add(old).write_bytes(0, len - old);
+            }
+            std::slice::from_raw_parts_mut(value.as_ptr(), len)
+        };
+        edit(slice);
+        let header = self.header_mut();
+        header.kind = Type::String as u8 | (Encoding::Raw as u8) << 4;
+        header.value_len = len as u8;
+        true
+    }
+
+    /// Lets `edit` change the out-of-line buffer; false if there is none. The encoding becomes `encoding`.
+    pub(crate) fn try_edit_buffer(&mut self, encoding: Encoding, edit: &mut dyn FnMut(&mut Vec<u8>)) -> bool {
+        if self.header().flags & OUTLINE == 0 {
+            return false;
+        }
+        let mut buffer = self.take_buffer();
+        edit(&mut buffer);
+        // SAFETY: OUTLINE announces room for a triple; the one there is empty and owns nothing.
+        unsafe { write_triple(self.value_at(), buffer) };
+        self.header_mut().kind = Type::String as u8 | (encoding as u8) << 4;
+        true
+    }
+
+    /// Takes the out-of-line buffer and leaves an empty one; an empty one if there is none.
+    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+        if self.header().flags & OUTLINE == 0 {
+            return Vec::new();
+        }
+        // SAFETY: OUTLINE announces a triple that came from a Vec, which is owned by this entry until it is overwritten
+        // here.
+        unsafe {
+            let value = self.value_at();
+            let (pointer, len, capacity) = read_triple(value);
+            write_triple(value, Vec::new());
+            Vec::from_raw_parts(pointer, len, capacity)
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        drop(self.take_buffer());
+        // SAFETY: allocated with this layout.
+        unsafe { dealloc(self.0.as_ptr(), layout(self.capacity())) };
+    }
+}
+
+/// Whether a value of `len` bytes fits into `room`, and would not leave more than half of `capacity` unused.
+fn fits(room: usize, len: usize, capacity: usize) -> bool {
+    len <= room && (capacity <= 64 || (room - len) * 2 <= capacity)
+}
+
+fn key_offset(flags: u8) -> usize {
+    HEADER_BYTES + usize::from(flags & EXPIRY) * 8 + usize::from((flags & LONG) / LONG) * 16
+}
+
+fn access_bytes(access: u32) -> [u8; 3] {
+    let [a, b, c, _] = access.to_le_bytes();
+    [a, b, c]
+}
+
+/// # Safety
+/// `at` has room for 24 bytes. Ownership of the buffer moves there.
+unsafe fn write_triple(at: NonNull<u8>, buffer: Vec<u8>) {
+    let mut buffer = ManuallyDrop::new(buffer);
+    // SAFETY: the caller gives the room; the places are unaligned.
+    unsafe {
+        at.cast::<*mut u8>().write_unaligned(buffer.as_mut_ptr());
+        at.add(8).cast::<usize>().write_unaligned(buffer.len());
+        at.add(16).cast::<usize>().write_unaligned(buffer.capacity());
+    }
+}
+
+/// # Safety
+/// `at` is what `write_triple` wrote to.
+unsafe fn read_triple(at: NonNull<u8>) -> (*mut u8, usize, usize) {
+    // SAFETY: by the caller.
+    unsafe {
+        (
+            at.cast::<*mut u8>().read_unaligned(),
+            at.add(8).cast::<usize>().read_unaligned(),
+            at.add(16).cast::<usize>().read_unaligned(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_classes_are_those_of_jemalloc() {
+        let classes: Vec<usize> =
+            [1, 16, 17, 48, 49, 128, 129, 160, 161, 257, 320, 321, 513, 1025].map(size_class).into();
+        assert_eq!(classes, [16, 16, 32, 48, 64, 128, 160, 160, 192, 320, 320, 384, 640, 1280]);
+    }
+
+    #[test]
+    fn every_combination_of_parts_reads_back() {
+        for key_len in [0usize, 1, 16, 255, 256, 5000] {
+            let key = vec![b'k'; key_len];
+            for deadline in [None, Some(0), Some(1_700_000_000_000)] {
+                for value_len in [0usize, 1, 44, 192, 193, 100_000] {
+                    let value = vec![b'v'; value_len];
+                    let entry = Entry::new(&key, Contents::Bytes(&value, Encoding::Raw), deadline, 0xabcdef);
+                    assert_eq!(entry.key(), key);
+                    assert_eq!(entry.deadline(), deadline);
+                    assert_eq!(entry.access(), 0xabcdef);
+                    assert_eq!(entry.str(), Str::Bytes(&value));
+                }
+                let entry = Entry::new(&key, Contents::Int(-7), deadline, 1);
+                assert_eq!((entry.key(), entry.str(), entry.deadline()), (&key[..], Str::Int(-7), deadline));
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_pair_takes_the_48_byte_class() {
+        let entry = Entry::new(&[b'k'; 16], Contents::Bytes(&[b'v'; 16], Encoding::Embstr), None, 0);
+        assert_eq!(entry.memory(), 48);
+    }
+
+    #[test]
+    fn values_are_replaced_in_place_while_they_fit() {
+        let mut entry = Entry::new(b"key", Contents::Bytes(b"0123456789", Encoding::Embstr), Some(5), 0);
+        assert!(entry.try_set_int(i64::MIN));
+        assert_eq!(entry.str(), Str::Int(i64::MIN));
+        assert!(entry.try_set_bytes(b"abc", Encoding::Embstr));
+        assert_eq!(entry.str(), Str::Bytes(b"abc"));
+        assert!(entry.try_edit_embedded(5, &mut |bytes| bytes[4] = b'!'));
+        assert_eq!(entry.str(), Str::Bytes(b"abc\0!"));
+        assert_eq!(entry.encoding(), Encoding::Raw);
+        assert!(!entry.try_set_bytes(&[0; 100], Encoding::Raw));
+        assert!(entry.try_set_deadline(None));
+        assert_eq!((entry.deadline(), entry.key()), (None, &b"key"[..]));
+    }
+
+    #[test]
+    fn a_buffer_can_be_edited_and_taken() {
+        let mut entry = Entry::new(b"key", Contents::Buffer(b"long".to_vec(), Encoding::Raw), None, 0);
+        assert!(entry.try_edit_buffer(Encoding::Raw, &mut |buffer| buffer.extend_from_slice(b"er")));
+        assert_eq!(entry.str(), Str::Bytes(b"longer"));
+        assert_eq!(entry.take_buffer(), b"longer");
+        assert_eq!(entry.str(), Str::Bytes(b""));
+    }
+}

@@ -1,0 +1,357 @@
+//! The keys of one database in one shard: the table that owns the entries, and the table of those with a deadline.
+
+use super::entry::{Contents, Encoding, Entry, Str};
+use super::table::{Slot, Table};
+use crate::free::Core;
+use crate::random::Random;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The keys of one database in one shard.
+///
+/// Invariant: `main` points to entries owned by this struct; `volatile` has exactly those with a deadline.
+pub(crate) struct Keys {
+    main: Table,
+    volatile: Table,
+    core: Arc<Core>,
+}
+
+/// What a look-up found.
+pub(crate) enum Found<'a> {
+    Occupied(EntryMut<'a>),
+    Vacant(Vacant<'a>),
+}
+
+/// An entry borrowed from its keys.
+pub(crate) struct EntryRef<'a> {
+    entry: ManuallyDrop<Entry>,
+    keys: PhantomData<&'a Entry>,
+}
+
+/// An entry borrowed exclusively, with its place.
+pub(crate) struct EntryMut<'a> {
+    keys: &'a mut Keys,
+    entry: ManuallyDrop<Entry>,
+    slot: Slot,
+    hash: u64,
+}
+
+/// The place of a key that does not exist.
+pub(crate) struct Vacant<'a> {
+    keys: &'a mut Keys,
+    hash: u64,
+}
+
+impl Keys {
+    /// No keys. Published at hint number `hint`.
+    pub(crate) fn new(core: Arc<Core>, hint: usize) -> Keys {
+        let keys = Keys { main: Table::new(core.clone(), Some(hint)), volatile: Table::new(core.clone(), None), core };
+        keys.publish_len();
+        keys
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.main.len()
+    }
+
+    /// Keys with a deadline.
+    pub(crate) fn volatile_len(&self) -> usize {
+        self.volatile.len()
+    }
+
+    /// Bytes of the bucket arrays.
+    pub(crate) fn table_bytes(&self) -> usize {
+        self.main.bytes() + self.volatile.bytes()
+    }
+
+    /// Buckets of the main table: current array, next array.
+    pub(crate) fn buckets(&self) -> (usize, usize) {
+        self.main.buckets()
+    }
+
+    /// Buckets of the table of keys with a deadline: current array, next array.
+    pub(crate) fn volatile_buckets(&self) -> (usize, usize) {
+        self.volatile.buckets()
+    }
+
+    /// Exchanges the keys of two databases; each stays published under its own database.
+    pub(crate) fn swap(&mut self, other: &mut Keys) {
+        std::mem::swap(self, other);
+        let (mine, others) = (self.main.set_hint(None), other.main.set_hint(None));
+        self.main.set_hint(others);
+        other.main.set_hint(mine);
+        self.publish_len();
+        other.publish_len();
+    }
+
+    /// Takes all keys out.
+    pub(crate) fn take(&mut self) -> Keys {
+        let hint = self.main.set_hint(None);
+        let (main, volatile) = (Table::new(self.core.clone(), None), Table::new(self.core.clone(), None));
+        let mut taken = std::mem::replace(self, Keys { main, volatile, core: self.core.clone() });
+        self.main.set_hint(hint);
+        taken.main.set_hint(None);
+        self.publish_len();
+        taken
+    }
+
+    fn publish_len(&self) {
+        if let Some(hint) = self.main.hint() {
+            hint.len.store(self.main.len(), Relaxed);
+            hint.volatile.store(self.volatile.len(), Relaxed);
+        }
+    }
+
+    /// Looks `key` up, whose hash is `hash`.
+    pub(crate) fn find(&mut self, hash: u64, key: &[u8]) -> Found<'_> {
+        if self.main.is_rehashing() {
+            self.main.rehash_step(1);
+        }
+        // SAFETY: the main table points to live entries of its own.
+        match self.main.find(hash, |entry| unsafe { Entry::borrow(entry) }.key() == key) {
+            Some(slot) => {
+                // SAFETY: the slot was just found, and the exclusive borrow keeps the table as it is.
+                let entry = unsafe { Entry::borrow(self.main.get(slot)) };
+                Found::Occupied(EntryMut { keys: self, entry, slot, hash })
+            }
+            None => Found::Vacant(Vacant { keys: self, hash }),
+        }
+    }
+
+    /// Looks `key` up if it exists.
+    pub(crate) fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<EntryMut<'_>> {
+        match self.find(hash, key) {
+            Found::Occupied(entry) => Some(entry),
+            Found::Vacant(_) => None,
+        }
+    }
+
+    /// Moves up to `chains` chains of both tables if they are being rehashed. True if there is more to do.
+    pub(crate) fn rehash(&mut self, chains: usize) -> bool {
+        let main = self.main.rehash_step(chains);
+        let volatile = self.volatile.rehash_step(chains);
+        main || volatile
+    }
+
+    /// Visits a part of the keys; see [`Table::scan`].
+    pub(crate) fn scan(&self, cursor: u64, visit: &mut dyn FnMut(&Entry)) -> u64 {
+        // SAFETY: the main table points to live entries; the shared borrow keeps them unchanged.
+        self.main.scan(cursor, &mut |entry| visit(&*unsafe { Entry::borrow(entry) }))
+    }
+
+    /// Visits a part of the keys with a deadline; see [`Table::scan`].
+    pub(crate) fn scan_volatile(&self, cursor: u64, visit: &mut dyn FnMut(&Entry)) -> u64 {
+        // SAFETY: as in scan(): both tables point to the same live entries.
+        self.volatile.scan(cursor, &mut |entry| visit(&*unsafe { Entry::borrow(entry) }))
+    }
+
+    /// Visits all keys.
+    pub(crate) fn for_each(&self, visit: &mut dyn FnMut(&Entry)) {
+        // SAFETY: as in scan().
+        self.main.for_each(&mut |entry| visit(&*unsafe { Entry::borrow(entry) }));
+    }
+
+    /// A random key.
+    pub(crate) fn random(&self, volatile: bool, random: &mut Random) -> Option<EntryRef<'_>> {
+        let raw = if volatile { &self.volatile } else { &self.main }.random(random)?;
+        // SAFETY: both tables point to live entries; the shared borrow keeps them unchanged.
+        Some(EntryRef { entry: unsafe { Entry::borrow(raw) }, keys: PhantomData })
+    }
+
+    /// Visits about `count` keys that stand together in a random place, or fewer if there are many empty buckets.
+    pub(crate) fn sample(&self, volatile: bool, count: usize, random: &mut Random, visit: &mut dyn FnMut(&Entry)) {
+        let table = if volatile { &self.volatile } else { &self.main };
+        // SAFETY: as in scan().
+        table.sample(count, count * 10, random, &mut |entry| visit(&*unsafe { Entry::borrow(entry) }));
+    }
+
+    /// Brings the table of keys with a deadline in line after the entry of `hash` changed from `old` to `new`.
+    fn relink(&mut self, hash: u64, old: (*mut u8, bool), new: (*mut u8, bool)) {
+        match (old.1, new.1) {
+            (false, false) => {}
+            (false, true) => {
+                self.volatile.insert(hash, new.0);
+                self.publish_len();
+            }
+            (true, volatile) => {
+                let slot = self.volatile.find(hash, |entry| std::ptr::eq(entry, old.0));
+                let slot = slot.expect("an entry with a deadline is in the table of those");
+                // SAFETY: the slot was just found.
+                unsafe {
+                    if volatile {
+                        self.volatile.replace(slot, new.0);
+                    } else {
+                        self.volatile.remove(hash, slot);
+                    }
+                }
+                self.publish_len();
+            }
+        }
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        // SAFETY: this struct owns the entries, and the tables are dropped next without looking at them.
+        self.main.for_each(&mut |entry| drop(unsafe { Entry::from_raw(entry) }));
+    }
+}
+
+impl<'a> EntryRef<'a> {
+    /// The string, for as long as the keys were borrowed.
+    pub(crate) fn into_str(self) -> Str<'a> {
+        match self.entry.str() {
+            Str::Int(number) => Str::Int(number),
+            // SAFETY: the bytes belong to the entry, which nobody changes or frees while its keys are borrowed for 'a.
+            Str::Bytes(bytes) => Str::Bytes(unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) }),
+        }
+    }
+}
+
+impl Deref for EntryRef<'_> {
+    type Target = Entry;
+    fn deref(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+impl Deref for EntryMut<'_> {
+    type Target = Entry;
+    fn deref(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+impl<'a> EntryMut<'a> {
+    /// The entry, for as long as its keys were borrowed.
+    pub(crate) fn into_ref(self) -> EntryRef<'a> {
+        EntryRef { entry: self.entry, keys: PhantomData }
+    }
+
+    pub(crate) fn set_access(&mut self, access: u32) {
+        self.entry.set_access(access);
+    }
+
+    /// Sets or clears the deadline.
+    pub(crate) fn set_deadline(&mut self, deadline: Option<i64>) {
+        let raw = self.entry.raw();
+        let before = self.entry.deadline().is_some();
+        if self.entry.try_set_deadline(deadline) {
+            self.keys.relink(self.hash, (raw, before), (raw, deadline.is_some()));
+            return;
+        }
+        let encoding = self.entry.encoding();
+        let buffer = self.entry.take_buffer();
+        let contents = match self.entry.str() {
+            Str::Int(number) => Contents::Int(number),
+            Str::Bytes(_) if buffer.capacity() > 0 => Contents::Buffer(buffer, encoding),
+            Str::Bytes(bytes) => Contents::Bytes(bytes, encoding),
+        };
+        let new = Entry::new(self.entry.key(), contents, deadline, self.entry.access());
+        drop(self.exchange(new));
+    }
+
+    /// Replaces value and deadline; the old buffer, if any, is returned to be freed.
+    pub(crate) fn set(&mut self, contents: Contents<'_>, deadline: Option<i64>) -> Vec<u8> {
+        if deadline.is_none() || self.entry.has_deadline_room() {
+            let in_place = match &contents {
+                Contents::Int(number) => self.entry.try_set_int(*number),
+                Contents::Bytes(bytes, encoding) => self.entry.try_set_bytes(bytes, *encoding),
+                Contents::Buffer(..) => false,
+            };
+            if in_place {
+                let (raw, before) = (self.entry.raw(), self.entry.deadline().is_some());
+                self.entry.try_set_deadline(deadline);
+                self.keys.relink(self.hash, (raw, before), (raw, deadline.is_some()));
+                return Vec::new();
+            }
+        }
+        let new = Entry::new(self.entry.key(), contents, deadline, self.entry.access());
+        self.exchange(new).take_buffer()
+    }
+
+    /// Lets `edit` change the string's bytes, of which there are `len` afterwards (new ones zero).
+    /// Must be a string; its encoding becomes raw.
+    pub(crate) fn edit(&mut self, len: usize, edit: &mut dyn FnMut(&mut [u8])) {
+        if self.entry.try_edit_embedded(len, edit) {
+            return;
+        }
+        let done = self.entry.try_edit_buffer(Encoding::Raw, &mut |buffer| {
+            grow(buffer, len);
+            edit(buffer);
+        });
+        if done {
+            return;
+        }
+        let mut space = itoa::Buffer::new();
+        let old = self.entry.str();
+        let old = old.as_bytes(&mut space);
+        let mut buffer = Vec::with_capacity(if old.is_empty() { len } else { grown_capacity(len) });
+        buffer.extend_from_slice(old.get(..len.min(old.len())).unwrap_or_default());
+        buffer.resize(len, 0);
+        edit(&mut buffer);
+        let new = Entry::new(
+            self.entry.key(),
+            Contents::Buffer(buffer, Encoding::Raw),
+            self.entry.deadline(),
+            self.entry.access(),
+        );
+        drop(self.exchange(new));
+    }
+
+    /// Takes the entry out of its keys, and returns the place that it leaves.
+    pub(crate) fn remove(self) -> (Entry, Vacant<'a>) {
+        let raw = self.entry.raw();
+        if self.entry.deadline().is_some() {
+            self.keys.relink(self.hash, (raw, true), (raw, false));
+        }
+        // SAFETY: the slot was found under the exclusive borrow that self still holds; the main table has not changed.
+        unsafe { self.keys.main.remove(self.hash, self.slot) };
+        self.keys.publish_len();
+        (ManuallyDrop::into_inner(self.entry), Vacant { keys: self.keys, hash: self.hash })
+    }
+
+    /// Puts `new` in the entry's place and returns the old one.
+    fn exchange(&mut self, new: Entry) -> Entry {
+        let old = (self.entry.raw(), self.entry.deadline().is_some());
+        let volatile = new.deadline().is_some();
+        let raw = new.into_raw();
+        // SAFETY: the slot was found under the exclusive borrow that self still holds; the main table has not changed.
+        unsafe { self.keys.main.replace(self.slot, raw) };
+        self.keys.relink(self.hash, old, (raw, volatile));
+        // SAFETY: raw is the live entry in the slot.
+        let old = std::mem::replace(&mut self.entry, unsafe { Entry::borrow(raw) });
+        ManuallyDrop::into_inner(old)
+    }
+}
+
+impl<'a> Vacant<'a> {
+    /// Adds an entry, whose key must be the one looked up.
+    pub(crate) fn insert(self, entry: Entry) -> EntryMut<'a> {
+        let volatile = entry.deadline().is_some();
+        let raw = entry.into_raw();
+        let slot = self.keys.main.insert(self.hash, raw);
+        if volatile {
+            self.keys.volatile.insert(self.hash, raw);
+        }
+        self.keys.publish_len();
+        // SAFETY: raw is the live entry in the slot.
+        EntryMut { entry: unsafe { Entry::borrow(raw) }, keys: self.keys, slot, hash: self.hash }
+    }
+}
+
+/// Capacity for a string that grew to `len`: room to grow again, as the appended strings of Redis have.
+fn grown_capacity(len: usize) -> usize {
+    if len < 1 << 20 { len * 2 } else { len + (1 << 20) }
+}
+
+/// Gives `buffer` the length `len`, with some room beyond if it had to be moved.
+fn grow(buffer: &mut Vec<u8>, len: usize) {
+    if len > buffer.capacity() {
+        buffer.reserve_exact(grown_capacity(len) - buffer.len());
+    }
+    buffer.resize(len, 0);
+}

@@ -1,0 +1,11 @@
+//! The only module with `unsafe` code: entries, the bucket table, prefetching and the cell behind a shard's lock. What it
+//! exposes is safe.
+#![allow(unsafe_code)]
+
+mod array;
+mod bucket;
+pub(crate) mod cell;
+pub(crate) mod entry;
+pub(crate) mod hint;
+pub(crate) mod keys;
+mod table;

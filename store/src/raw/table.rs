@@ -1,0 +1,445 @@
+//! A hash table of entry pointers that grows and shrinks a few buckets at a time.
+//!
+//! While it is rehashed there are two arrays. A key is in exactly one of them: in the next one if its bucket of the
+//! current one lies before `moved`, in the current one otherwise. So every look-up touches one chain.
+//!
+//! The table does not own the entries: its user ([`Keys`](super::keys::Keys)) does.
+
+use super::array::Array;
+use super::bucket::{Bucket, SLOTS, tag_of};
+use super::entry::Entry;
+use super::hint::{Hint, Retired, prefetch};
+use crate::free::Core;
+use crate::random::Random;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// Entries a bucket on average, times ten, above which the table doubles.
+const FILL_MAX_TENTHS: usize = 63;
+/// Entries a bucket on average, times ten, below which the table shrinks.
+const FILL_MIN_TENTHS: usize = 8;
+/// Empty buckets passed for each bucket that a rehash step may move.
+const EMPTY_PER_STEP: usize = 10;
+
+/// Where an entry pointer stands. Valid until the table changes.
+#[derive(Clone, Copy)]
+pub(super) struct Slot {
+    bucket: NonNull<Bucket>,
+    index: usize,
+}
+
+pub(super) struct Table {
+    current: Array,
+    next: Array,
+    /// Buckets of `current` whose chains are in `next` already; 0 unless rehashing.
+    moved: usize,
+    len: usize,
+    core: Arc<Core>,
+    /// Index of the hint where the arrays are published.
+    hint: Option<usize>,
+}
+
+// SAFETY: the table is an owner of memory reached by no other path, except for prefetching (see `hint`).
+unsafe impl Send for Table {}
+
+impl Table {
+    pub(super) fn new(core: Arc<Core>, hint: Option<usize>) -> Table {
+        Table { current: Array::EMPTY, next: Array::EMPTY, moved: 0, len: 0, core, hint }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Bytes of the bucket arrays.
+    pub(super) fn bytes(&self) -> usize {
+        self.current.bytes() + self.next.bytes()
+    }
+
+    /// Buckets in the current and the next array.
+    pub(super) fn buckets(&self) -> (usize, usize) {
+        (self.current.buckets(), self.next.buckets())
+    }
+
+    pub(super) fn is_rehashing(&self) -> bool {
+        self.next.buckets() != 0
+    }
+
+    /// The hint where the arrays are published.
+    pub(super) fn hint(&self) -> Option<&Hint> {
+        self.hint.map(|index| self.core.hints.get(index))
+    }
+
+    /// Changes where the arrays are published, and publishes them.
+    pub(super) fn set_hint(&mut self, hint: Option<usize>) -> Option<usize> {
+        let old = std::mem::replace(&mut self.hint, hint);
+        self.publish();
+        old
+    }
+
+    fn publish(&self) {
+        if let Some(hint) = self.hint() {
+            hint.publish(&self.current, &self.next);
+        }
+    }
+
+    /// The first bucket of the chain where `hash` belongs.
+    fn home(&self, hash: u64) -> Option<&Bucket> {
+        if self.current.buckets() == 0 {
+            return None;
+        }
+        if hash as usize & (self.current.buckets() - 1) < self.moved {
+            return Some(self.next.bucket(hash as usize));
+        }
+        Some(self.current.bucket(hash as usize))
+    }
+
+    /// The entry with this hash for which `is` holds.
+    pub(super) fn find(&self, hash: u64, mut is: impl FnMut(*mut u8) -> bool) -> Option<Slot> {
+        let mut bucket = self.home(hash)?;
+        loop {
+            if let Some(index) = bucket.find(tag_of(hash), &mut is) {
+                return Some(Slot { bucket: NonNull::from(bucket), index });
+            }
+            bucket = bucket.child()?;
+        }
+    }
+
+    /// The pointer in a slot.
+    ///
+    /// # Safety
+    /// The slot came from this table, which has not changed since.
+    pub(super) unsafe fn get(&self, slot: Slot) -> *mut u8 {
+        // SAFETY: the bucket is alive as long as the table does not change.
+        unsafe { slot.bucket.as_ref() }.get(slot.index)
+    }
+
+    /// Exchanges the pointer in a slot for one with the same hash.
+    ///
+    /// # Safety
+    /// The slot came from this table, which has not changed since.
+    pub(super) unsafe fn replace(&mut self, slot: Slot, entry: *mut u8) {
+        // SAFETY: as in get().
+        unsafe { slot.bucket.as_ref() }.replace(slot.index, entry);
+    }
+
+    /// Adds an entry whose key is not in the table.
+    pub(super) fn insert(&mut self, hash: u64, entry: *mut u8) -> Slot {
+        if self.is_rehashing() {
+            self.rehash_step(2);
+        } else {
+            self.resize_if_needed();
+        }
+        self.len += 1;
+        match self.home(hash) {
+            Some(home) => add_to_chain(home, tag_of(hash), entry),
+            // resize_if_needed() gives an empty table a first bucket.
+            None => unreachable!("a table that was just sized has buckets"),
+        }
+    }
+
+    /// Takes the entry in a slot out.
+    ///
+    /// # Safety
+    /// The slot came from this table for `hash`, and the table has not changed since.
+    pub(super) unsafe fn remove(&mut self, hash: u64, slot: Slot) {
+        self.len -= 1;
+        let home = self.home(hash).expect("a slot came from a bucket");
+        let mut parent = None;
+        let mut last = home;
+        while let Some(child) = last.child() {
+            parent = Some(last);
+            last = child;
+        }
+        // SAFETY: the bucket is alive as long as the table does not change.
+        let bucket = unsafe { slot.bucket.as_ref() };
+        bucket.clear(slot.index);
+        // Fills the hole from the chain's end, so that chains do not stay longer than they need.
+        if let Some(parent) = parent {
+            let taken = last.taken();
+            if !std::ptr::eq(bucket, last) && taken != 0 {
+                let from = taken.trailing_zeros() as usize;
+                bucket.put(slot.index, last.tag(from), last.get(from));
+                last.clear(from);
+            }
+            if last.taken() == 0 {
+                // SAFETY: `last` is the end of the chain and no reference to it is used below.
+                unsafe { parent.drop_child() };
+            }
+        }
+        if self.is_rehashing() {
+            self.rehash_step(1);
+        } else {
+            self.shrink_if_needed();
+        }
+    }
+
+    fn resize_if_needed(&mut self) {
+        let buckets = self.current.buckets();
+        if buckets == 0 {
+            self.current = Array::new(0);
+            self.core.mapped(self.current.mapped_bytes());
+            self.publish();
+        } else if (self.len + 1) * 10 > buckets * FILL_MAX_TENTHS {
+            self.start_rehash(buckets.trailing_zeros() + 1);
+        }
+    }
+
+    fn shrink_if_needed(&mut self) {
+        let buckets = self.current.buckets();
+        if buckets > 1 && self.len * 10 < buckets * FILL_MIN_TENTHS {
+            // Leaves the table at most about half full.
+            let wanted = (self.len / 3).max(1).next_power_of_two();
+            if wanted < buckets {
+                self.start_rehash(wanted.trailing_zeros());
+            }
+        }
+    }
+
+    fn start_rehash(&mut self, bits: u32) {
+        self.next = Array::new(bits);
+        self.core.mapped(self.next.mapped_bytes());
+        self.moved = 0;
+        self.publish();
+        self.rehash_step(1);
+    }
+
+    /// Moves up to `count` chains, and passes some empty ones. True if there is more to do.
+    pub(super) fn rehash_step(&mut self, count: usize) -> bool {
+        if !self.is_rehashing() {
+            return false;
+        }
+        let mut chains = count;
+        let mut visits = count * EMPTY_PER_STEP;
+        while chains > 0 && visits > 0 && self.moved < self.current.buckets() {
+            visits -= 1;
+            if self.move_chain(self.moved) {
+                chains -= 1;
+            }
+            self.moved += 1;
+        }
+        if self.moved < self.current.buckets() {
+            // The entries of the next chain are needed for their hashes in the next step.
+            let bucket = self.current.bucket(self.moved);
+            for index in bits(bucket.taken()) {
+                prefetch(bucket.get(index));
+            }
+            return true;
+        }
+        let next = std::mem::replace(&mut self.next, Array::EMPTY);
+        let old = std::mem::replace(&mut self.current, next);
+        self.moved = 0;
+        self.publish();
+        self.retire(old);
+        false
+    }
+
+    /// Moves the chain of bucket `index` of the current array to the next array. False if it was empty.
+    fn move_chain(&self, index: usize) -> bool {
+        let home = self.current.bucket(index);
+        let mut any = false;
+        drain_chain(home, &mut |entry| {
+            // SAFETY: the table holds pointers to live entries.
+            let hash = self.core.hash(unsafe { Entry::borrow(entry) }.key());
+            add_to_chain(self.next.bucket(hash as usize), tag_of(hash), entry);
+            any = true;
+        });
+        any
+    }
+
+    fn retire(&self, array: Array) {
+        if array.buckets() != 0 {
+            self.core.retire(Retired::new(array, self.core.hints.clone()));
+        }
+    }
+
+    /// Visits the entries of a part of the table and returns the cursor of the next part; 0 starts, and 0 is returned
+    /// after the last part. An entry that stays in the table from start to end is visited at least once, whatever is
+    /// inserted, removed or rehashed between the calls.
+    ///
+    /// The cursor counts with its bits reversed, below the mask of the smaller array: what a longer mask tells apart
+    /// later stands in bits that this order has already fixed (Pieter Noordhuis' algorithm, as in Redis).
+    pub(super) fn scan(&self, mut cursor: u64, visit: &mut dyn FnMut(*mut u8)) -> u64 {
+        if self.current.buckets() == 0 {
+            return 0;
+        }
+        let (small, large) = if !self.is_rehashing() {
+            (&self.current, None)
+        } else if self.current.buckets() <= self.next.buckets() {
+            (&self.current, Some(&self.next))
+        } else {
+            (&self.next, Some(&self.current))
+        };
+        let small_mask = small.buckets() as u64 - 1;
+        let Some(large) = large else {
+            visit_chain(small.bucket(cursor as usize), visit);
+            return reverse_increment(cursor, small_mask);
+        };
+        let large_mask = large.buckets() as u64 - 1;
+        visit_chain(small.bucket(cursor as usize), visit);
+        loop {
+            visit_chain(large.bucket(cursor as usize), visit);
+            cursor = reverse_increment(cursor, large_mask);
+            if cursor & (small_mask ^ large_mask) == 0 {
+                return cursor;
+            }
+        }
+    }
+
+    /// Visits all entries.
+    pub(super) fn for_each(&self, visit: &mut dyn FnMut(*mut u8)) {
+        for array in [&self.current, &self.next] {
+            for index in 0..array.buckets() {
+                visit_chain(array.bucket(index), visit);
+            }
+        }
+    }
+
+    /// A home bucket chosen at random among those that may hold entries, and a number of those.
+    fn random_home(&self, random: &mut Random) -> &Bucket {
+        let unmoved = self.current.buckets() - self.moved;
+        let index = random.below(unmoved + self.next.buckets());
+        if index < unmoved { self.current.bucket(self.moved + index) } else { self.next.bucket(index - unmoved) }
+    }
+
+    /// A random entry, each nearly as likely as any other.
+    pub(super) fn random(&self, random: &mut Random) -> Option<*mut u8> {
+        if self.len == 0 {
+            return None;
+        }
+        let mut fallback = None;
+        for _ in 0..200 {
+            // Draws a place of a chain three buckets long, so that entries of full chains are not less likely.
+            let mut place = random.below(3 * SLOTS);
+            let mut bucket = self.random_home(random);
+            loop {
+                let taken = bucket.taken();
+                if taken != 0 {
+                    fallback = Some(bucket.get(taken.trailing_zeros() as usize));
+                }
+                if place < SLOTS {
+                    if taken >> place & 1 == 1 {
+                        return Some(bucket.get(place));
+                    }
+                    break;
+                }
+                place -= SLOTS;
+                match bucket.child() {
+                    Some(child) => bucket = child,
+                    None => break,
+                }
+            }
+        }
+        fallback.or_else(|| self.first_after_random(random))
+    }
+
+    /// For tables that are nearly empty: the first entry found from a random bucket on.
+    fn first_after_random(&self, random: &mut Random) -> Option<*mut u8> {
+        let mut found = None;
+        self.sample(1, usize::MAX, random, &mut |entry| found = Some(entry));
+        found
+    }
+
+    /// Visits about `count` entries of neighbouring buckets from a random one on, looking into at most `buckets_max`.
+    pub(super) fn sample(
+        &self,
+        count: usize,
+        buckets_max: usize,
+        random: &mut Random,
+        visit: &mut dyn FnMut(*mut u8),
+    ) -> usize {
+        let unmoved = self.current.buckets() - self.moved;
+        let total = unmoved + self.next.buckets();
+        if self.len == 0 || total == 0 {
+            return 0;
+        }
+        let start = random.below(total);
+        let mut visited = 0;
+        for step in 0..total.min(buckets_max) {
+            let index = (start + step) % total;
+            let bucket = if index < unmoved {
+                self.current.bucket(self.moved + index)
+            } else {
+                self.next.bucket(index - unmoved)
+            };
+            visit_chain(bucket, &mut |entry| {
+                if visited < count {
+                    visited += 1;
+                    visit(entry);
+                }
+            });
+            if visited >= count {
+                break;
+            }
+        }
+        visited
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        for array in
+            [std::mem::replace(&mut self.current, Array::EMPTY), std::mem::replace(&mut self.next, Array::EMPTY)]
+        {
+            for index in 0..array.buckets() {
+                drain_chain(array.bucket(index), &mut |_| ());
+            }
+            self.retire(array);
+        }
+    }
+}
+
+fn bits(mut set: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let index = (set != 0).then(|| set.trailing_zeros() as usize)?;
+        set &= set - 1;
+        Some(index)
+    })
+}
+
+fn add_to_chain(home: &Bucket, tag: u8, entry: *mut u8) -> Slot {
+    let mut bucket = home;
+    loop {
+        if let Some(index) = bucket.vacancy() {
+            bucket.put(index, tag, entry);
+            return Slot { bucket: NonNull::from(bucket), index };
+        }
+        bucket = match bucket.child() {
+            Some(child) => child,
+            None => bucket.add_child(),
+        };
+    }
+}
+
+fn visit_chain(home: &Bucket, visit: &mut dyn FnMut(*mut u8)) {
+    let mut bucket = Some(home);
+    while let Some(this) = bucket {
+        for index in bits(this.taken()) {
+            visit(this.get(index));
+        }
+        bucket = this.child();
+    }
+}
+
+/// Empties a chain and frees its further buckets.
+fn drain_chain(home: &Bucket, visit: &mut dyn FnMut(*mut u8)) {
+    visit_chain(home, visit);
+    // Frees from the end: only a bucket without a child may be freed.
+    while home.child().is_some() {
+        let mut parent = home;
+        while let Some(child) = parent.child() {
+            if child.child().is_none() {
+                break;
+            }
+            parent = child;
+        }
+        // SAFETY: the child has no child, its entries were visited, and no reference to it is kept.
+        unsafe { parent.drop_child() };
+    }
+    home.clear_all();
+}
+
+/// Adds one to the bits of `cursor` under `mask`, read from the highest to the lowest.
+fn reverse_increment(cursor: u64, mask: u64) -> u64 {
+    (cursor | !mask).reverse_bits().wrapping_add(1).reverse_bits()
+}

@@ -1,0 +1,310 @@
+//! The store, its keys' addresses, and the threads that use it.
+
+use crate::clock::Clock;
+use crate::effects::Effects;
+use crate::free::{Core, Garbage};
+use crate::memory;
+use crate::random::Random;
+use crate::raw::hint::{Hint, Pin, Seat};
+use crate::settings::Settings;
+use crate::shard::Shard;
+use crate::stats::{Counters, Stats};
+use crate::sync::{Party, SHARDS_MAX, ShardLocks, ShardSet};
+use crate::txn::{Access, Txn};
+use crossbeam_utils::CachePadded;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+
+/// What is fixed while a store lives.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Number of shards: a power of two up to 64. Other numbers are rounded up, and down to 64.
+    pub shards: usize,
+    /// Number of databases, at least 1.
+    pub databases: usize,
+    /// Key of the hash function; to be random, so that nobody can prepare colliding keys.
+    pub hash_seed: [u64; 4],
+}
+
+/// A sharded keyspace.
+pub struct Store {
+    pub(crate) core: Arc<Core>,
+    locks: Arc<ShardLocks<Shard>>,
+    settings: Settings,
+    counters: Box<[CachePadded<Counters>]>,
+    shards: usize,
+    databases: usize,
+    /// The latest time any transaction has seen.
+    latest_ms: CachePadded<AtomicI64>,
+    pub(crate) expire_stale_millionths: AtomicU64,
+    pub(crate) expire_time_caps: AtomicU64,
+}
+
+/// The address of a key: its bytes, their hash, and the shard they belong to.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'k> {
+    bytes: &'k [u8],
+    hash: u64,
+    shard: u8,
+}
+
+impl<'k> Key<'k> {
+    /// A key whose hash and shard an earlier [`Store::key`] of the same bytes has found.
+    pub fn from_parts(bytes: &'k [u8], hash: u64, shard: usize) -> Key<'k> {
+        Key { bytes, hash, shard: shard as u8 }
+    }
+    /// The key's bytes.
+    pub fn bytes(&self) -> &'k [u8] {
+        self.bytes
+    }
+    /// The keyed hash of the bytes.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+    /// The shard whose lock the key needs.
+    pub fn shard(&self) -> usize {
+        usize::from(self.shard)
+    }
+}
+
+/// The set of the shards of some keys.
+pub fn shards_of(keys: &[Key<'_>]) -> ShardSet {
+    let mut set = ShardSet::EMPTY;
+    for key in keys {
+        set.insert(key.shard());
+    }
+    set
+}
+
+impl Store {
+    /// An empty store. Starts the thread that frees large values.
+    pub fn new(options: Options) -> Arc<Store> {
+        let shards = options.shards.clamp(1, SHARDS_MAX).next_power_of_two();
+        let databases = options.databases.max(1);
+        let core = Core::new(options.hash_seed, shards * databases);
+        let seed = core.hash(b"sampling");
+        let shard = |number| Shard::new(&core, number, databases, Random::new(seed ^ number as u64));
+        let locks = ShardLocks::new((0..shards).map(shard).collect());
+        Arc::new(Store {
+            locks,
+            settings: Settings::default(),
+            counters: (0..shards).map(|_| CachePadded::default()).collect(),
+            shards,
+            databases,
+            latest_ms: CachePadded::new(AtomicI64::new(i64::MIN)),
+            expire_stale_millionths: AtomicU64::new(0),
+            expire_time_caps: AtomicU64::new(0),
+            core,
+        })
+    }
+
+    /// Hashes a key. Keys with the same non-empty `{tag}` share a shard.
+    pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        let hash = self.core.hash(bytes);
+        if self.shards == 1 {
+            return Key { bytes, hash, shard: 0 };
+        }
+        let tagged = hash_tag(bytes).map_or(hash, |tag| self.core.hash(tag));
+        // Bits that neither the table's index nor its fragments use.
+        let shard = (tagged >> 48) as usize & (self.shards - 1);
+        Key { bytes, hash, shard: shard as u8 }
+    }
+
+    /// Registers the calling thread.
+    pub fn register(self: &Arc<Store>) -> Member {
+        Member { party: self.locks.register(), seat: self.core.hints.seat(), store: self.clone() }
+    }
+
+    /// Keys in a database, including expired ones not yet removed; 0 if there is no such database.
+    pub fn db_len(&self, db: usize) -> usize {
+        self.hints(db).map(|hint| hint.len.load(Relaxed)).sum()
+    }
+
+    /// Keys with a deadline in a database; 0 if there is no such database.
+    pub fn db_volatile_len(&self, db: usize) -> usize {
+        self.hints(db).map(|hint| hint.volatile.load(Relaxed)).sum()
+    }
+
+    /// Estimated mean time to live, in ms, of the keys with a deadline in a database; 0 without any.
+    pub fn db_average_ttl_ms(&self, db: usize) -> i64 {
+        let (mut sum, mut keys) = (0i128, 0i128);
+        for hint in self.hints(db) {
+            let volatile = hint.volatile.load(Relaxed) as i128;
+            let average = i128::from(hint.average_ttl_ms.load(Relaxed));
+            if volatile > 0 && average > 0 {
+                sum += average * volatile;
+                keys += volatile;
+            }
+        }
+        if keys == 0 { 0 } else { (sum / keys) as i64 }
+    }
+
+    /// The number of keys of a database in one shard.
+    pub fn shard_len(&self, shard: usize, db: usize) -> usize {
+        if shard < self.shards && db < self.databases { self.hint(shard, db).len.load(Relaxed) } else { 0 }
+    }
+
+    fn hints(&self, db: usize) -> impl Iterator<Item = &Hint> {
+        let shards = if db < self.databases { self.shards } else { 0 };
+        (0..shards).map(move |shard| self.hint(shard, db))
+    }
+
+    pub(crate) fn hint(&self, shard: usize, db: usize) -> &Hint {
+        self.core.hints.get(self.hint_index(shard, db))
+    }
+
+    fn hint_index(&self, shard: usize, db: usize) -> usize {
+        shard * self.databases + db
+    }
+
+    /// The number of databases.
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// The number of shards.
+    pub fn shards(&self) -> usize {
+        self.shards
+    }
+
+    /// What may be changed at any time.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Bytes used: what the registered threads have allocated and not freed, and the bucket arrays. Exact when all have
+    /// published ([`Member::publish_memory`]).
+    pub fn used_memory(&self) -> usize {
+        let net = self.core.hints.net_bytes().max(0) as usize;
+        net + self.core.free.mapped_bytes.load(Relaxed)
+    }
+
+    /// Bytes that wait for the freeing thread; they are part of [`used_memory`](Store::used_memory).
+    pub fn pending_free_bytes(&self) -> usize {
+        self.core.free.pending_bytes.load(Relaxed)
+    }
+
+    /// Hands garbage of a command to the freeing thread.
+    pub fn free_later(&self, garbage: Garbage) {
+        self.core.later(garbage);
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            expired_stale_millionths: self.expire_stale_millionths.load(Relaxed),
+            expired_time_cap_reached_count: self.expire_time_caps.load(Relaxed),
+            lazyfree_pending_objects: self.core.free.pending_objects.load(Relaxed) as u64,
+            lazyfreed_objects: self.core.free.freed_objects.load(Relaxed) as u64,
+            ..Stats::default()
+        };
+        for counters in &self.counters {
+            stats.keyspace_hits += counters.hits.load(Relaxed);
+            stats.keyspace_misses += counters.misses.load(Relaxed);
+            stats.expired_keys += counters.expired.load(Relaxed);
+            stats.evicted_keys += counters.evicted.load(Relaxed);
+        }
+        stats
+    }
+
+    /// Sets the counters to zero, except those of what waits to be freed.
+    pub fn reset_stats(&self) {
+        for counters in &self.counters {
+            for counter in [&counters.hits, &counters.misses, &counters.expired, &counters.evicted] {
+                counter.store(0, Relaxed);
+            }
+        }
+        self.expire_time_caps.store(0, Relaxed);
+        self.core.free.freed_objects.store(0, Relaxed);
+    }
+
+    pub(crate) fn counters(&self, shard: usize) -> &Counters {
+        &self.counters[shard]
+    }
+
+    /// The larger of `now_ms` and the latest time that was used before: time never runs back between transactions.
+    pub(crate) fn advance(&self, now_ms: i64) -> i64 {
+        let latest = self.latest_ms.load(Relaxed);
+        if now_ms > latest { self.latest_ms.fetch_max(now_ms, Relaxed).max(now_ms) } else { latest }
+    }
+}
+
+/// What stands between the first `{` and the next `}`, unless that is nothing.
+fn hash_tag(key: &[u8]) -> Option<&[u8]> {
+    let open = memchr::memchr(b'{', key)?;
+    let rest = key.get(open + 1..)?;
+    let close = memchr::memchr(b'}', rest)?;
+    if close == 0 { None } else { rest.get(..close) }
+}
+
+/// A thread's membership in a store: its part in locking, prefetching and memory accounting.
+pub struct Member {
+    store: Arc<Store>,
+    party: Party<Shard>,
+    seat: Arc<CachePadded<Seat>>,
+}
+
+impl Member {
+    /// The store.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The thread's part in locking.
+    pub fn party(&self) -> &Party<Shard> {
+        &self.party
+    }
+
+    /// Starts prefetching for a batch: first call [`bucket`](Prefetch::bucket) for all keys, then
+    /// [`entry`](Prefetch::entry) for all keys, then drop the result before anything else is done.
+    pub fn prefetch(&self) -> Prefetch<'_> {
+        Prefetch { store: &self.store, pin: self.store.core.hints.pin(&self.seat) }
+    }
+
+    /// Publishes what this thread has allocated and freed so far; cheap, to be called after each batch. Must be called
+    /// on the thread that registered.
+    pub fn publish_memory(&self) {
+        memory::publish(&self.seat);
+    }
+
+    /// Runs `action` on the shards of `keys`, blocking the thread until they are free: for embedded use and tests.
+    pub fn run<R>(
+        &self,
+        set: ShardSet,
+        clock: Clock,
+        effects: &mut Effects,
+        action: impl FnOnce(&mut Txn<'_>) -> R,
+    ) -> R {
+        let mut guard = self.party.lock_blocking(set);
+        let mut txn = Txn::new(&self.store, &mut guard, clock, effects, Access::default());
+        action(&mut txn)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.store.core.hints.depart(&self.seat);
+    }
+}
+
+/// A batch of prefetches.
+pub struct Prefetch<'m> {
+    store: &'m Store,
+    pin: Pin<'m>,
+}
+
+impl Prefetch<'_> {
+    /// Asks the processor for the key's bucket.
+    pub fn bucket(&self, db: usize, key: &Key<'_>) {
+        if db < self.store.databases {
+            self.pin.prefetch_bucket(self.store.hint_index(key.shard(), db), key.hash);
+        }
+    }
+
+    /// Asks the processor for the entries in the key's bucket that may be the key's.
+    pub fn entry(&self, db: usize, key: &Key<'_>) {
+        if db < self.store.databases {
+            self.pin.prefetch_entry(self.store.hint_index(key.shard(), db), key.hash);
+        }
+    }
+}
