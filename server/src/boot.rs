@@ -7,9 +7,16 @@ use std::process::ExitCode;
 /// Start.
 pub fn main() -> ExitCode {
     let arguments: Vec<Vec<u8>> = std::env::args_os().skip(1).map(OsStringExt::into_vec).collect();
-    let Invocation::Run(launch) = parse_arguments(&arguments) else {
-        eprintln!("{}", fatal_error(None, "not supported yet"));
-        return ExitCode::FAILURE;
+    let launch = match parse_arguments(&arguments) {
+        Invocation::Run(launch) => launch,
+        Invocation::Generate(name) => {
+            print!("{}", crate::config::generate(&name).unwrap_or_default());
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{}", fatal_error(None, "not supported yet"));
+            return ExitCode::FAILURE;
+        }
     };
     let loaded = match load(&launch, &mut std::io::stdin()) {
         Ok(loaded) => loaded,

@@ -21,6 +21,8 @@ pub enum Invocation {
     TestMemory,
     /// `--check-system`, which is not supported.
     CheckSystem,
+    /// `--generate <name>`: print a file that is made from the tables, see [`super::generate`].
+    Generate(String),
     /// `--sentinel`, which is not supported yet.
     Sentinel,
 }
@@ -56,6 +58,10 @@ pub fn parse_arguments(arguments: &[Vec<u8>]) -> Invocation {
         Some(b"-h" | b"--help") => return Invocation::Help,
         Some(b"--test-memory") => return Invocation::TestMemory,
         Some(b"--check-system") => return Invocation::CheckSystem,
+        Some(b"--generate") => {
+            let name = arguments.get(1).map(|name| String::from_utf8_lossy(name).into_owned());
+            return Invocation::Generate(name.unwrap_or_default());
+        }
         _ => {}
     }
     let mut launch = Launch { bare: arguments.is_empty() && level.is_none(), ..Launch::default() };
@@ -162,5 +168,6 @@ mod tests {
         assert_eq!(parse("--help"), Invocation::Help);
         assert_eq!(parse("--test-memory"), Invocation::TestMemory);
         assert_eq!(parse("--sentinel"), Invocation::Sentinel);
+        assert_eq!(parse("--generate"), Invocation::Generate(String::new()));
     }
 }

@@ -36,9 +36,18 @@ default is refused, at start and by `CONFIG SET`.
 **Defaults** are those of `compatibility-level native`. At `7.0` and `7.2` these differ:
 ";
 
-/// The text of `default.conf`.
+/// The file that `--generate <name>` prints, of those that are made from the registry: `default-conf`, `config-md`.
 #[must_use]
-pub fn default_conf() -> String {
+pub fn generate(name: &str) -> Option<String> {
+    match name {
+        "default-conf" => Some(default_conf()),
+        "config-md" => Some(markdown()),
+        _ => None,
+    }
+}
+
+/// The text of `default.conf`.
+pub(super) fn default_conf() -> String {
     let mut text = CONF_HEAD.to_owned();
     let mut subject = "";
     for directive in DIRECTIVES {
@@ -56,8 +65,7 @@ pub fn default_conf() -> String {
 }
 
 /// The text of `docs/config.md`.
-#[must_use]
-pub fn markdown() -> String {
+pub(super) fn markdown() -> String {
     use super::compatibility::{Level, changed_defaults};
     let mut text = MARKDOWN_HEAD.to_owned();
     let changed = changed_defaults(Level::V7_2).iter().map(|(name, value)| format!("`{name} {value}`"));

@@ -35,7 +35,7 @@ pub use codec::{
 pub use command_line::{Invocation, Launch, parse_arguments};
 pub use compatibility::Level;
 pub use directive::{Attributes, Directive, Effect, Origin, Support};
-pub use document::{default_conf, markdown};
+pub use document::generate;
 pub use file::{LoadError, Loaded, fatal_error, load};
 pub use get::{get, get_one};
 pub use line::{quote, words};

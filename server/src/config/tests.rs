@@ -401,27 +401,19 @@ fn what_is_rewritten_is_read_back() {
     assert_eq!(error.to_string(), "Rewriting config file: No such file or directory");
 }
 
-/// Compares a generated document with its file; with `OCHRE_REGENERATE` set, writes it.
-fn is_current(path: &str, text: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
-    if std::env::var_os("OCHRE_REGENERATE").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == text, "{} is not what the registry says: run this test with OCHRE_REGENERATE=1", path.display());
-}
-
 #[test]
 fn documents_are_current() {
-    is_current("default.conf", &default_conf());
-    is_current("docs/config.md", &markdown());
+    for (path, name) in [("default.conf", "default-conf"), ("docs/config.md", "config-md")] {
+        let found = std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert!(Some(found) == generate(name), "{path} is out of date: run `cargo xtask gen`");
+    }
+    assert_eq!(generate("nothing"), None);
 }
 
 #[test]
 fn the_default_configuration_is_the_default() {
     let scratch = Scratch::new("default");
-    let file = scratch.file("default.conf", &default_conf());
+    let file = scratch.file("default.conf", &generate("default-conf").unwrap());
     let loaded = start(&[&file]).unwrap();
     let config = Config { dir: Config::default().dir, ..loaded.config };
     assert_eq!(config, Config::default());

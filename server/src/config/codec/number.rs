@@ -83,13 +83,20 @@ pub(in super::super) struct Memory<T> {
     default: i128,
     min: i128,
     max: i128,
+    floor: i128,
     field: PhantomData<T>,
 }
 
 impl<T> Memory<T> {
     /// `default`, and the bounds, both included, all in bytes. A negative bound also admits negative numbers.
     pub(in super::super) const fn new(default: i128, min: i128, max: i128) -> Self {
-        Self { default, min, max, field: PhantomData }
+        Self { default, min, max, floor: min, field: PhantomData }
+    }
+
+    /// Takes any value inside the bounds, but keeps at least `floor`.
+    pub(in super::super) const fn at_least(mut self, floor: i128) -> Self {
+        self.floor = floor;
+        self
     }
 }
 
@@ -105,7 +112,7 @@ impl<T: Whole> Codec for Memory<T> {
         let negative = || if self.min < 0 { strict_integer(word).map(i128::from) } else { None };
         let bytes = memory_size(word).map(i128::from).or_else(negative).ok_or("argument must be a memory value")?;
         let in_range = bytes >= self.min && bytes <= self.max;
-        match T::try_from(bytes) {
+        match T::try_from(bytes.max(self.floor)) {
             Ok(value) if in_range => Ok(value),
             _ => Err(format!("argument must be between {} and {} inclusive", self.min, self.max)),
         }

@@ -28,7 +28,7 @@ macro_rules! network_directives {
             unixsocketgroup: String = Text::optional(),
                 not_yet("the group of the socket file").immutable().origin(Origin::Valkey);
 
-            /// Milliseconds that sent data may stay unacknowledged before the kernel drops a client (TCP_USER_TIMEOUT); 0 leaves it to the kernel.
+            /// Milliseconds of unacknowledged data after which a client is dropped (TCP_USER_TIMEOUT); 0 leaves it to the kernel.
             tcp_user_timeout: u32 = Int::new(0, 0, INT_MAX), WORKS.origin(Origin::Own);
 
             /// Queue of half-open connections that may already carry data (TCP_FASTOPEN); 0 is off.

@@ -25,7 +25,7 @@ macro_rules! process_directives {
             /// Whether the process shows a title of its own.
             set_proc_title: bool = Switch(true), WORKS.immutable();
 
-            /// That title: {title}, {listen-addr}, {server-mode}, {port}, {tls-port}, {unixsocket} and {config-file} are filled in.
+            /// That title, with {title}, {listen-addr}, {server-mode}, {port}, {tls-port}, {unixsocket}, {config-file}.
             proc_title_template: String = Text::new("{title} {listen-addr} {server-mode}").checked(title_template),
                 WORKS.effect(Effect::ProcessTitle);
 

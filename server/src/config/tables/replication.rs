@@ -55,7 +55,7 @@ macro_rules! replication_directives {
                 kept("takes effect with replication").aliases(&["min-slaves-max-lag"]);
 
             /// Bytes of history for replicas that come back.
-            repl_backlog_size: u64 = Memory::new(10 << 20, 1, LONG_MAX), kept("takes effect with replication");
+            repl_backlog_size: u64 = Memory::new(10 << 20, 1, LONG_MAX).at_least(16 << 10), kept("takes effect with replication");
 
             /// Seconds it is kept without a replica; 0 is forever.
             repl_backlog_ttl: u64 = Int::new(3600, 0, i64::MAX), kept("takes effect with replication");
