@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::codec::reason;
+use super::compatibility::Level;
 use super::line::words;
 use super::registry::{Config, DIRECTIVES, lookup};
 
@@ -48,7 +49,8 @@ pub fn rewrite(path: &Path, config: &Config, users: Option<&[String]>, force_all
 #[must_use]
 pub fn rewrite_text(old: &[u8], config: &Config, users: Option<&[String]>, force_all: bool) -> Vec<u8> {
     let mut sheet = Sheet::read(old);
-    let default = Config::for_level(config.compatibility_level);
+    // Defaults are those of the level, but the level itself has to be said.
+    let default = Config { compatibility_level: Level::Native, ..Config::for_level(config.compatibility_level) };
     for directive in DIRECTIVES {
         sheet.done.insert(directive.name);
         for written in directive.slot.written(config, &default) {

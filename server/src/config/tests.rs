@@ -397,6 +397,8 @@ fn what_is_rewritten_is_read_back() {
         assert_eq!(read, config);
     }
     assert_eq!(std::fs::read_dir(&scratch.0).unwrap().count(), 1);
+    let level = Config::for_level(Level::V7_0);
+    assert!(String::from_utf8_lossy(&rewrite_text(b"", &level, None, false)).contains("\ncompatibility-level 7.0\n"));
     let error = rewrite(&scratch.0.join("no/x.conf"), &config, None, false).unwrap_err();
     assert_eq!(error.to_string(), "Rewriting config file: No such file or directory");
 }
