@@ -4,7 +4,7 @@ use crate::args::{Cursor, parse_int};
 use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
-use ochre_store::bits::{self, Action, Field, Overflow};
+use ochre_store::bits::{self, FieldAction, FieldOperation, Overflow};
 use std::sync::atomic::Ordering::Relaxed;
 
 const BITFIELD_COMMAND: CommandSpec = CommandSpec {
@@ -29,8 +29,8 @@ pub static BITFIELD: CommandSpec = CommandSpec {
 };
 
 fn bitfield(context: &mut Context<'_>) -> CommandResult {
-    let actions = parse(context.argv.cursor(2), bytes_max(context))?;
-    run(context, &actions)
+    let operations = parse(context.argv.cursor(2), bytes_max(context))?;
+    run(context, &operations)
 }
 
 /// BITFIELD_RO
@@ -48,19 +48,19 @@ pub static BITFIELD_RO: CommandSpec = CommandSpec {
 };
 
 fn bitfield_ro(context: &mut Context<'_>) -> CommandResult {
-    let actions = parse(context.argv.cursor(2), bytes_max(context))?;
-    if actions.iter().any(|action| !matches!(action, Action::Get(_))) {
+    let operations = parse(context.argv.cursor(2), bytes_max(context))?;
+    if operations.iter().any(|operation| operation.action != FieldAction::Get) {
         return Err(error::BITFIELD_READ_ONLY);
     }
-    run(context, &actions)
+    run(context, &operations)
 }
 
 /// The commands of this file.
 pub static ALL: &[&CommandSpec] = &[&BITFIELD, &BITFIELD_RO];
 
-fn run(context: &mut Context<'_>, actions: &[Action]) -> CommandResult {
+fn run(context: &mut Context<'_>, operations: &[FieldOperation]) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
-    let results = bits::fields(&mut context.txn, db, key, actions)?;
+    let results = bits::field(&mut context.txn, db, key, operations)?;
     context.reply.array(results.len());
     for result in results {
         match result {
@@ -83,8 +83,8 @@ enum Word {
 }
 
 /// The operations on the line, in order. OVERFLOW counts for those behind it.
-fn parse(mut cursor: Cursor<'_>, bytes_max: u64) -> Result<Vec<Action>, CommandError> {
-    let mut actions = Vec::new();
+fn parse(mut cursor: Cursor<'_>, bytes_max: u64) -> Result<Vec<FieldOperation>, CommandError> {
+    let mut operations = Vec::new();
     let mut overflow = Overflow::Wrap;
     while !cursor.is_done() {
         if cursor.token("OVERFLOW") {
@@ -97,20 +97,20 @@ fn parse(mut cursor: Cursor<'_>, bytes_max: u64) -> Result<Vec<Action>, CommandE
         if cursor.remaining() < wanted {
             return Err(error::SYNTAX);
         }
-        let (signed, bits) = parse_type(cursor.bytes()?)?;
-        let offset = parse_offset(cursor.bytes()?, bits, bytes_max)?;
-        let field = Field { offset, bits, signed };
-        actions.push(match word {
-            Word::Get => Action::Get(field),
-            Word::Set => Action::Set(field, cursor.int()?, overflow),
-            Word::IncrBy => Action::IncrBy(field, cursor.int()?, overflow),
-        });
+        let (signed, width) = parse_type(cursor.bytes()?)?;
+        let offset = parse_offset(cursor.bytes()?, width, bytes_max)?;
+        let action = match word {
+            Word::Get => FieldAction::Get,
+            Word::Set => FieldAction::Set(cursor.int()?),
+            Word::IncrBy => FieldAction::IncrBy(cursor.int()?),
+        };
+        operations.push(FieldOperation { action, signed, width, offset, overflow });
     }
-    Ok(actions)
+    Ok(operations)
 }
 
 fn parse_overflow(cursor: &mut Cursor<'_>) -> Result<Overflow, CommandError> {
-    let kinds = [("WRAP", Overflow::Wrap), ("SAT", Overflow::Sat), ("FAIL", Overflow::Fail)];
+    let kinds = [("WRAP", Overflow::Wrap), ("SAT", Overflow::Saturate), ("FAIL", Overflow::Fail)];
     let given = cursor.clone().bytes();
     let kind = cursor.one_of(&kinds);
     given?;
@@ -129,9 +129,9 @@ fn parse_type(text: &[u8]) -> Result<(bool, u8), CommandError> {
 }
 
 /// An offset in bits, or behind `#` in widths of the field.
-fn parse_offset(text: &[u8], bits: u8, bytes_max: u64) -> Result<u64, CommandError> {
+fn parse_offset(text: &[u8], width: u8, bytes_max: u64) -> Result<u64, CommandError> {
     let (digits, factor) = match text {
-        [b'#', digits @ ..] => (digits, i64::from(bits)),
+        [b'#', digits @ ..] => (digits, i64::from(width)),
         digits => (digits, 1),
     };
     let offset = parse_int(digits).and_then(|number| u64::try_from(number.checked_mul(factor)?).ok());
@@ -143,19 +143,20 @@ mod tests {
     use super::*;
     use crate::args::tests::with_argv;
 
-    fn parsed(line: &str) -> Result<Vec<Action>, String> {
+    fn parsed(line: &str) -> Result<Vec<FieldOperation>, String> {
         with_argv(line, |argv| parse(argv.cursor(2), 512 << 20).map_err(|error| error.text().into_owned()))
     }
 
     #[test]
     fn overflow_counts_for_what_follows() {
-        let field = |offset, bits, signed| Field { offset, bits, signed };
+        let operation =
+            |action, signed, width, offset, overflow| FieldOperation { action, signed, width, offset, overflow };
         assert_eq!(
             parsed("bitfield k get u8 #2 overflow sat incrby i64 100 -5 OVERFLOW fail set u63 0 7"),
             Ok(vec![
-                Action::Get(field(16, 8, false)),
-                Action::IncrBy(field(100, 64, true), -5, Overflow::Sat),
-                Action::Set(field(0, 63, false), 7, Overflow::Fail),
+                operation(FieldAction::Get, false, 8, 16, Overflow::Wrap),
+                operation(FieldAction::IncrBy(-5), true, 64, 100, Overflow::Saturate),
+                operation(FieldAction::Set(7), false, 63, 0, Overflow::Fail),
             ])
         );
         assert_eq!(parsed("bitfield k"), Ok(vec![]));

@@ -4,7 +4,7 @@ use crate::args::{Argv, parse_int};
 use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
-use ochre_store::bits::{self, Operation, Span, Unit};
+use ochre_store::bits::{self, BitOperation, BitRange, Unit};
 use std::sync::atomic::Ordering::Relaxed;
 
 const BITMAP_COMMAND: CommandSpec = CommandSpec {
@@ -35,7 +35,7 @@ fn setbit(context: &mut Context<'_>) -> CommandResult {
         Some(bit @ 0..=1) => bit == 1,
         _ => return Err(error::BIT_VALUE),
     };
-    let before = bits::set(&mut context.txn, db, key, offset, on)?;
+    let before = bits::set_bit(&mut context.txn, db, key, offset, on)?;
     context.reply.int(i64::from(before));
     Ok(())
 }
@@ -55,7 +55,7 @@ pub static GETBIT: CommandSpec = CommandSpec {
 fn getbit(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
     let offset = bit_offset(context, context.argv.at(2))?;
-    let on = bits::get(&mut context.txn, db, key, offset)?;
+    let on = bits::get_bit(&mut context.txn, db, key, offset)?;
     context.reply.int(i64::from(on));
     Ok(())
 }
@@ -76,8 +76,8 @@ pub static BITCOUNT: CommandSpec = CommandSpec {
 
 fn bitcount(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
-    let span = parse_span(context.argv, 2)?;
-    let count = bits::count(&mut context.txn, db, key, span)?;
+    let range = parse_range(context.argv, 2)?;
+    let count = bits::count(&mut context.txn, db, key, range)?;
     context.reply.int(count as i64);
     Ok(())
 }
@@ -103,8 +103,8 @@ fn bitpos(context: &mut Context<'_>) -> CommandResult {
         1 => true,
         _ => return Err(error::BITPOS_BIT),
     };
-    let span = parse_span(context.argv, 3)?;
-    let position = bits::position(&mut context.txn, db, key, bit, span)?;
+    let range = parse_range(context.argv, 3)?;
+    let position = bits::position(&mut context.txn, db, key, bit, range)?;
     context.reply.int(position.map_or(-1, |position| position as i64));
     Ok(())
 }
@@ -128,7 +128,7 @@ fn bitop(context: &mut Context<'_>) -> CommandResult {
     let operation = parse_operation(context.argv)?;
     let target = context.key(2);
     let sources: Vec<_> = (3..context.argv.len()).map(|index| context.key(index)).collect();
-    let length = bits::combine(&mut context.txn, db, operation, target, &sources)?;
+    let length = bits::operate(&mut context.txn, db, operation, target, &sources)?;
     context.reply.int(length as i64);
     Ok(())
 }
@@ -140,14 +140,14 @@ pub static ALL: &[&CommandSpec] = &[&SETBIT, &GETBIT, &BITCOUNT, &BITPOS, &BITOP
 ///
 /// # Errors
 /// "bit offset is not an integer or out of range".
-pub(super) fn bit_offset(context: &Context<'_>, text: &[u8]) -> Result<u64, CommandError> {
+fn bit_offset(context: &Context<'_>, text: &[u8]) -> Result<u64, CommandError> {
     let bytes_max = context.txn.settings().proto_max_bulk_len.load(Relaxed);
     let offset = parse_int(text).and_then(|offset| u64::try_from(offset).ok());
     offset.filter(|offset| offset >> 3 < bytes_max).ok_or(error::BIT_OFFSET)
 }
 
 /// `[start [end [BYTE|BIT]]]` from argument `from` on.
-fn parse_span(argv: Argv<'_>, from: usize) -> Result<Option<Span>, CommandError> {
+fn parse_range(argv: Argv<'_>, from: usize) -> Result<Option<BitRange>, CommandError> {
     let mut cursor = argv.cursor(from);
     match cursor.remaining() {
         0 => return Ok(None),
@@ -162,28 +162,28 @@ fn parse_span(argv: Argv<'_>, from: usize) -> Result<Option<Span>, CommandError>
         Some(_) => return Err(error::SYNTAX),
     };
     let end = if cursor.is_done() { None } else { Some(cursor.int()?) };
-    Ok(Some(Span { start, end, unit }))
+    Ok(Some(BitRange { start, end, unit }))
 }
 
-const OPERATIONS: [(&str, Operation); 8] = [
-    ("AND", Operation::And),
-    ("OR", Operation::Or),
-    ("XOR", Operation::Xor),
-    ("NOT", Operation::Not),
-    ("DIFF", Operation::Diff),
-    ("DIFF1", Operation::Diff1),
-    ("ANDOR", Operation::AndOr),
-    ("ONE", Operation::One),
+const OPERATIONS: [(&str, BitOperation); 8] = [
+    ("AND", BitOperation::And),
+    ("OR", BitOperation::Or),
+    ("XOR", BitOperation::Xor),
+    ("NOT", BitOperation::Not),
+    ("DIFF", BitOperation::Diff),
+    ("DIFF1", BitOperation::Diff1),
+    ("ANDOR", BitOperation::AndOr),
+    ("ONE", BitOperation::One),
 ];
 
-fn parse_operation(argv: Argv<'_>) -> Result<Operation, CommandError> {
+fn parse_operation(argv: Argv<'_>) -> Result<BitOperation, CommandError> {
     let operation = argv.cursor(1).one_of(&OPERATIONS).ok_or(error::SYNTAX)?;
     let sources = argv.len().saturating_sub(3);
     match operation {
-        Operation::Not if sources != 1 => Err(error::BITOP_NOT_SOURCES),
-        Operation::Diff if sources < 2 => Err(error::BITOP_DIFF_SOURCES),
-        Operation::Diff1 if sources < 2 => Err(error::BITOP_DIFF1_SOURCES),
-        Operation::AndOr if sources < 2 => Err(error::BITOP_ANDOR_SOURCES),
+        BitOperation::Not if sources != 1 => Err(error::BITOP_NOT_SOURCES),
+        BitOperation::Diff if sources < 2 => Err(error::BITOP_DIFF_SOURCES),
+        BitOperation::Diff1 if sources < 2 => Err(error::BITOP_DIFF1_SOURCES),
+        BitOperation::AndOr if sources < 2 => Err(error::BITOP_ANDOR_SOURCES),
         _ => Ok(operation),
     }
 }
@@ -195,12 +195,12 @@ mod tests {
 
     // Replies of Redis 8.2.3; that the end may be left out, of Valkey 9.1.2.
     #[test]
-    fn spans() {
-        let span = |line: &str| with_argv(line, |argv| parse_span(argv, 2).map_err(|error| error.text().into_owned()));
-        assert_eq!(span("bitcount k"), Ok(None));
-        assert_eq!(span("bitcount k 1"), Ok(Some(Span { start: 1, end: None, unit: Unit::Byte })));
-        assert_eq!(span("bitcount k 1 -2"), Ok(Some(Span { start: 1, end: Some(-2), unit: Unit::Byte })));
-        assert_eq!(span("bitcount k 1 -2 bIT"), Ok(Some(Span { start: 1, end: Some(-2), unit: Unit::Bit })));
+    fn ranges() {
+        let range = |line: &str| with_argv(line, |argv| parse_range(argv, 2).map_err(|error| error.text().into_owned()));
+        assert_eq!(range("bitcount k"), Ok(None));
+        assert_eq!(range("bitcount k 1"), Ok(Some(BitRange { start: 1, end: None, unit: Unit::Byte })));
+        assert_eq!(range("bitcount k 1 -2"), Ok(Some(BitRange { start: 1, end: Some(-2), unit: Unit::Byte })));
+        assert_eq!(range("bitcount k 1 -2 bIT"), Ok(Some(BitRange { start: 1, end: Some(-2), unit: Unit::Bit })));
         for (line, text) in [
             ("bitcount k 0 1 foo", "ERR syntax error"),
             ("bitcount k 0 a foo", "ERR syntax error"),
@@ -208,7 +208,7 @@ mod tests {
             ("bitcount k a 1 foo", "ERR value is not an integer or out of range"),
             ("bitcount k 0 a bit", "ERR value is not an integer or out of range"),
         ] {
-            assert_eq!(span(line), Err(text.to_owned()), "{line}");
+            assert_eq!(range(line), Err(text.to_owned()), "{line}");
         }
     }
 
@@ -216,9 +216,9 @@ mod tests {
     #[test]
     fn operations_want_enough_sources() {
         let operation = |line: &str| with_argv(line, |argv| parse_operation(argv).map_err(|error| error.text().into_owned()));
-        assert_eq!(operation("bitop aNd d a"), Ok(Operation::And));
-        assert_eq!(operation("bitop diff1 d a b"), Ok(Operation::Diff1));
-        assert_eq!(operation("bitop one d a"), Ok(Operation::One));
+        assert_eq!(operation("bitop aNd d a"), Ok(BitOperation::And));
+        assert_eq!(operation("bitop diff1 d a b"), Ok(BitOperation::Diff1));
+        assert_eq!(operation("bitop one d a"), Ok(BitOperation::One));
         for (line, text) in [
             ("bitop foo d a", "ERR syntax error"),
             ("bitop not d a b", "ERR BITOP NOT must be called with a single source key."),

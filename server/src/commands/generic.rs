@@ -4,8 +4,8 @@ use crate::args::{Argv, parse_int};
 use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
-use ochre_store::keyspace::{self, RenameOutcome};
-use ochre_store::{Error, Key, Txn};
+use ochre_store::keyspace;
+use ochre_store::{Error, Key, Txn, Type};
 
 const GENERIC_COMMAND: CommandSpec = CommandSpec {
     acl: AclCategories::KEYSPACE,
@@ -105,7 +105,7 @@ pub static TYPE: CommandSpec = CommandSpec {
 fn type_(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
     let kind = keyspace::type_of(&mut context.txn, db, key)?;
-    context.reply.simple(kind.map_or("none", |kind| kind.name()));
+    context.reply.simple(kind.map_or("none", type_name));
     Ok(())
 }
 
@@ -166,7 +166,7 @@ fn copy(context: &mut Context<'_>) -> CommandResult {
     let (from, to) = (context.key(1), context.key(2));
     let args = CopyArgs::parse(context.argv, context.db(), context.server.store.databases())?;
     let db = context.db();
-    let copied = keyspace::copy(&mut context.txn, (db, from), (args.db, to), args.replace)?;
+    let copied = keyspace::copy(&mut context.txn, db, from, to, args.db, args.replace)?;
     context.reply.int(i64::from(copied));
     Ok(())
 }
@@ -186,13 +186,20 @@ pub static MOVE: CommandSpec = CommandSpec {
 fn move_(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
     let target = parse_db(context.argv.at(2), context.server.store.databases())?;
-    let moved = keyspace::move_key(&mut context.txn, key, db, target)?;
+    let moved = keyspace::move_key(&mut context.txn, db, key, target)?;
     context.reply.int(i64::from(moved));
     Ok(())
 }
 
 /// The commands of this file.
 pub static ALL: &[&CommandSpec] = &[&DEL, &UNLINK, &EXISTS, &TOUCH, &TYPE, &RENAME, &RENAMENX, &COPY, &MOVE];
+
+/// The name of a type on the wire.
+pub(super) fn type_name(kind: Type) -> &'static str {
+    match kind {
+        Type::String => "string",
+    }
+}
 
 type KeyOperation = for<'t, 'k> fn(&mut Txn<'t>, usize, Key<'k>) -> Result<bool, Error>;
 

@@ -1,12 +1,13 @@
 //! LCS: the longest common subsequence of two strings.
 
 use crate::args::Argv;
-use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec, LockClass};
+use crate::command::{AclCategories, Begin, CommandSpec, Find, Flags, Group, KeyFlags, KeySpec, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use ochre_resp::reply::ReplyWriter;
-use ochre_store::Error;
-use ochre_store::string::{self, Lcs, LcsMatch};
+use ochre_store::string::{self, Lcs};
+use ochre_store::{Error, Key};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// LCS
 pub static LCS: CommandSpec = CommandSpec {
@@ -26,14 +27,51 @@ pub static LCS: CommandSpec = CommandSpec {
 };
 
 fn lcs(context: &mut Context<'_>) -> CommandResult {
-    let (db, keys) = (context.db(), [context.key(1), context.key(2)]);
-    let args = LcsArgs::parse(context.argv);
-    let [first, second] = keys.map(|key| string::get(&mut context.txn, db, key).map(|value| value.map(|value| value.to_vec())));
+    let (first, second) = (context.key(1), context.key(2));
+    let (first, second) = (read(context, first)?, read(context, second)?);
+    let args = LcsArgs::parse(context.argv)?;
+    let bytes_max = context.txn.settings().proto_max_bulk_len.load(Relaxed);
+    let found = string::lcs(&first, &second, bytes_max).map_err(|_| error::LCS_MEMORY)?;
+    match args.show {
+        Show::Text => context.reply.bulk(found.bytes),
+        Show::Length => context.reply.int(found.len as i64),
+        Show::Matches => write_matches(&mut context.reply, &found, args),
+    }
     Ok(())
 }
 
 /// The commands of this file.
 pub static ALL: &[&CommandSpec] = &[&LCS];
+
+/// A copy of the string at `key`, empty where there is none.
+fn read(context: &mut Context<'_>, key: Key<'_>) -> Result<Vec<u8>, CommandError> {
+    let db = context.db();
+    match string::get(&mut context.txn, db, key) {
+        Ok(value) => Ok(value.map(|value| value.to_vec()).unwrap_or_default()),
+        Err(Error::WrongType) => Err(error::LCS_NOT_STRINGS),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write_matches(reply: &mut ReplyWriter<'_>, found: &Lcs, args: LcsArgs) {
+    let shown = |len: usize| len as u64 >= args.match_len_min;
+    reply.map(2);
+    reply.bulk("matches");
+    reply.array(found.matches.iter().filter(|part| shown(part.len())).count());
+    for part in found.matches.iter().filter(|part| shown(part.len())) {
+        reply.array(2 + usize::from(args.with_match_len));
+        for (from, to) in [part.first, part.second] {
+            reply.array(2);
+            reply.int(from as i64);
+            reply.int(to as i64);
+        }
+        if args.with_match_len {
+            reply.int(part.len() as i64);
+        }
+    }
+    reply.bulk("len");
+    reply.int(found.len as i64);
+}
 
 /// What the reply tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,5 +115,30 @@ impl LcsArgs {
             (false, false) => Show::Text,
         };
         Ok(args)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::tests::with_argv;
+
+    // Replies of Redis 7.0.15 and Valkey 9.1.2.
+    #[test]
+    fn options() {
+        let parse = |line: &str| with_argv(line, |argv| LcsArgs::parse(argv).map_err(|error| error.text().into_owned()));
+        let args = |show, match_len_min, with_match_len| Ok(LcsArgs { show, match_len_min, with_match_len });
+        assert_eq!(parse("lcs a b"), args(Show::Text, 0, false));
+        assert_eq!(parse("lcs a b len len"), args(Show::Length, 0, false));
+        assert_eq!(parse("lcs a b Idx MinMatchLen 4 WithMatchLen"), args(Show::Matches, 4, true));
+        assert_eq!(parse("lcs a b idx minmatchlen -1"), args(Show::Matches, 0, false));
+        for (line, text) in [
+            ("lcs a b foo", "ERR syntax error"),
+            ("lcs a b minmatchlen", "ERR syntax error"),
+            ("lcs a b minmatchlen x", "ERR value is not an integer or out of range"),
+            ("lcs a b len idx", "ERR If you want both the length and indexes, please just use IDX."),
+        ] {
+            assert_eq!(parse(line), Err(text.to_owned()), "{line}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec
 use crate::commands::help::help;
 use crate::context::Context;
 use crate::error::{self, CommandResult};
+use ochre_store::Encoding;
 use ochre_store::keyspace::{self, ObjectInfo};
 
 const OBJECT_COMMAND: CommandSpec = CommandSpec {
@@ -44,7 +45,7 @@ pub static OBJECT_ENCODING: CommandSpec = CommandSpec {
 
 fn encoding(context: &mut Context<'_>) -> CommandResult {
     inspect(context, |context, info| {
-        context.reply.bulk(info.encoding.name());
+        context.reply.bulk(encoding_name(info.encoding));
         Ok(())
     })
 }
@@ -85,7 +86,7 @@ fn idletime(context: &mut Context<'_>) -> CommandResult {
         if context.txn.settings().policy().is_lfu() {
             return Err(error::IDLE_TIME_NOT_TRACKED);
         }
-        context.reply.int(info.idle_ms / 1000);
+        context.reply.int((info.idle_ms / 1000) as i64);
         Ok(())
     })
 }
@@ -94,15 +95,15 @@ fn idletime(context: &mut Context<'_>) -> CommandResult {
 pub static OBJECT_REFCOUNT: CommandSpec = CommandSpec {
     name: "refcount",
     arity: 3,
-    summary: "Tells how many owners a value has: always one.",
+    summary: "Tells how many owners a value has.",
     syntax: "key",
     handler: refcount,
     ..OBJECT_COMMAND
 };
 
 fn refcount(context: &mut Context<'_>) -> CommandResult {
-    inspect(context, |context, _| {
-        context.reply.int(1);
+    inspect(context, |context, info| {
+        context.reply.int(i64::from(info.reference_count));
         Ok(())
     })
 }
@@ -130,11 +131,19 @@ fn inspect(
     tell: fn(&mut Context<'_>, ObjectInfo) -> CommandResult,
 ) -> CommandResult {
     let (db, key) = (context.db(), context.key(2));
-    match keyspace::object_info(&mut context.txn, db, key)? {
+    match keyspace::object(&mut context.txn, db, key)? {
         Some(info) => tell(context, info),
         None => {
             context.reply.null();
             Ok(())
         }
+    }
+}
+
+fn encoding_name(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Int => "int",
+        Encoding::Embstr => "embstr",
+        Encoding::Raw => "raw",
     }
 }

@@ -2,11 +2,13 @@
 
 use crate::args::{Argv, parse_int};
 use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
+use crate::commands::generic::type_name;
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
+use crate::glob;
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::sync::ShardSet;
-use ochre_store::{Type, keyspace};
+use ochre_store::{Clock, Error, Txn, Type, keyspace};
 
 const SCAN_COMMAND: CommandSpec = CommandSpec {
     flags: Flags::READONLY,
@@ -31,6 +33,18 @@ pub static KEYS: CommandSpec = CommandSpec {
 };
 
 fn keys(context: &mut Context<'_>) -> CommandResult {
+    let (db, pattern) = (context.db(), context.argv.at(1));
+    let every = pattern == b"*";
+    let reply = &mut context.reply;
+    let list = reply.deferred_array();
+    let mut count = 0;
+    keyspace::keys(&mut context.txn, db, &mut |key, _| {
+        if every || glob::matches(pattern, key, false) {
+            reply.bulk(key);
+            count += 1;
+        }
+    })?;
+    reply.set_len(list, count);
     Ok(())
 }
 
@@ -44,6 +58,16 @@ pub static RANDOMKEY: CommandSpec = CommandSpec {
 };
 
 fn randomkey(context: &mut Context<'_>) -> CommandResult {
+    let db = context.db();
+    for _ in 0..RANDOM_TRIES {
+        let Some(shard) = keyspace::random_shard(&context.server.store, db, crate::random::number()) else { break };
+        // None: everything in that shard has expired meanwhile.
+        if let Some(key) = in_shard(context, shard, |txn| keyspace::random_key(txn, db, shard))? {
+            context.reply.bulk(key);
+            return Ok(());
+        }
+    }
+    context.reply.null();
     Ok(())
 }
 
@@ -62,18 +86,79 @@ pub static SCAN: CommandSpec = CommandSpec {
 };
 
 fn scan(context: &mut Context<'_>) -> CommandResult {
+    let args = ScanArgs::parse(context.argv)?;
+    let db = context.db();
+    let mut found = Found { encoded: Vec::new(), shown: 0, visited: 0 };
+    let mut cursor = args.cursor;
+    loop {
+        let shard = keyspace::scan_shard(&context.server.store, cursor);
+        let count = args.count - found.visited;
+        let protocol = context.reply.protocol();
+        let step = in_shard(context, shard, |txn| {
+            let mut list = ReplyWriter::new(&mut found.encoded, protocol);
+            keyspace::scan(txn, db, cursor, count, &mut |key, kind| {
+                found.visited += 1;
+                if args.wants(key, kind) {
+                    list.bulk(key);
+                    found.shown += 1;
+                }
+            })
+        });
+        cursor = match step {
+            // Later shards can wait for the next call.
+            Err(CommandError::Contended(_)) if cursor != args.cursor => break,
+            step => step?,
+        };
+        if cursor == 0 || found.visited >= args.count {
+            break;
+        }
+    }
+    context.reply.array(2);
+    context.reply.bulk(itoa::Buffer::new().format(cursor));
+    context.reply.array(found.shown);
+    context.reply.encoded(&found.encoded, found.shown);
     Ok(())
 }
 
 /// The commands of this file.
 pub static ALL: &[&CommandSpec] = &[&KEYS, &RANDOMKEY, &SCAN];
 
+/// Times RANDOMKEY looks for a shard that has live keys.
+const RANDOM_TRIES: usize = 100;
+
+/// Runs `action` on one shard: within the locks of the command where they hold it, else under its own lock.
+///
+/// # Errors
+/// [`CommandError::Contended`] if the shard is locked by another; nothing has happened then.
+fn in_shard<R>(
+    context: &mut Context<'_>,
+    shard: usize,
+    mut action: impl FnMut(&mut Txn<'_>) -> Result<R, Error>,
+) -> Result<R, CommandError> {
+    match action(&mut context.txn) {
+        Err(Error::NotLocked) => {}
+        done => return done.map_err(CommandError::Store),
+    }
+    let mut guard = context.slice.try_lock(ShardSet::one(shard)).ok_or(CommandError::Contended(shard))?;
+    let (clock, access) = (Clock { now_ms: context.txn.now_ms() }, context.txn.access());
+    let mut txn = Txn::new(&context.server.store, &mut guard, clock, context.txn.effects(), access);
+    action(&mut txn).map_err(CommandError::Store)
+}
+
+/// What SCAN has found so far.
+struct Found {
+    /// The keys to be shown, as replies.
+    encoded: Vec<u8>,
+    shown: usize,
+    visited: usize,
+}
+
 /// The arguments of SCAN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ScanArgs<'a> {
     cursor: u64,
     /// About how many keys to look at.
-    count: u64,
+    count: usize,
     pattern: Option<&'a [u8]>,
     kind: Option<&'a [u8]>,
 }
@@ -89,7 +174,7 @@ impl<'a> ScanArgs<'a> {
             }
             if options.token("COUNT") {
                 let count = options.int()?;
-                args.count = u64::try_from(count).ok().filter(|count| *count > 0).ok_or(error::SYNTAX)?;
+                args.count = usize::try_from(count).ok().filter(|count| *count > 0).ok_or(error::SYNTAX)?;
             } else if options.token("MATCH") {
                 args.pattern = Some(options.bytes()?).filter(|pattern| *pattern != b"*");
             } else if options.token("TYPE") {
@@ -99,6 +184,11 @@ impl<'a> ScanArgs<'a> {
             }
         }
         Ok(args)
+    }
+
+    fn wants(&self, key: &[u8], kind: Type) -> bool {
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, key, false))
+            && self.kind.is_none_or(|name| name.eq_ignore_ascii_case(type_name(kind).as_bytes()))
     }
 }
 
@@ -160,7 +250,7 @@ mod tests {
             ("scan 0 count abc", "ERR value is not an integer or out of range"),
             ("scan 0 type", "ERR syntax error"),
         ] {
-            assert_eq!(parse(line), Err::<(u64, u64, Option<Vec<u8>>, Option<Vec<u8>>), _>(text.to_owned()), "{line}");
+            assert_eq!(parse(line), Err::<(u64, usize, Option<Vec<u8>>, Option<Vec<u8>>), _>(text.to_owned()), "{line}");
         }
     }
 }
