@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 /// Largest binary exponent of a finite number (of its highest bit).
 const EXPONENT_MAX: i64 = 16383;
 /// Decimal exponents beyond this are infinite or zero, whatever the digits.
-const DECIMAL_EXPONENT_MAX: i64 = 20_000;
+const DECIMAL_EXPONENT_MAX: i64 = 5_000;
 /// Digits after the point that are printed at most.
 const FRACTION_DIGITS: usize = 17;
 /// Longest text that is taken for a number.
@@ -299,6 +299,14 @@ fn parse_digits(negative: bool, text: &[u8], hexadecimal: bool) -> Option<Extend
         return Some(Extended::quotient(negative, number, one, exponent - 4 * fraction));
     }
     let power = exponent - fraction;
+    // Far out of range, the power of ten is not worth computing.
+    let magnitude = number.bits() * 30103 / 100_000 + power;
+    if number.is_zero() || magnitude < -DECIMAL_EXPONENT_MAX {
+        return Some(Extended::Finite { negative, mantissa: 0, exponent: 0 });
+    }
+    if magnitude > DECIMAL_EXPONENT_MAX {
+        return Some(Extended::Infinite { negative });
+    }
     let mut denominator = one;
     if power >= 0 {
         number.multiply_power_of_ten(power);
@@ -320,7 +328,7 @@ fn parse_exponent(text: &[u8]) -> Option<i64> {
     let mut exponent = 0i64;
     for &byte in digits {
         exponent = exponent * 10 + i64::from(char::from(byte).to_digit(10)?);
-        exponent = exponent.min(DECIMAL_EXPONENT_MAX);
+        exponent = exponent.min(4 * DECIMAL_EXPONENT_MAX);
     }
     Some(if negative { -exponent } else { exponent })
 }
