@@ -1,6 +1,6 @@
 //! Walking over all keys: SCAN, KEYS, RANDOMKEY.
 
-use crate::args::{Argv, parse_int};
+use crate::args::Argv;
 use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
 use crate::commands::generic::type_name;
 use crate::context::Context;
