@@ -169,8 +169,16 @@ pub fn parse_float(text: &[u8]) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Runs `test` on the words of `line`, which blanks separate.
+    pub(crate) fn with_argv<R>(line: &str, test: impl FnOnce(Argv<'_>) -> R) -> R {
+        let start = |word: &str| word.as_ptr() as usize - line.as_ptr() as usize;
+        let spans: Vec<Span> =
+            line.split_ascii_whitespace().map(|word| Span { start: start(word), end: start(word) + word.len() }).collect();
+        test(Argv::new(line.as_bytes(), &spans))
+    }
 
     #[test]
     fn integers_are_read_as_string2ll_does() {

@@ -120,6 +120,50 @@ texts! {
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     /// CLIENT SETNAME and HELLO SETNAME.
     CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters.";
+    /// SETRANGE.
+    OFFSET_OUT_OF_RANGE = "ERR offset is out of range";
+    /// DECRBY of the one number that has no negative.
+    DECREMENT_OVERFLOWS = "ERR decrement would overflow";
+    /// A number of keys that is none.
+    BAD_NUMKEYS = "ERR invalid numkeys value or out of range";
+    /// An integer that must fit 32 bits and does not.
+    NOT_INT32 = "ERR value is out of range, value must between -2147483648 and 2147483647";
+    /// LCS of other types.
+    LCS_NOT_STRINGS = "ERR The specified keys must contain string values";
+    /// LCS with both LEN and IDX.
+    LCS_LENGTH_AND_MATCHES = "ERR If you want both the length and indexes, please just use IDX.";
+    /// LCS whose table would be larger than the longest string.
+    LCS_MEMORY = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
+    /// SETBIT, GETBIT, BITFIELD.
+    BIT_OFFSET = "ERR bit offset is not an integer or out of range";
+    /// SETBIT.
+    BIT_VALUE = "ERR bit is not an integer or out of range";
+    /// BITPOS.
+    BITPOS_BIT = "ERR The bit argument must be 1 or 0.";
+    /// BITOP NOT.
+    BITOP_NOT_SOURCES = "ERR BITOP NOT must be called with a single source key.";
+    /// BITOP DIFF.
+    BITOP_DIFF_SOURCES = "ERR BITOP DIFF must be called with at least two source keys.";
+    /// BITOP DIFF1.
+    BITOP_DIFF1_SOURCES = "ERR BITOP DIFF1 must be called with at least two source keys.";
+    /// BITOP ANDOR.
+    BITOP_ANDOR_SOURCES = "ERR BITOP ANDOR must be called with at least two source keys.";
+    /// BITFIELD with a type that is none.
+    BITFIELD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.";
+    /// BITFIELD OVERFLOW.
+    BITFIELD_OVERFLOW = "ERR Invalid OVERFLOW type specified";
+    /// BITFIELD_RO with anything but GET.
+    BITFIELD_READ_ONLY = "ERR BITFIELD_RO only supports the GET subcommand";
+    /// EXPIRE and the like.
+    EXPIRE_NX = "ERR NX and XX, GT or LT options at the same time are not compatible";
+    /// EXPIRE and the like.
+    EXPIRE_GT_LT = "ERR GT and LT options at the same time are not compatible";
+    /// OBJECT IDLETIME while access is counted.
+    IDLE_TIME_NOT_TRACKED = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    /// OBJECT FREQ while access is not counted.
+    FREQUENCY_NOT_TRACKED = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    /// SCAN.
+    INVALID_CURSOR = "ERR invalid cursor";
 }
 
 fn store_text(error: &ochre_store::Error) -> &'static str {
@@ -187,6 +231,11 @@ pub fn unrecognized_option(option: &[u8]) -> CommandError {
 /// A value of CLIENT SETINFO that has blanks or the like.
 pub fn client_info_text(option: &str) -> CommandError {
     CommandError::Message(format!("ERR {option} cannot contain spaces, newlines or special characters."))
+}
+
+/// An option of EXPIRE and the like that does not exist.
+pub fn unsupported_option(option: &[u8]) -> CommandError {
+    CommandError::Message(format!("ERR Unsupported option {}", String::from_utf8_lossy(option)))
 }
 
 /// CLIENT KILL USER.

@@ -13,6 +13,7 @@ mod cron;
 mod dispatch;
 mod effects;
 pub mod error;
+pub mod glob;
 pub mod latency;
 mod memory;
 pub mod monitor;

@@ -1,5 +1,6 @@
 //! Randomness from the operating system.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 
@@ -20,4 +21,13 @@ pub fn seed() -> [u64; 4] {
 pub fn run_id() -> String {
     let [a, b, c, _] = seed();
     format!("{a:016x}{b:016x}{:08x}", c as u32)
+}
+
+/// A random number that resists nobody: to choose a key, not to keep a secret.
+pub fn number() -> u64 {
+    use ochre_store::random::Random;
+    thread_local! {
+        static SEQUENCE: RefCell<Random> = RefCell::new(Random::new(seed()[0]));
+    }
+    SEQUENCE.with_borrow_mut(Random::next_u64)
 }

@@ -26,6 +26,7 @@
 //! This crate knows nothing of wire formats, files or clients.
 #![deny(unsafe_code)]
 
+pub mod bits;
 pub mod clock;
 mod effects;
 mod error;

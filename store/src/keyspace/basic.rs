@@ -11,6 +11,11 @@ pub fn exists(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error>
     untouched(txn, |txn| Ok(txn.read(db, &key)?.is_some()))
 }
 
+/// Whether a key exists, asked by a command that is about to write: neither a hit nor a miss.
+pub fn exists_for_write(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error> {
+    Ok(txn.peek_write(db, &key)?.is_some())
+}
+
 /// The type of a key's value.
 pub fn type_of(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Type>, Error> {
     untouched(txn, |txn| Ok(txn.read(db, &key)?.map(|entry| entry.kind())))

@@ -1,7 +1,15 @@
 //! Keys, whatever their values are.
 
 mod basic;
+mod database;
 mod deadline;
+mod object;
+mod transfer;
+mod walk;
 
-pub use basic::{delete, exists, touch, type_of, unlink};
+pub use basic::{delete, exists, exists_for_write, touch, type_of, unlink};
+pub use database::{FreeMode, flush_all, flush_db, swap_db};
 pub use deadline::{ExpireCondition, ExpireOutcome, deadline, expire_at_ms, persist};
+pub use object::{ObjectInfo, TableStats, memory_usage, object, table_stats};
+pub use transfer::{copy, move_key, rename};
+pub use walk::{keys, keys_in_shard, random_key, random_shard, scan, scan_shard};

@@ -129,8 +129,7 @@ pub(crate) fn size_class(bytes: usize) -> usize {
     if bytes <= 128 {
         return bytes.next_multiple_of(16);
     }
-    let step = (bytes - 1).next_power_of_two() / 8;
-    bytes.next_multiple_of(step.max(16))
+    bytes.next_multiple_of(bytes.next_power_of_two() / 8)
 }
 
 fn layout(bytes: usize) -> Layout {
@@ -188,6 +187,39 @@ impl Entry {
             }
         }
         Entry(base)
+    }
+
+    /// The same entry with another deadline; a buffer moves there, and leaves an empty string here.
+    pub(super) fn with_deadline(&mut self, deadline: Option<i64>) -> Entry {
+        let (encoding, access) = (self.encoding(), self.access());
+        let buffer = self.take_buffer();
+        let contents = match self.str() {
+            Str::Int(number) => Contents::Int(number),
+            Str::Bytes(_) if buffer.capacity() > 0 => Contents::Buffer(buffer, encoding),
+            Str::Bytes(bytes) => Contents::Bytes(bytes, encoding),
+        };
+        Entry::new(self.key(), contents, deadline, access)
+    }
+
+    /// The same value, deadline and access clock under another key.
+    pub(crate) fn rekeyed(mut self, key: &[u8]) -> Entry {
+        let (encoding, access) = (self.encoding(), self.access());
+        let buffer = self.take_buffer();
+        let contents = match self.str() {
+            Str::Int(number) => Contents::Int(number),
+            Str::Bytes(_) if buffer.capacity() > 0 => Contents::Buffer(buffer, encoding),
+            Str::Bytes(bytes) => Contents::Bytes(bytes, encoding),
+        };
+        Entry::new(key, contents, self.deadline(), access)
+    }
+
+    /// A copy under another key, with the same deadline.
+    pub(crate) fn copied(&self, key: &[u8], access: u32) -> Entry {
+        let contents = match self.str() {
+            Str::Int(number) => Contents::Int(number),
+            Str::Bytes(bytes) => Contents::Bytes(bytes, self.encoding()),
+        };
+        Entry::new(key, contents, self.deadline(), access)
     }
 
     /// Gives up ownership. The pointer is for [`from_raw`](Entry::from_raw).

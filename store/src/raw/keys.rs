@@ -62,6 +62,11 @@ impl Keys {
         self.volatile.len()
     }
 
+    /// Whether there is anything to free.
+    pub(crate) fn has_tables(&self) -> bool {
+        self.main.buckets().0 != 0
+    }
+
     /// Bytes of the bucket arrays.
     pub(crate) fn table_bytes(&self) -> usize {
         self.main.bytes() + self.volatile.bytes()
@@ -243,14 +248,7 @@ impl<'a> EntryMut<'a> {
             self.keys.relink(self.hash, (raw, before), (raw, deadline.is_some()));
             return;
         }
-        let encoding = self.entry.encoding();
-        let buffer = self.entry.take_buffer();
-        let contents = match self.entry.str() {
-            Str::Int(number) => Contents::Int(number),
-            Str::Bytes(_) if buffer.capacity() > 0 => Contents::Buffer(buffer, encoding),
-            Str::Bytes(bytes) => Contents::Bytes(bytes, encoding),
-        };
-        let new = Entry::new(self.entry.key(), contents, deadline, self.entry.access());
+        let new = self.entry.with_deadline(deadline);
         drop(self.exchange(new));
     }
 

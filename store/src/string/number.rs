@@ -2,9 +2,10 @@
 
 use crate::effects::EventClass;
 use crate::error::Error;
-use crate::raw::entry::{Contents, Entry, Str};
+use crate::raw::entry::{Contents, EMBSTR_MAX, Encoding, Entry, Str};
 use crate::raw::keys::Found;
 use crate::store::Key;
+use crate::string::float::Extended;
 use crate::txn::Txn;
 
 /// Longest decimal form of an `i64`.
@@ -59,6 +60,36 @@ pub fn incr_by(txn: &mut Txn<'_>, db: usize, key: Key<'_>, delta: i64) -> Result
     };
     around.changed(key.bytes(), EventClass::String, "incrby");
     Ok(sum)
+}
+
+/// Adds the number written in `increment` to the one written at `key`, 0 if it does not exist, and stores and returns
+/// the text of the sum.
+///
+/// Errs with `NotFloat` and `NanOrInfinity`.
+pub fn incr_by_float(txn: &mut Txn<'_>, db: usize, key: Key<'_>, increment: &[u8]) -> Result<String, Error> {
+    let (found, mut around) = txn.write(db, &key)?;
+    let old = match &found {
+        Found::Vacant(_) => Extended::parse(b"0"),
+        Found::Occupied(entry) => Extended::parse(entry.str().as_bytes(&mut itoa::Buffer::new())),
+    };
+    let old = old.ok_or(Error::NotFloat)?;
+    let increment = Extended::parse(increment).ok_or(Error::NotFloat)?;
+    let text = old.add(increment).and_then(Extended::to_text).ok_or(Error::NanOrInfinity)?;
+    // As in Redis a sum is text, also where it happens to be whole.
+    let encoding = if text.len() <= EMBSTR_MAX { Encoding::Embstr } else { Encoding::Raw };
+    let contents = Contents::Bytes(text.as_bytes(), encoding);
+    match found {
+        Found::Vacant(vacant) => {
+            vacant.insert(Entry::new(key.bytes(), contents, None, around.initial_access()));
+            around.created(key.bytes());
+        }
+        Found::Occupied(mut entry) => {
+            let deadline = entry.deadline();
+            around.core.buffer(entry.set(contents, deadline));
+        }
+    }
+    around.changed(key.bytes(), EventClass::String, "incrbyfloat");
+    Ok(text)
 }
 
 #[cfg(test)]

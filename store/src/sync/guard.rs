@@ -12,13 +12,18 @@ pub struct Guard<'p, T> {
     /// The gate is closed for everybody else. Locks are then taken shard by shard as the data is reached for, which
     /// cannot fail: so that only one thing, the lock word, ever gives access to data.
     exclusive: bool,
+    /// It was taken over some shard. A guard over none lets its party lock one shard after the other beside it.
+    ranked: bool,
 }
 
 impl<'p, T> Guard<'p, T> {
     #[inline]
     pub(super) fn new(party: &'p Party<T>, keys: KeySet<'p, T>, set: ShardSet, exclusive: bool) -> Self {
-        party.guard_taken();
-        Guard { party, keys, set, exclusive }
+        let ranked = !set.is_empty();
+        if ranked {
+            party.guard_taken();
+        }
+        Guard { party, keys, set, exclusive, ranked }
     }
 
     /// The shards this guard holds, as they were asked for: numbers no shard has do no harm.
@@ -83,7 +88,9 @@ impl<T> Drop for Guard<'_, T> {
     fn drop(&mut self) {
         // Unlock, then leave, then wake: the next exclusive turn finds no lock taken once all have left.
         let queued = self.keys.release_all();
-        self.party.guard_dropped();
+        if self.ranked {
+            self.party.guard_dropped();
+        }
         if self.exclusive {
             self.party.locks.gate.end_turn();
         } else {

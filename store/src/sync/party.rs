@@ -185,7 +185,7 @@ impl<'p, T> Slice<'p, T> {
     /// for dropping the slice and awaiting [`Party::lock`]. The slice lasts at least as long as the guard.
     ///
     /// # Panics
-    /// In debug builds if this party holds a guard already.
+    /// In debug builds if this party holds a guard over some shard already.
     #[inline]
     pub fn try_lock(&self, set: ShardSet) -> Option<Guard<'p, T>> {
         self.party.check_rank();

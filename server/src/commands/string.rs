@@ -1,0 +1,234 @@
+//! Single strings: get, set, delete.
+
+use super::string_options::{self, Deadline};
+use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec, LockClass};
+use crate::context::Context;
+use crate::error::CommandResult;
+use ochre_resp::reply::ReplyWriter;
+use ochre_store::Str;
+use ochre_store::string::{self, Condition, Expiry, GetExpiry, SetOptions};
+
+const STRING_COMMAND: CommandSpec = CommandSpec {
+    acl: AclCategories::STRING,
+    lock: LockClass::Keys,
+    group: Group::String,
+    ..CommandSpec::BASE
+};
+
+/// GET
+pub static GET: CommandSpec = CommandSpec {
+    name: "get",
+    arity: 2,
+    flags: Flags::READONLY.with(Flags::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RO.with(KeyFlags::ACCESS))],
+    summary: "Returns the string at a key.",
+    syntax: "key",
+    handler: get,
+    ..STRING_COMMAND
+};
+
+fn get(context: &mut Context<'_>) -> CommandResult {
+    let (db, key) = (context.db(), context.key(1));
+    match string::get(&mut context.txn, db, key)? {
+        Some(value) => write_str(&mut context.reply, value),
+        None => context.reply.null(),
+    }
+    Ok(())
+}
+
+/// SET
+pub static SET: CommandSpec = CommandSpec {
+    name: "set",
+    arity: -3,
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    keys: &[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE).with(KeyFlags::VARIABLE_FLAGS))],
+    summary: "Sets a key to a string, whatever it held; conditions and a deadline are optional.",
+    syntax: "key value [NX|XX|IFEQ comparison-value] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
+    changed_in: &["2.6.12", "6.0.0", "6.2.0", "7.0.0", "8.1.0"],
+    handler: set,
+    ..STRING_COMMAND
+};
+
+fn set(context: &mut Context<'_>) -> CommandResult {
+    let (db, key) = (context.db(), context.key(1));
+    let options = match context.argv.len() {
+        3 => SetOptions::default(),
+        _ => string_options::parse_set(context.argv)?.resolve(context.now_ms(), "set")?,
+    };
+    let outcome = string::set(&mut context.txn, db, key, context.argv.at(2), options)?;
+    match outcome.old {
+        Some(old) => context.reply.bulk(old),
+        None if outcome.done && !options.get => context.reply.ok(),
+        None => context.reply.null(),
+    }
+    Ok(())
+}
+
+/// SETNX
+pub static SETNX: CommandSpec = CommandSpec {
+    name: "setnx",
+    arity: 3,
+    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::OW.with(KeyFlags::INSERT))],
+    summary: "Sets a key to a string if the key is missing.",
+    syntax: "key value",
+    handler: setnx,
+    ..STRING_COMMAND
+};
+
+fn setnx(context: &mut Context<'_>) -> CommandResult {
+    let (db, key) = (context.db(), context.key(1));
+    let options = SetOptions { condition: Condition::Nx, ..SetOptions::default() };
+    let outcome = string::set(&mut context.txn, db, key, context.argv.at(2), options)?;
+    context.reply.int(i64::from(outcome.done));
+    Ok(())
+}
+
+/// SETEX
+pub static SETEX: CommandSpec = CommandSpec {
+    name: "setex",
+    arity: 4,
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    keys: &[KeySpec::one(1, KeyFlags::OW.with(KeyFlags::UPDATE))],
+    since: "2.0.0",
+    summary: "Sets a key to a string that expires after some seconds.",
+    syntax: "key seconds value",
+    handler: setex,
+    ..STRING_COMMAND
+};
+
+fn setex(context: &mut Context<'_>) -> CommandResult {
+    set_for(context, Deadline::seconds(context.argv.at(2)))
+}
+
+/// PSETEX
+pub static PSETEX: CommandSpec = CommandSpec {
+    name: "psetex",
+    arity: 4,
+    flags: Flags::WRITE.with(Flags::DENYOOM),
+    keys: &[KeySpec::one(1, KeyFlags::OW.with(KeyFlags::UPDATE))],
+    since: "2.6.0",
+    summary: "Sets a key to a string that expires after some milliseconds.",
+    syntax: "key milliseconds value",
+    handler: psetex,
+    ..STRING_COMMAND
+};
+
+fn psetex(context: &mut Context<'_>) -> CommandResult {
+    set_for(context, Deadline::milliseconds(context.argv.at(2)))
+}
+
+fn set_for(context: &mut Context<'_>, deadline: Deadline<'_>) -> CommandResult {
+    let (db, key) = (context.db(), context.key(1));
+    let at = deadline.resolve(context.now_ms(), context.command.spec.name)?;
+    let options = SetOptions { expiry: Expiry::At(at), ..SetOptions::default() };
+    string::set(&mut context.txn, db, key, context.argv.at(3), options)?;
+    context.reply.ok();
+    Ok(())
+}
+
+/// GETSET
+pub static GETSET: CommandSpec = CommandSpec {
+    name: "getset",
+    arity: 3,
+    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))],
+    summary: "Sets a key to a string and returns what it held before.",
+    syntax: "key value",
+    handler: getset,
+    ..STRING_COMMAND
+};
+
+fn getset(context: &mut Context<'_>) -> CommandResult {
+    let (db, key) = (context.db(), context.key(1));
+    let options = SetOptions { get: true, ..SetOptions::default() };
+    let outcome = string::set(&mut context.txn, db, key, context.argv.at(2), options)?;
+    write_optional(context, outcome.old);
+    Ok(())
+}
+
+/// GETDEL
+pub static GETDEL: CommandSpec = CommandSpec {
+    name: "getdel",
+    arity: 2,
+    flags: Flags::WRITE.with(Flags::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE))],
+    since: "6.2.0",
+    summary: "Returns the string at a key and deletes the key.",
+    syntax: "key",
+    handler: getdel,
+    ..STRING_COMMAND
+};
+
+fn getdel(context: &mut Context<'_>) -> CommandResult {
+    let (db, key) = (context.db(), context.key(1));
+    let value = string::get_and_delete(&mut context.txn, db, key)?;
+    write_optional(context, value);
+    Ok(())
+}
+
+/// GETEX
+pub static GETEX: CommandSpec = CommandSpec {
+    name: "getex",
+    arity: -2,
+    flags: Flags::WRITE.with(Flags::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))],
+    since: "6.2.0",
+    summary: "Returns the string at a key and sets or removes its deadline.",
+    syntax: "key [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|PERSIST]",
+    handler: getex,
+    ..STRING_COMMAND
+};
+
+fn getex(context: &mut Context<'_>) -> CommandResult {
+    let (db, key) = (context.db(), context.key(1));
+    let expiry = match string_options::parse_getex(context.argv)?.resolve(context.now_ms(), "getex") {
+        Ok(expiry) => expiry,
+        // A key that is missing or of another type is told first.
+        Err(error) => match string::get(&mut context.txn, db, key)? {
+            Some(_) => return Err(error),
+            None => GetExpiry::Keep,
+        },
+    };
+    let value = string::get_and_expire(&mut context.txn, db, key, expiry)?;
+    write_optional(context, value);
+    Ok(())
+}
+
+/// DELIFEQ
+pub static DELIFEQ: CommandSpec = CommandSpec {
+    name: "delifeq",
+    arity: 3,
+    flags: Flags::WRITE.with(Flags::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RM.with(KeyFlags::DELETE))],
+    since: "9.0.0",
+    summary: "Deletes a key if it holds a given string.",
+    syntax: "key value",
+    handler: delifeq,
+    ..STRING_COMMAND
+};
+
+fn delifeq(context: &mut Context<'_>) -> CommandResult {
+    let (db, key) = (context.db(), context.key(1));
+    let deleted = string::delete_if_equal(&mut context.txn, db, key, context.argv.at(2))?;
+    context.reply.int(i64::from(deleted));
+    Ok(())
+}
+
+/// The commands of this file.
+pub static ALL: &[&CommandSpec] = &[&GET, &SET, &SETNX, &SETEX, &PSETEX, &GETSET, &GETDEL, &GETEX, &DELIFEQ];
+
+/// Writes a string value as a bulk string.
+pub(super) fn write_str(reply: &mut ReplyWriter<'_>, value: Str<'_>) {
+    match value {
+        Str::Int(number) => reply.bulk_int(number),
+        Str::Bytes(bytes) => reply.bulk(bytes),
+    }
+}
+
+fn write_optional(context: &mut Context<'_>, value: Option<Vec<u8>>) {
+    match value {
+        Some(value) => context.reply.bulk(value),
+        None => context.reply.null(),
+    }
+}

@@ -1,0 +1,69 @@
+//! Whole databases. These need all shards locked.
+
+use crate::error::Error;
+use crate::free::Garbage;
+use crate::txn::Txn;
+
+/// Who frees what a flush removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FreeMode {
+    /// The caller, when it clears its [`Effects`](crate::Effects), which it should do after unlocking.
+    Caller,
+    /// The freeing thread.
+    Later,
+}
+
+/// Exchanges the keys of two databases. Errs with `OutOfRange`, and with `NotLocked` unless all shards are held.
+pub fn swap_db(txn: &mut Txn<'_>, first: usize, second: usize) -> Result<(), Error> {
+    require_all(txn)?;
+    if first >= txn.store().databases() || second >= txn.store().databases() {
+        return Err(Error::OutOfRange);
+    }
+    if first != second {
+        for number in 0..txn.store().shards() {
+            let (shard, _) = txn.shard(number)?;
+            let (low, high) = (first.min(second), first.max(second));
+            if let (left, [right, ..]) = shard.databases.split_at_mut(high)
+                && let Some(left) = left.get_mut(low)
+            {
+                left.swap(right);
+            }
+        }
+    }
+    txn.effects().dirty += 1;
+    Ok(())
+}
+
+/// Removes all keys of a database and returns how many there were.
+pub fn flush_db(txn: &mut Txn<'_>, db: usize, mode: FreeMode) -> Result<usize, Error> {
+    require_all(txn)?;
+    if db >= txn.store().databases() {
+        return Err(Error::OutOfRange);
+    }
+    let store = txn.store();
+    let mut removed = 0;
+    for number in 0..store.shards() {
+        let (shard, effects) = txn.shard(number)?;
+        let Some(keys) = shard.databases.get_mut(db).filter(|keys| keys.has_tables()) else { continue };
+        removed += keys.len();
+        let garbage = Garbage::keys(keys.take());
+        match mode {
+            FreeMode::Caller => effects.garbage.push(garbage),
+            FreeMode::Later => store.free_later(garbage),
+        }
+    }
+    txn.effects().dirty += removed as u64;
+    Ok(removed)
+}
+
+/// Removes all keys of all databases and returns how many there were.
+pub fn flush_all(txn: &mut Txn<'_>, mode: FreeMode) -> Result<usize, Error> {
+    (0..txn.store().databases()).map(|db| flush_db(txn, db, mode)).sum()
+}
+
+fn require_all(txn: &mut Txn<'_>) -> Result<(), Error> {
+    for number in 0..txn.store().shards() {
+        txn.shard(number)?;
+    }
+    Ok(())
+}

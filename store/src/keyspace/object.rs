@@ -1,0 +1,96 @@
+//! What can be told about a key and about the tables.
+
+use crate::clock;
+use crate::error::Error;
+use crate::keyspace::basic::untouched;
+use crate::raw::entry::{Encoding, Str, Type};
+use crate::store::Key;
+use crate::txn::Txn;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Integers below this are shared objects in Redis, which programs can tell from their reference count.
+const SHARED_INTEGERS: i64 = 10_000;
+/// A key's part of the bucket array: a slot and its metadata, at the usual fill.
+const TABLE_BYTES_PER_KEY: usize = 14;
+
+/// What is known about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// Its type.
+    pub kind: Type,
+    /// Its encoding.
+    pub encoding: Encoding,
+    /// Time since the last access, ms; only meaningful unless the policy is an LFU one.
+    pub idle_ms: u64,
+    /// Logarithmic access counter, decayed to now; only meaningful under an LFU policy.
+    pub frequency: u8,
+    /// The reference count that Redis would report.
+    pub reference_count: i32,
+    /// The 24 access bits as they are.
+    pub access: u32,
+    /// Length of the value: bytes of a string.
+    pub len: usize,
+    /// Bytes allocated for the value beyond its length.
+    pub spare: usize,
+}
+
+/// The state of the tables of one database in one shard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableStats {
+    /// Keys.
+    pub keys: usize,
+    /// Keys with a deadline.
+    pub volatile: usize,
+    /// Buckets of the table of keys: in use, and being filled by a rehash (0: none).
+    pub buckets: (usize, usize),
+    /// Buckets of the table of keys with a deadline, likewise.
+    pub volatile_buckets: (usize, usize),
+    /// Bytes of all bucket arrays.
+    pub bytes: usize,
+}
+
+/// What is known about a key; neither a hit nor a use. `None` if it does not exist.
+pub fn object(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<ObjectInfo>, Error> {
+    let settings = txn.settings();
+    let decay_minutes = settings.lfu_decay_time.load(Relaxed);
+    let policy = settings.policy();
+    let shares = settings.maxmemory.load(Relaxed) == 0 || !(policy.is_lru() || policy.is_lfu());
+    untouched(txn, |txn| {
+        let now_ms = txn.now_ms();
+        let (entry, _) = txn.peek(db, &key)?;
+        Ok(entry.map(|entry| {
+            let shared = shares && matches!(entry.str(), Str::Int(0..SHARED_INTEGERS));
+            ObjectInfo {
+                kind: entry.kind(),
+                encoding: entry.encoding(),
+                idle_ms: clock::lru_idle_ms(entry.access(), now_ms),
+                frequency: clock::lfu_decayed(entry.access(), now_ms, decay_minutes),
+                reference_count: if shared { i32::MAX } else { 1 },
+                access: entry.access(),
+                len: entry.str().len(),
+                spare: entry.buffer_capacity().saturating_sub(entry.str().len()),
+            }
+        }))
+    })
+}
+
+/// Bytes that a key takes, with its part of the table; neither a hit nor a use. `None` if it does not exist.
+pub fn memory_usage(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<usize>, Error> {
+    untouched(txn, |txn| {
+        let (entry, _) = txn.peek(db, &key)?;
+        Ok(entry.map(|entry| entry.memory() + TABLE_BYTES_PER_KEY))
+    })
+}
+
+/// The state of the tables of a database in one shard.
+pub fn table_stats(txn: &mut Txn<'_>, db: usize, shard: usize) -> Result<TableStats, Error> {
+    let (shard, _) = txn.shard(shard)?;
+    let keys = shard.databases.get(db).ok_or(Error::OutOfRange)?;
+    Ok(TableStats {
+        keys: keys.len(),
+        volatile: keys.volatile_len(),
+        buckets: keys.buckets(),
+        volatile_buckets: keys.volatile_buckets(),
+        bytes: keys.table_bytes(),
+    })
+}
