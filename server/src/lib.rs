@@ -1,2 +1,4 @@
 //! The Ochre server as a library.
 #![forbid(unsafe_code)]
+
+pub mod logging;
