@@ -1,0 +1,4 @@
+//! Sockets: where the server listens and how connections are tuned.
+
+pub mod listen;
+pub mod sockopt;
