@@ -132,7 +132,7 @@ impl LogHandle {
         }
     }
 
-    /// The descriptor lines are written to now, for a crash report. It changes with [`LogHandle::reopen`].
+    /// The descriptor lines are written to, for a crash report. Reopening keeps its number.
     pub fn raw_fd(&self) -> RawFd {
         self.log.sink.raw_fd()
     }

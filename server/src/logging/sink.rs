@@ -1,17 +1,21 @@
 //! Where finished lines go: standard output or a file.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::{dup3, write};
 use parking_lot::Mutex;
 
 /// One destination of lines, which several threads write to.
 pub(crate) struct Sink {
-    file: Mutex<File>,
+    /// The descriptor keeps its number when the file is reopened: a crash report writes to it past all locks.
+    file: Mutex<OwnedFd>,
     /// The file's absolute path, or `None` for standard output. Absolute, so that a later change of the working directory
     /// does not move the log when it is reopened.
     path: Option<PathBuf>,
@@ -21,7 +25,7 @@ pub(crate) struct Sink {
 impl Sink {
     /// Standard output, through a descriptor of its own and without the buffer of `std`.
     pub(crate) fn stdout() -> io::Result<Sink> {
-        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let file = io::stdout().as_fd().try_clone_to_owned()?;
         Ok(Sink { file: Mutex::new(file), path: None, failed: AtomicU64::new(0) })
     }
 
@@ -34,8 +38,17 @@ impl Sink {
 
     /// Writes whole lines at once. A failure (a full disk, a closed pipe) is counted, there is nowhere to report it.
     pub(crate) fn write(&self, lines: &[u8]) {
-        if self.file.lock().write_all(lines).is_err() {
-            self.failed.fetch_add(1, Ordering::Relaxed);
+        let file = self.file.lock();
+        let mut rest = lines;
+        while !rest.is_empty() {
+            match write(&*file, rest) {
+                Ok(count) if count > 0 => rest = rest.get(count..).unwrap_or_default(),
+                Err(Errno::EINTR) => {}
+                _ => {
+                    self.failed.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+            }
         }
     }
 
@@ -43,11 +56,10 @@ impl Sink {
     pub(crate) fn reopen(&self) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let fresh = open(path)?;
-        *self.file.lock() = fresh;
-        Ok(())
+        Ok(dup3(&fresh, &mut self.file.lock(), OFlag::O_CLOEXEC)?)
     }
 
-    /// The descriptor lines go to now.
+    /// The descriptor lines go to, the same as long as the sink lives.
     pub(crate) fn raw_fd(&self) -> RawFd {
         self.file.lock().as_raw_fd()
     }
@@ -64,6 +76,6 @@ impl Sink {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o644).open(path)
+fn open(path: &Path) -> io::Result<OwnedFd> {
+    OpenOptions::new().append(true).create(true).mode(0o644).open(path).map(OwnedFd::from)
 }
