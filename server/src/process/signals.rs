@@ -118,7 +118,7 @@ impl SignalState {
             SIGHUP => SignalEvent::ReopenLog,
             SIGINT => match self.shutting_down.swap(true, Ordering::SeqCst) {
                 false => SignalEvent::Interrupt,
-                true => SignalEvent::ForceExit,
+                true => SignalEvent::Interrupt,
             },
             _ => {
                 self.shutting_down.store(true, Ordering::SeqCst);
