@@ -121,7 +121,7 @@ impl Connection {
         handle.published.last_active_ms.store(worker.now_ms(), Relaxed);
         handle.published.protocol.store(2, Relaxed);
         if let Stream::Tcp(tcp) = &stream {
-            super::sockopt::apply(tcp, &super::sockopt::SocketOptions::from(&**config));
+            tune(tcp, &config);
         }
         worker.stats.connections.add(1);
         let client = Client::new(handle.clone(), config.requirepass.is_empty());
@@ -406,6 +406,14 @@ impl Connection {
 
 fn seen_clear_blocked(seen: &Published) {
     seen.flags.fetch_and(!ClientHandle::FLAG_BLOCKED, Relaxed);
+}
+
+/// Sets the options of an accepted socket. A socket that refuses one serves all the same.
+fn tune(stream: &tokio::net::TcpStream, config: &Config) {
+    let options = super::sockopt::SocketOptions::from(config);
+    if let Err(error) = super::sockopt::tune(stream, &options) {
+        tracing::debug!(%error, "a socket option was refused");
+    }
 }
 
 fn limits(config: &Config, authenticated: bool) -> Limits {
