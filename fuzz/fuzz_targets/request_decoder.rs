@@ -16,6 +16,7 @@ fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Outcom
             args.clear();
             let consumed = match decoder.decode(&buf, limits, &mut args) {
                 Ok(Decoded::Command { consumed }) => {
+                    assert!(!args.is_empty() && args.len() <= limits.args_max);
                     assert!(args.iter().all(|span| span.start <= span.end && span.end < consumed));
                     commands.push(args.iter().map(|span| span.of(&buf).to_vec()).collect());
                     consumed
@@ -34,7 +35,6 @@ fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Outcom
                 Err(error) => return (commands, total, Err(error)),
             };
             assert!(decoder.is_idle() && consumed > 0);
-            assert!(commands.last().is_none_or(|args: &Vec<_>| args.len() <= limits.args_max.max(consumed)));
             buf.drain(..consumed);
             total += consumed;
         }
