@@ -39,7 +39,13 @@ fn write_shortest(out: &mut Vec<u8>, number: f64) {
     if number.abs() <= INTEGER_MAX && number.trunc() == number && !negative_zero {
         return out.extend_from_slice(itoa::Buffer::new().format(number as i64).as_bytes());
     }
-    let decimal = Decimal::shortest(number);
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(number).as_bytes();
+    if (1e-3..1e4).contains(&number.abs()) {
+        // Redis's form and the usual one agree here.
+        return out.extend_from_slice(text);
+    }
+    let decimal = Decimal::read(text);
     decimal.write_sign(out);
     let digits = decimal.len as i32;
     let trailing_zeros = decimal.exponent - (digits - 1);
@@ -69,23 +75,19 @@ struct Decimal {
 }
 
 impl Decimal {
-    /// The fewest digits that identify a finite number.
-    fn shortest(number: f64) -> Self {
-        Self::read(number.is_sign_negative(), zmij::Buffer::new().format_finite(number.abs()).as_bytes())
-    }
-
     /// The seventeen digits nearest to a finite number.
     fn rounded(number: f64) -> Self {
         let mut text = [0; TEXT_LEN_MAX];
         let mut free = &mut text[..];
-        let written = write!(free, "{:.16e}", number.abs());
+        let written = write!(free, "{number:.16e}");
         debug_assert!(written.is_ok());
         let used = TEXT_LEN_MAX - free.len();
-        Self::read(number.is_sign_negative(), &text[..used])
+        Self::read(&text[..used])
     }
 
-    /// Reads `12.5`, `0.00125`, `1.25e-3` and the like.
-    fn read(negative: bool, text: &[u8]) -> Self {
+    /// Reads `12.5`, `-0.00125`, `1.25e-3` and the like.
+    fn read(text: &[u8]) -> Self {
+        let (negative, text) = text.strip_prefix(b"-").map_or((false, text), |text| (true, text));
         let mut decimal = Self { negative, digits: [b'0'; TEXT_LEN_MAX], len: 0, exponent: -1 };
         let (mut fraction, mut zeros, mut text) = (false, 0, text.iter());
         for &byte in text.by_ref() {
