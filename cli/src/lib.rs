@@ -1,0 +1,12 @@
+//! What the command-line tools share: server addresses and URIs, blocking connections, the load generator behind
+//! `ochre-benchmark`, and the reply formatting and line editing behind `ochre-cli`.
+//!
+//! This crate talks to a server over a socket only; it never links the server.
+#![forbid(unsafe_code)]
+
+pub mod bench;
+pub mod connection;
+pub mod endpoint;
+pub mod escape;
+pub mod format;
+pub mod uri;
