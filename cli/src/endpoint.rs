@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
 
 /// Where a server listens. Displayed as in error messages: `host:port` or the socket's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,13 +70,14 @@ impl Endpoint {
     }
 }
 
-/// The text of an I/O error without the `(os error N)` that Rust appends, as C programs print it.
+/// The text of an I/O error without what Rust puts around it, as C programs print it.
 #[must_use]
 pub fn plain_error(error: &io::Error) -> String {
     let text = error.to_string();
+    let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
     match text.find(" (os error ") {
-        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
-        None => text,
+        Some(end) => text.get(..end).unwrap_or(text).to_owned(),
+        None => text.to_owned(),
     }
 }
 
@@ -88,14 +91,39 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Bounds how long a read may take; `None` waits for ever.
+    /// Lets the system probe the peer after `interval` of silence, and again each `interval`. Unix sockets need none.
     ///
     /// # Errors
-    /// When the system refuses, or the duration is zero.
-    pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+    /// When the system refuses.
+    pub fn set_keepalive(&self, interval: Duration) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.set_read_timeout(timeout),
-            Self::Unix(stream) => stream.set_read_timeout(timeout),
+            Self::Tcp(stream) => {
+                let keepalive = TcpKeepalive::new().with_time(interval).with_interval(interval / 3);
+                SockRef::from(stream).set_tcp_keepalive(&keepalive)
+            }
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Another handle of the same socket.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(stream) => stream.try_clone().map(Self::Tcp),
+            Self::Unix(stream) => stream.try_clone().map(Self::Unix),
+        }
+    }
+
+    /// Ends the connection for all its handles; a read that waits returns.
+    ///
+    /// # Errors
+    /// When it is not connected.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(how),
+            Self::Unix(stream) => stream.shutdown(how),
         }
     }
 }

@@ -9,4 +9,6 @@ pub mod connection;
 pub mod endpoint;
 pub mod escape;
 pub mod format;
+pub mod shell;
 pub mod uri;
+pub mod words;
