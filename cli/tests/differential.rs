@@ -108,8 +108,9 @@ const SCRIPT: &[u8] = b"get text\n\
     select 0\n\
     multi\n\
     get text\n\
+    lpush text x\n\
     select 1\n\
-    incr text\n\
+    get text\n\
     exec\n\
     get text\n\
     multi\n\
@@ -123,9 +124,7 @@ const SCRIPT: &[u8] = b"get text\n\
     ping\n\
     ping \"with text\"\n\
     auth nobody nothing\n\
-    hello 3\n\
-    hgetall hash\n\
-    hello 2\n\
+    hello 9\n\
     hgetall hash\n\
     quit\n\
     echo never\n";
@@ -232,7 +231,7 @@ fn logging_in_and_other_addresses_print_the_same() {
     let (port, socket) = (server.port.to_string(), server.socket());
     let uri = format!("redis://default:s%65cret@127.0.0.1:{port}/2");
     for options in [
-        &["-a", "secret", "-n", "2", "client", "list"][..4],
+        &["-a", "secret", "-n", "2"][..],
         &["-a", "secret", "acl", "whoami"],
         &["--user", "default", "--pass", "secret", "acl", "whoami"],
         &["-u", &uri, "set", "key", "value"],
