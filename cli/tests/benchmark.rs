@@ -111,3 +111,11 @@ fn errors_end_the_run() {
     let expected = format!("Could not connect to Redis at 127.0.0.1:{port}: Connection refused\n");
     assert_eq!((String::from_utf8(output.stderr).unwrap(), output.status.code()), (expected, Some(1)));
 }
+
+#[test]
+fn idle_connections_notice_errors() {
+    let server = Server::start(&["--maxclients", "5"]);
+    let (stdout, stderr, success) = benchmark(&server, &["-I", "-c", "10"]);
+    assert!(stdout.starts_with("Creating 10 idle connections"), "{stdout}");
+    assert_eq!((stderr.as_str(), success), ("Error from server: ERR max number of clients reached\n", false));
+}

@@ -3,6 +3,7 @@
 pub mod digits;
 pub mod error;
 pub mod histogram;
+pub mod idle;
 pub mod link;
 pub mod options;
 pub mod report;

@@ -10,6 +10,7 @@ use ochre_resp::Value;
 use crate::bench::digits::Random;
 use crate::bench::error::BenchError;
 use crate::bench::histogram::Histogram;
+use crate::bench::idle::hold;
 use crate::bench::link::{Connector, Link};
 use crate::bench::options::{Format, Options, Workload};
 use crate::bench::report::{CSV_HEADER, Outcome};
@@ -32,7 +33,7 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
         eprintln!("WARNING: Could not fetch server CONFIG");
     }
     if options.idle {
-        return idle(options);
+        return hold(options.endpoint.clone(), options.clients);
     }
     if options.format == Format::Csv {
         println!("{CSV_HEADER}");
@@ -285,19 +286,4 @@ fn server_config(options: &Options) -> Result<Option<(String, String)>, BenchErr
         }
     }
     Ok(<[String; 2]>::try_from(values).ok().map(|[save, appendonly]| (save, appendonly)))
-}
-
-/// Opens the connections and holds them until the program is killed, or a connection ends.
-fn idle(options: &Options) -> Result<(), BenchError> {
-    println!("Creating {} idle connections and waiting forever (Ctrl+C when done)", options.clients);
-    let mut streams = Vec::with_capacity(options.clients);
-    for _ in 0..options.clients {
-        let failed = |source| BenchError::Connect { endpoint: options.endpoint.clone(), source };
-        streams.push(options.endpoint.connect(None).map_err(failed)?);
-        print!("clients: {}\r", streams.len());
-        io::stdout().flush()?;
-    }
-    loop {
-        thread::park();
-    }
 }
