@@ -3,6 +3,7 @@
 //!
 //! This crate talks to a server over a socket only; it never links the server.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing))]
 
 pub mod bench;
 pub mod connection;

@@ -2,7 +2,8 @@
 
 mod peer;
 
-use std::process::Output;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use peer::{Server, run};
 
@@ -277,4 +278,64 @@ fn the_end_of_a_server_is_reported_the_same() {
         };
         assert_same(&print(OURS, &ours), &print(THEIRS, &theirs), &String::from_utf8_lossy(script));
     }
+}
+
+/// Starts a program whose output is read when it has ended.
+fn start(program: &str, server: &Server, options: &[&str]) -> Child {
+    Command::new(program)
+        .args(["-p", &server.port.to_string()])
+        .args(options)
+        .env_remove("FAKETTY")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn wait_until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "the condition did not come true in time");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn messages_print_the_same_as_they_come() {
+    let server = Server::start(&[]);
+    for options in [
+        &["subscribe", "one", "two"][..],
+        &["-3", "subscribe", "one", "two"],
+        &["--no-raw", "subscribe", "one", "two"],
+        &["--no-raw", "-3", "subscribe", "one", "two"],
+        &["--csv", "subscribe", "one", "two"],
+        &["--json", "subscribe", "one", "two"],
+    ] {
+        let (ours, theirs) = (start(OURS, &server, options), start(THEIRS, &server, options));
+        wait_until(|| server.ask(&["pubsub", "numsub", "two"]) == "two\n2\n");
+        server.ask(&["publish", "one", "first"]);
+        server.ask(&["publish", "two", "a\tb"]);
+        server.ask(&["client", "kill", "type", "pubsub"]);
+        let (ours, theirs) = (ours.wait_with_output().unwrap(), theirs.wait_with_output().unwrap());
+        assert!(String::from_utf8_lossy(&ours.stdout).contains("first"));
+        assert_same(&ours, &theirs, &format!("{options:?}"));
+    }
+}
+
+#[test]
+fn monitor_prints_the_same_as_it_comes() {
+    let server = Server::start(&[]);
+    let (ours, theirs) = (start(OURS, &server, &["monitor"]), start(THEIRS, &server, &["monitor"]));
+    wait_until(|| server.ask(&["client", "list"]).matches("cmd=monitor").count() == 2);
+    server.ask(&["echo", "marker"]);
+    server.ask(&["set", "key", "va\"l\nue"]);
+    server.ask(&["shutdown", "nosave"]);
+    let after_marker = |child: Child| {
+        let mut output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        output.stdout = text.as_bytes()[text.find("marker").unwrap()..].to_vec();
+        output
+    };
+    assert_same(&after_marker(ours), &after_marker(theirs), "monitor");
 }

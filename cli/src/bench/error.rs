@@ -36,6 +36,9 @@ pub enum BenchError {
     /// The server sent something that is not RESP.
     #[error("Error: Protocol error, {0}")]
     Protocol(String),
+    /// Nobody reads the results any more.
+    #[error("Cannot write the results: {}", plain_error(.0))]
+    Output(#[source] io::Error),
     /// A connection outside the tests failed.
     #[error("Error: {0}")]
     Connection(#[from] ConnectionError),

@@ -17,7 +17,9 @@ const SHOW_INTERVAL: Duration = Duration::from_millis(250);
 /// # Errors
 /// The first failure, or error reply, of a connection; see [`BenchError`].
 pub fn hold(endpoint: Endpoint, clients: usize) -> Result<(), BenchError> {
-    println!("Creating {clients} idle connections and waiting forever (Ctrl+C when done)");
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "Creating {clients} idle connections and waiting forever (Ctrl+C when done)")
+        .map_err(BenchError::Output)?;
     let mut connector = Connector::new(endpoint, Vec::new(), 0);
     let mut poll = Poll::new()?;
     let mut links = Vec::with_capacity(clients);
@@ -29,8 +31,7 @@ pub fn hold(endpoint: Endpoint, clients: usize) -> Result<(), BenchError> {
     let mut events = Events::with_capacity(1024);
     let mut buffer = vec![0; 4096];
     loop {
-        print!("clients: {}\r", links.len());
-        io::stdout().flush()?;
+        write!(stdout, "clients: {}\r", links.len()).and_then(|()| stdout.flush()).map_err(BenchError::Output)?;
         match poll.poll(&mut events, Some(SHOW_INTERVAL)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result?,

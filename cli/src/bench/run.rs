@@ -36,7 +36,7 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
         return hold(options.endpoint.clone(), options.clients);
     }
     if options.format == Format::Csv {
-        println!("{CSV_HEADER}");
+        print(&format!("{CSV_HEADER}\n"))?;
     }
     let mut bench = Bench { options, server_config, connector: connector(options), runs: 0 };
     match &options.workload {
@@ -46,7 +46,7 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
                 bench.test(title, &template, options.payload)?;
             }
             if matches!(options.format, Format::Full | Format::Quiet) {
-                println!();
+                print("\n")?;
             }
             if !options.repeat {
                 return Ok(());
@@ -106,14 +106,12 @@ impl Bench<'_> {
             keepalive: self.options.keepalive,
             server_config: self.server_config.clone(),
         };
-        match self.options.format {
-            Format::Full => print!("{}", outcome.full()),
-            Format::Quiet => println!("{}", outcome.quiet()),
-            Format::Csv => println!("{}", outcome.csv()),
-            Format::Json => println!("{}", outcome.json()),
-        }
-        io::stdout().flush()?;
-        Ok(())
+        print(&match self.options.format {
+            Format::Full => outcome.full(),
+            Format::Quiet => outcome.quiet() + "\n",
+            Format::Csv => outcome.csv() + "\n",
+            Format::Json => outcome.json() + "\n",
+        })
     }
 
     /// Sends requests on a thread for each group of links, while this thread shows the progress.
@@ -182,7 +180,7 @@ impl Bench<'_> {
     }
 }
 
-/// Prints the error as [`crate::bench::run::run`]'s caller would and ends the process.
+/// Prints the error as the caller of [`run`] would and ends the process.
 fn abort(error: &BenchError) -> ! {
     eprintln!("{error}");
     std::process::exit(1)
@@ -221,18 +219,24 @@ impl<'a> ProgressLine<'a> {
             mean_ms(sum_us, requests),
         );
         self.clear();
-        print!("{text}\r");
         // A progress line that cannot be shown is no reason to stop measuring.
-        let _ = io::stdout().flush();
+        let _ = print(&format!("{text}\r"));
         self.width = text.len();
         self.last = (now, requests, sum_us);
     }
 
     fn clear(&self) {
         if self.shown && self.width > 0 {
-            print!("{:width$}\r", "", width = self.width);
+            // See above.
+            let _ = print(&format!("{:width$}\r", "", width = self.width));
         }
     }
+}
+
+/// Writes to standard output at once.
+fn print(text: &str) -> Result<(), BenchError> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(BenchError::Output)
 }
 
 fn mean_ms(sum_us: u64, count: u64) -> f64 {
