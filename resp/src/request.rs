@@ -403,12 +403,17 @@ fn plain_bulk(buf: &[u8], at: usize, len_max: usize) -> Option<Span> {
 #[inline]
 fn plain_header(buf: &[u8], at: usize, tag: u8) -> Option<(usize, usize)> {
     let line = buf.get(at..)?;
-    match *line {
-        [first, ones @ b'0'..=b'9', b'\r', b'\n', ..] if first == tag => Some((digit(ones), at.wrapping_add(4))),
-        [first, tens @ b'1'..=b'9', ones @ b'0'..=b'9', b'\r', b'\n', ..] if first == tag => {
-            Some((digit(tens).wrapping_mul(10).wrapping_add(digit(ones)), at.wrapping_add(5)))
+    // No complete command ends sooner behind a header.
+    let &[first, high, low, third, fourth] = line.first_chunk::<5>()?;
+    if first != tag {
+        return None;
+    }
+    match (digit(high), digit(low)) {
+        (number @ 0..=9, _) if low == b'\r' => (third == b'\n').then_some((number, at.wrapping_add(4))),
+        (tens @ 1..=9, ones @ 0..=9) if third == b'\r' => {
+            (fourth == b'\n').then_some((tens.wrapping_mul(10).wrapping_add(ones), at.wrapping_add(5)))
         }
-        [first, b'1'..=b'9', ..] if first == tag => longer_header(line, at),
+        (1..=9, 0..=9) => longer_header(line, at),
         _ => None,
     }
 }

@@ -239,4 +239,10 @@ fn bytes_are_not_searched_again() {
         }
         assert!(decoder.examined <= input.len(), "{} of {}", decoder.examined, input.len());
     }
+    let mut decoder = RequestDecoder::new();
+    let half_ended = [b"*".as_slice(), &[b'1'; 60_000], b"\r"].concat();
+    for _ in 0..2 {
+        decoder.decode(&half_ended, &Limits::default(), &mut Vec::new()).expect("good so far");
+    }
+    assert!(decoder.examined <= half_ended.len(), "{} of {}", decoder.examined, half_ended.len());
 }

@@ -106,6 +106,9 @@ fn limits_hold() {
     assert_eq!(decode("+23456789\r\n"), Ok(true));
     assert_eq!(decode("+234567890123\r\n"), Err(ReplyError::LineTooLong));
     assert_eq!(decode("+234567890123"), Err(ReplyError::LineTooLong));
+    let mut decoder = ReplyDecoder::new(limits);
+    let refused = (0..20).find_map(|taken| decoder.decode(b"+").err().map(|error| (taken, error)));
+    assert_eq!(refused, Some((12, ReplyError::LineTooLong)), "a line that comes in pieces is one line");
     assert_eq!(decode("$5\r\nabcde\r\n"), Ok(true));
     assert_eq!(decode("$6\r\n"), Err(ReplyError::BadNumber));
     assert_eq!(decode("%2\r\n"), Ok(false));

@@ -19,21 +19,13 @@ enum Open {
 impl Children {
     /// A reply without children was written.
     pub(super) fn value(&mut self) {
-        match self.open.last_mut() {
-            Some(Open::Missing(missing)) => *missing -= 1,
-            Some(Open::Came(came)) => *came += 1,
-            None => {}
-        }
+        self.child();
         self.settle();
     }
 
     /// The header of an aggregate was written which is a child itself.
     pub(super) fn aggregate(&mut self, children: usize) {
-        match self.open.last_mut() {
-            Some(Open::Missing(missing)) => *missing -= 1,
-            Some(Open::Came(came)) => *came += 1,
-            None => {}
-        }
+        self.child();
         self.aside(children);
     }
 
@@ -45,11 +37,7 @@ impl Children {
 
     /// The place for an aggregate's header was reserved.
     pub(super) fn deferred(&mut self) -> usize {
-        match self.open.last_mut() {
-            Some(Open::Missing(missing)) => *missing -= 1,
-            Some(Open::Came(came)) => *came += 1,
-            None => {}
-        }
+        self.child();
         self.open.push(Open::Came(0));
         self.open.len()
     }
@@ -66,6 +54,15 @@ impl Children {
         self.open.clear();
     }
 
+    fn child(&mut self) {
+        match self.open.last_mut() {
+            Some(Open::Missing(missing)) => *missing -= 1,
+            Some(Open::Came(came)) => *came += 1,
+            None => {}
+        }
+    }
+
+    /// Closes what has all its children.
     fn settle(&mut self) {
         while self.open.last() == Some(&Open::Missing(0)) {
             self.open.pop();

@@ -18,8 +18,8 @@ pub enum DoubleFormat {
 /// Appends `number` to `out`.
 ///
 /// [`DoubleFormat::Shortest`] writes the exponent without leading zeros and avoids it up to seven trailing or six
-/// leading zeros, as Redis 7.2 does. Where Redis's algorithm misses the shortest digits (about one number in a
-/// thousand, `1e23` is one), the text here is shorter and still reads back as the same number.
+/// leading zeros, as Redis 7.2 does. Where Redis's algorithm misses the shortest digits, one random number in 2,000
+/// (`1e23` is one), the text here is shorter and still reads back as the same number.
 pub fn write_double(out: &mut Vec<u8>, number: f64, format: DoubleFormat) {
     if number.is_nan() {
         let signed = number.is_sign_negative() && format == DoubleFormat::Digits17;
@@ -39,10 +39,15 @@ fn write_shortest(out: &mut Vec<u8>, number: f64) {
     if number.abs() <= INTEGER_MAX && number.trunc() == number && !negative_zero {
         return out.extend_from_slice(itoa::Buffer::new().format(number as i64).as_bytes());
     }
-    let mut scratch = [0; 40];
-    let decimal = Decimal::new(number, None, &mut scratch);
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(number).as_bytes();
+    if (1e-3..1e4).contains(&number.abs()) {
+        // Redis's form and the usual one agree here.
+        return out.extend_from_slice(text);
+    }
+    let decimal = Decimal::read(text);
     decimal.write_sign(out);
-    let digits = decimal.digits.len() as i32;
+    let digits = decimal.len as i32;
     let trailing_zeros = decimal.exponent - (digits - 1);
     let plain = if trailing_zeros >= 0 {
         decimal.exponent < digits + 7
@@ -53,46 +58,71 @@ fn write_shortest(out: &mut Vec<u8>, number: f64) {
 }
 
 fn write_digits17(out: &mut Vec<u8>, number: f64) {
-    let mut scratch = [0; 40];
-    let mut decimal = Decimal::new(number, Some(16), &mut scratch);
-    while let [head @ .., b'0'] = decimal.digits
-        && !head.is_empty()
-    {
-        decimal.digits = head;
-    }
+    let decimal = Decimal::rounded(number);
     decimal.write_sign(out);
     if (-4..17).contains(&decimal.exponent) { decimal.write_plain(out) } else { decimal.write_scientific(out, 2) }
 }
 
-/// `digits[0].digits[1..] * 10^exponent`
-struct Decimal<'a> {
+/// The longest text of a double: the sign, 17 digits, the point and `e-308`; or zeros around as many digits.
+const TEXT_LEN_MAX: usize = 32;
+
+/// `digits[0].digits[1..] * 10^exponent`, without zeros at either end.
+struct Decimal {
     negative: bool,
-    digits: &'a [u8],
+    digits: [u8; TEXT_LEN_MAX],
+    len: usize,
     exponent: i32,
 }
 
-impl<'a> Decimal<'a> {
-    /// Takes a finite number apart: into the fewest digits that identify it, or into one and `decimals` more.
-    fn new(number: f64, decimals: Option<usize>, scratch: &'a mut [u8; 40]) -> Self {
-        let room = scratch.len();
-        let mut free = &mut scratch[..];
-        // 1 + 1 + 16 digits, the point and "e-308" always fit.
-        let written = match decimals {
-            Some(decimals) => write!(free, "{:.decimals$e}", number.abs()),
-            None => write!(free, "{:e}", number.abs()),
-        };
+impl Decimal {
+    /// The seventeen digits nearest to a finite number.
+    fn rounded(number: f64) -> Self {
+        let mut text = [0; TEXT_LEN_MAX];
+        let mut free = &mut text[..];
+        let written = write!(free, "{number:.16e}");
         debug_assert!(written.is_ok());
-        let used = room - free.len();
-        let text = &mut scratch[..used];
-        let mark = text.iter().position(|&byte| byte == b'e').unwrap_or(used);
-        let exponent = std::str::from_utf8(text.get(mark + 1..).unwrap_or_default()).ok().and_then(|e| e.parse().ok());
-        let digits = if mark > 1 {
-            text.copy_within(..1, 1);
-            &text[1..mark]
-        } else {
-            &text[..mark]
-        };
-        Self { negative: number.is_sign_negative(), digits, exponent: exponent.unwrap_or(0) }
+        let used = TEXT_LEN_MAX - free.len();
+        Self::read(&text[..used])
+    }
+
+    /// Reads `12.5`, `-0.00125`, `1.25e-3` and the like.
+    fn read(text: &[u8]) -> Self {
+        let (negative, text) = text.strip_prefix(b"-").map_or((false, text), |text| (true, text));
+        let mut decimal = Self { negative, digits: [b'0'; TEXT_LEN_MAX], len: 0, exponent: -1 };
+        let (mut fraction, mut zeros, mut text) = (false, 0, text.iter());
+        for &byte in text.by_ref() {
+            match byte {
+                b'.' => fraction = true,
+                b'0'..=b'9' => {
+                    // Zeros count only once a digit follows, and never before the first digit.
+                    decimal.exponent += match (decimal.len + zeros, byte, fraction) {
+                        (0, b'0', false) => 0,
+                        (0, b'0', true) => -1,
+                        (_, _, false) => 1,
+                        (_, _, true) => 0,
+                    };
+                    if byte != b'0' {
+                        decimal.len += zeros;
+                        decimal.digits[decimal.len] = byte;
+                        decimal.len += 1;
+                        zeros = 0;
+                    } else if decimal.len > 0 {
+                        zeros += 1;
+                    }
+                }
+                _ => break,
+            }
+        }
+        if decimal.len == 0 {
+            return Self { len: 1, exponent: 0, ..decimal };
+        }
+        let power = std::str::from_utf8(text.as_slice()).ok().and_then(|power| power.parse::<i32>().ok());
+        decimal.exponent += power.unwrap_or(0);
+        decimal
+    }
+
+    fn digits(&self) -> &[u8] {
+        &self.digits[..self.len]
     }
 
     fn write_sign(&self, out: &mut Vec<u8>) {
@@ -106,12 +136,12 @@ impl<'a> Decimal<'a> {
         if whole <= 0 {
             out.extend_from_slice(b"0.");
             out.resize(out.len() + whole.unsigned_abs() as usize, b'0');
-            out.extend_from_slice(self.digits);
-        } else if whole as usize >= self.digits.len() {
-            out.extend_from_slice(self.digits);
-            out.resize(out.len() + whole as usize - self.digits.len(), b'0');
+            out.extend_from_slice(self.digits());
+        } else if whole as usize >= self.len {
+            out.extend_from_slice(self.digits());
+            out.resize(out.len() + whole as usize - self.len, b'0');
         } else {
-            let (whole, fraction) = self.digits.split_at(whole as usize);
+            let (whole, fraction) = self.digits().split_at(whole as usize);
             out.extend_from_slice(whole);
             out.push(b'.');
             out.extend_from_slice(fraction);
@@ -119,7 +149,7 @@ impl<'a> Decimal<'a> {
     }
 
     fn write_scientific(&self, out: &mut Vec<u8>, exponent_digits_min: usize) {
-        let (first, rest) = self.digits.split_at(1);
+        let (first, rest) = self.digits().split_at(1);
         out.extend_from_slice(first);
         if !rest.is_empty() {
             out.push(b'.');
@@ -163,6 +193,9 @@ mod tests {
             ("-5e18", "-5e+18", "-5e+18"),
             ("1e20", "1e+20", "1e+20"),
             ("123456789012345680000", "123456789012345680000", "1.2345678901234568e+20"),
+            ("1.2345678901234567e23", "123456789012345670000000", "1.2345678901234567e+23"),
+            ("1.2345678901234567e24", "1.2345678901234568e+24", "1.2345678901234568e+24"),
+            ("123456789e14", "1.23456789e+22", "1.23456789e+22"),
             ("1.23e21", "1.23e+21", "1.23e+21"),
             ("12e22", "1.2e+23", "1.2e+23"),
             ("1e300", "1e+300", "1.0000000000000001e+300"),

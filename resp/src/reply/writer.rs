@@ -173,9 +173,13 @@ impl<'a> ReplyWriter<'a> {
         self.children.value();
         match self.protocol {
             Protocol::Resp2 => {
-                let mut text = Vec::with_capacity(32);
-                write_double(&mut text, number, self.doubles);
-                self.blob(b'$', &[], &text);
+                let start = self.out.len();
+                write_double(self.out, number, self.doubles);
+                let text_end = self.out.len();
+                self.header(b'$', text_end - start);
+                let header_len = self.out.len() - text_end;
+                self.out[start..].rotate_right(header_len);
+                self.out.extend_from_slice(b"\r\n");
             }
             Protocol::Resp3 => {
                 self.out.push(b',');

@@ -1,0 +1,15 @@
+//! What the command-line tools share: server addresses and URIs, blocking connections, the load generator behind
+//! `ochre-benchmark`, and the reply formatting and line editing behind `ochre-cli`.
+//!
+//! This crate talks to a server over a socket only; it never links the server.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing))]
+
+pub mod bench;
+pub mod connection;
+pub mod endpoint;
+pub mod escape;
+pub mod format;
+pub mod shell;
+pub mod uri;
+pub mod words;
