@@ -30,6 +30,8 @@ pub mod bits;
 pub mod clock;
 mod effects;
 mod error;
+pub mod evict;
+pub mod expire;
 mod free;
 pub mod keyspace;
 mod memory;

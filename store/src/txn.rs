@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::free::Core;
 use crate::random::Random;
 use crate::raw::entry::Entry;
-use crate::raw::keys::{EntryMut, Found};
+use crate::raw::keys::{EntryMut, Found, Vacant};
 use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::stats::{Counters, count};
@@ -124,7 +124,7 @@ impl<'t> Txn<'t> {
 
     fn look(&mut self, db: usize, key: &Key<'_>) -> Result<(Found<'_>, Around<'_>), Error> {
         let shard = self.shards.shard(key.shard()).ok_or(Error::NotLocked)?;
-        let Shard { databases, random } = shard;
+        let Shard { databases, random, .. } = shard;
         let keys = databases.get_mut(db).ok_or(Error::OutOfRange)?;
         let around = Around {
             core: &self.store.core,
@@ -239,13 +239,28 @@ impl<'a> Around<'a> {
     }
 
     /// Removes an expired entry and records that.
-    pub(crate) fn expire<'k>(&mut self, entry: EntryMut<'k>) -> crate::raw::keys::Vacant<'k> {
-        let (entry, vacant) = entry.remove();
+    pub(crate) fn expire<'k>(&mut self, entry: EntryMut<'k>) -> Vacant<'k> {
         count(&self.counters.expired);
-        let removal = Removal { db: self.db, key: entry.key().into(), reason: Reason::Expired };
-        self.effects.event(EventClass::Expired, "expired", self.db, entry.key());
+        self.vanish(entry, Reason::Expired, EventClass::Expired, "expired")
+    }
+
+    /// Removes an entry to make room and records that.
+    pub(crate) fn evict(&mut self, entry: EntryMut<'_>) {
+        count(&self.counters.evicted);
+        self.vanish(entry, Reason::Evicted, EventClass::Evicted, "evicted");
+    }
+
+    fn vanish<'k>(
+        &mut self,
+        entry: EntryMut<'k>,
+        reason: Reason,
+        class: EventClass,
+        event: &'static str,
+    ) -> Vacant<'k> {
+        let (entry, vacant) = entry.remove();
+        self.effects.event(class, event, self.db, entry.key());
         self.effects.touched(self.db, entry.key());
-        self.effects.removals.push(removal);
+        self.effects.removals.push(Removal { db: self.db, key: entry.key().into(), reason });
         self.core.entry(entry);
         vacant
     }

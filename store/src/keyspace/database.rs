@@ -61,6 +61,14 @@ pub fn flush_all(txn: &mut Txn<'_>, mode: FreeMode) -> Result<usize, Error> {
     (0..txn.store().databases()).map(|db| flush_db(txn, db, mode)).sum()
 }
 
+/// Moves up to `chains` chains of each table of a shard that is being rehashed, beside the few that every access moves.
+/// True if there is more to do.
+pub fn rehash(txn: &mut Txn<'_>, shard: usize, chains: usize) -> Result<bool, Error> {
+    let (shard, _) = txn.shard(shard)?;
+    let unfinished = shard.databases.iter_mut().filter_map(|keys| keys.rehash(chains).then_some(()));
+    Ok(unfinished.count() > 0)
+}
+
 fn require_all(txn: &mut Txn<'_>) -> Result<(), Error> {
     for number in 0..txn.store().shards() {
         txn.shard(number)?;

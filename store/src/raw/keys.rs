@@ -126,14 +126,6 @@ impl Keys {
         }
     }
 
-    /// Looks `key` up if it exists.
-    pub(crate) fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<EntryMut<'_>> {
-        match self.find(hash, key) {
-            Found::Occupied(entry) => Some(entry),
-            Found::Vacant(_) => None,
-        }
-    }
-
     /// Moves up to `chains` chains of both tables if they are being rehashed. True if there is more to do.
     pub(crate) fn rehash(&mut self, chains: usize) -> bool {
         let main = self.main.rehash_step(chains);

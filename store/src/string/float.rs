@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 
 /// Largest binary exponent of a finite number (of its highest bit).
 const EXPONENT_MAX: i64 = 16383;
+/// Smallest binary exponent of a number that is not zero.
+const EXPONENT_MIN: i64 = -16445;
 /// Decimal exponents beyond this are infinite or zero, whatever the digits.
 const DECIMAL_EXPONENT_MAX: i64 = 5_000;
 /// Digits after the point that are printed at most.
@@ -115,7 +117,7 @@ impl Natural {
         remainder as u32
     }
 
-    fn to_decimal(mut self) -> String {
+    fn into_decimal(mut self) -> String {
         let mut groups = Vec::new();
         while !self.is_zero() {
             groups.push(self.divide(1_000_000_000));
@@ -181,8 +183,17 @@ impl Extended {
         }
     }
 
+    /// The number, if it is neither infinite nor so small that it is zero.
+    fn in_range(self) -> Option<Extended> {
+        match self {
+            Extended::Infinite { .. } => None,
+            Extended::Finite { mantissa, exponent, .. } if mantissa != 0 && exponent + 63 < EXPONENT_MIN => None,
+            finite => Some(finite),
+        }
+    }
+
     /// Reads a number as `strtold` does: decimal or hexadecimal with optional fraction and exponent, or infinity.
-    /// `None` if the whole text is not one.
+    /// `None` if the whole text is not one, or one too large or too small.
     pub(crate) fn parse(text: &[u8]) -> Option<Extended> {
         if text.len() > TEXT_BYTES_MAX {
             return None;
@@ -246,7 +257,7 @@ impl Extended {
         let digits = if exponent >= 0 {
             let mut natural = Natural::from_u64(mantissa);
             natural.shift_left(exponent);
-            natural.to_decimal()
+            natural.into_decimal()
         } else {
             let scaled = u128::from(mantissa) * 10u128.pow(FRACTION_DIGITS as u32);
             let shift = exponent.unsigned_abs();
@@ -296,16 +307,16 @@ fn parse_digits(negative: bool, text: &[u8], hexadecimal: bool) -> Option<Extend
     };
     let one = Natural::from_u64(1);
     if hexadecimal {
-        return Some(Extended::quotient(negative, number, one, exponent - 4 * fraction));
+        return Extended::quotient(negative, number, one, exponent - 4 * fraction).in_range();
     }
     let power = exponent - fraction;
     // Far out of range, the power of ten is not worth computing.
     let magnitude = number.bits() * 30103 / 100_000 + power;
-    if number.is_zero() || magnitude < -DECIMAL_EXPONENT_MAX {
+    if number.is_zero() {
         return Some(Extended::Finite { negative, mantissa: 0, exponent: 0 });
     }
-    if magnitude > DECIMAL_EXPONENT_MAX {
-        return Some(Extended::Infinite { negative });
+    if !(-DECIMAL_EXPONENT_MAX..=DECIMAL_EXPONENT_MAX).contains(&magnitude) {
+        return None;
     }
     let mut denominator = one;
     if power >= 0 {
@@ -313,7 +324,7 @@ fn parse_digits(negative: bool, text: &[u8], hexadecimal: bool) -> Option<Extend
     } else {
         denominator.multiply_power_of_ten(-power);
     }
-    Some(Extended::quotient(negative, number, denominator, 0))
+    Extended::quotient(negative, number, denominator, 0).in_range()
 }
 
 fn parse_exponent(text: &[u8]) -> Option<i64> {
@@ -337,8 +348,31 @@ fn parse_exponent(text: &[u8]) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn sum(a: &str, b: &str) -> String {
-        let (a, b) = (Extended::parse(a.as_bytes()).unwrap(), Extended::parse(b.as_bytes()).unwrap());
-        a.add(b).unwrap().to_text().unwrap()
+    /// Sums recorded from a real server: two terms and the reply to adding the second to the first.
+    const RECORDED: &str = include_str!("float_sums.txt");
+
+    #[test]
+    fn sums_are_those_of_a_real_server() {
+        for line in RECORDED.lines() {
+            let [first, second, expected] = *line.split('|').collect::<Vec<_>>() else { panic!("{line}") };
+            let terms = Extended::parse(first.as_bytes()).zip(Extended::parse(second.as_bytes()));
+            let sum = match terms {
+                None => "not a float".to_owned(),
+                Some((first, second)) => {
+                    first.add(second).and_then(Extended::to_text).unwrap_or("not finite".to_owned())
+                }
+            };
+            assert_eq!(sum, expected, "{first} + {second}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_read_in_bounded_time() {
+        let digits = vec![b'9'; TEXT_BYTES_MAX];
+        assert_eq!(Extended::parse(&digits), None);
+        let fraction = [b".".as_slice(), &digits[1..]].concat();
+        let one = Extended::parse(&fraction).unwrap();
+        assert_eq!(one.to_text().unwrap(), "1");
+        assert_eq!(Extended::parse(b"1e999999999999999999999"), None);
     }
 }
