@@ -1,7 +1,9 @@
 //! Project automation: `cargo xtask <command>`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod conformance;
+mod generate;
 mod tidy;
 mod workspace;
 
@@ -18,6 +20,10 @@ struct Line {
 enum Task {
     /// Run the unmodified test suite of Redis 7.0.15 against our binaries
     Conformance(conformance::Options),
+    /// Write the files that are derived from the server's tables
+    Gen(generate::Options),
+    /// Measure our server beside another one, or count instructions
+    Bench(bench::Options),
     /// Check the house rules that the compiler does not know
     Tidy,
 }
@@ -25,6 +31,8 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Line::parse().command {
         Task::Conformance(options) => conformance::run(&options),
+        Task::Gen(options) => generate::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Tidy => tidy::run(),
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// The cargo profile of the binaries that the conformance suite, the benchmarks and the end-to-end tests drive.
-pub(crate) const OPTIMISED: &str = "bench-quick";
+pub(crate) const OPTIMISED: &str = "release";
 
 /// The root folder of the workspace.
 pub(crate) fn root() -> PathBuf {

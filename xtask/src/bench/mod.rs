@@ -1,0 +1,12 @@
+//! `cargo xtask bench`: our server beside another one on the same machine, and instructions counted.
+
+mod command;
+mod count;
+mod load;
+mod locks;
+mod peer;
+mod process;
+mod sides;
+mod table;
+
+pub(crate) use command::{Options, run};
