@@ -25,6 +25,11 @@ pub(crate) struct Options {
     check: bool,
 }
 
+/// Checks that the generated files are up to date; errs as [`run`] does.
+pub(crate) fn check() -> Result<()> {
+    run(&Options { check: true })
+}
+
 /// Brings the generated files up to date, or checks that they are. Errs when the server cannot be built or does not
 /// know one of the names, and with `--check` when a file differs.
 pub(crate) fn run(options: &Options) -> Result<()> {

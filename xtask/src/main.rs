@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod ci;
 mod conformance;
 mod generate;
 mod tidy;
@@ -24,6 +25,8 @@ enum Task {
     Gen(generate::Options),
     /// Measure our server beside another one, or count instructions
     Bench(bench::Options),
+    /// Run every check
+    Ci,
     /// Check the house rules that the compiler does not know
     Tidy,
 }
@@ -33,6 +36,7 @@ fn main() -> anyhow::Result<()> {
         Task::Conformance(options) => conformance::run(&options),
         Task::Gen(options) => generate::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Ci => ci::run(),
         Task::Tidy => tidy::run(),
     }
 }

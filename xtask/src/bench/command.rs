@@ -50,6 +50,11 @@ pub(crate) struct Options {
     repetitions: usize,
 }
 
+/// Compares instructions a request with the committed figures; errs when one rose too far.
+pub(crate) fn check_counts() -> Result<()> {
+    count::run(Mode::Check)
+}
+
 /// Runs the benchmark that the options choose and prints its tables.
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.count {

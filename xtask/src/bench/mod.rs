@@ -9,4 +9,4 @@ mod process;
 mod sides;
 mod table;
 
-pub(crate) use command::{Options, run};
+pub(crate) use command::{Options, check_counts, run};

@@ -18,6 +18,10 @@ use super::log::Counts;
 use super::unit::{self, Isolation, Limits, Run};
 use crate::workspace;
 
+/// How many units run at once, and how long one may take, unless the command line says otherwise.
+const JOBS: usize = 2;
+const TIMEOUT_SECONDS: u64 = 600;
+
 /// Options of `cargo xtask conformance`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -33,10 +37,10 @@ pub(crate) struct Options {
     #[arg(long)]
     suite: Option<PathBuf>,
     /// Units that run at the same time
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = JOBS)]
     jobs: usize,
     /// Seconds that a unit may take
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = TIMEOUT_SECONDS)]
     timeout: u64,
     /// File that gets the results
     #[arg(long)]
@@ -73,9 +77,36 @@ impl Lists {
     }
 }
 
+/// Runs the units that `passing.txt` lists as `--check` does, and returns how many of the listed tests passed and how
+/// many failed. Errs when the suite cannot be run.
+pub(crate) fn check() -> Result<(u32, u32)> {
+    let options = Options {
+        units: Vec::new(),
+        server: None,
+        cli: None,
+        suite: None,
+        jobs: JOBS,
+        timeout: TIMEOUT_SECONDS,
+        json: None,
+        logs: None,
+        check: true,
+        update: false,
+        record_reference: false,
+    };
+    execute(&options).map(|counts| counts.unwrap_or_default())
+}
+
 /// Runs the suite. Errs when it cannot be run, when a unit had failures that are not listed as differences, and with
 /// `--check` when a listed test did not pass.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    match execute(options)? {
+        Some((_, failed)) if failed > 0 => bail!("{failed} tests that passing.txt lists do not pass"),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the counts of listed tests that passed and failed, with `--check`.
+fn execute(options: &Options) -> Result<Option<(u32, u32)>> {
     let mut lists = Lists::read()?;
     let suite = match &options.suite {
         Some(suite) => suite.clone(),
@@ -110,23 +141,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         for (unit, run) in &runs {
             lists.reference.record(unit, &run.outcome.passed);
         }
-        return lists.reference.write(&lists.folder.join("reference.txt"));
+        lists.reference.write(&lists.folder.join("reference.txt"))?;
+        return Ok(None);
     }
     if options.update {
         let added: u32 =
             runs.iter().map(|(unit, run)| lists.passing.add(unit, &run.outcome.passed, &lists.reference)).sum();
         lists.passing.write(&lists.folder.join("passing.txt"))?;
         println!("{added} tests added to passing.txt");
-        return Ok(());
+        return Ok(None);
     }
     if options.check {
-        return verdict(&runs, &lists, &flakes);
+        return Ok(Some(verdict(&runs, &lists, &flakes)));
     }
     let unexplained = runs.iter().any(|(unit, run)| !shortfall(unit, run, &lists).is_empty() || run.timed_out);
     if unexplained {
         bail!("not every test passed");
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The units to run, checked against those that the suite has.
@@ -226,8 +258,8 @@ fn retry(bench: &Bench<'_>, lists: &Lists, runs: &mut BTreeMap<String, Run>) -> 
     Ok(flaky.map(|(unit, name)| format!("{unit}: {name}")).collect())
 }
 
-/// The end of `--check`.
-fn verdict(runs: &BTreeMap<String, Run>, lists: &Lists, flakes: &[String]) -> Result<()> {
+/// The end of `--check`: how many of the listed tests passed and failed.
+fn verdict(runs: &BTreeMap<String, Run>, lists: &Lists, flakes: &[String]) -> (u32, u32) {
     for flake in flakes {
         println!("FLAKY (passed when run again): {flake}");
     }
@@ -242,11 +274,8 @@ fn verdict(runs: &BTreeMap<String, Run>, lists: &Lists, flakes: &[String]) -> Re
         }
     }
     let listed: u32 = runs.keys().map(|unit| lists.passing.total(unit)).sum();
-    println!("conformance: {} listed tests passed, {broken} failed", listed - broken);
-    if broken > 0 {
-        bail!("{broken} tests that passing.txt lists do not pass");
-    }
-    Ok(())
+    println!("{} of {listed} listed tests passed", listed - broken);
+    (listed - broken, broken)
 }
 
 /// The reference tests that did not pass and are not listed as differences.

@@ -7,4 +7,4 @@ mod ledger;
 mod log;
 mod unit;
 
-pub(crate) use command::{Options, run};
+pub(crate) use command::{Options, check, run};
