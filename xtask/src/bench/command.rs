@@ -9,7 +9,7 @@ use super::count::{self, Mode};
 use super::load::Generator;
 use super::process::Program;
 use super::sides::Pair;
-use super::{locks, peer};
+use super::{growth, locks, peer};
 use crate::workspace;
 
 /// Options of `cargo xtask bench`.
@@ -24,9 +24,12 @@ pub(crate) struct Options {
     /// With --count: write the figures down
     #[arg(long, requires = "count", conflicts_with = "check")]
     update: bool,
-    /// GET over five million keys instead
+    /// Memory a key and GET over five million keys instead
     #[arg(long)]
     large: bool,
+    /// The longest wait of a bystander while the table grows to twenty million keys instead
+    #[arg(long)]
+    growth: bool,
     /// Two workers against the peer's threads instead
     #[arg(long)]
     threads: bool,
@@ -74,6 +77,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.locks {
         locks::mixes(&ours, &generator)?;
         return locks::hot_key(&ours, &generator, options.repetitions);
+    }
+    if options.growth {
+        return growth::run(&ours);
     }
     let programs = [ours, Program::peer(peer::find(options.peer.as_deref())?)];
     println!("{} against {}", programs[0].path.display(), programs[1].path.display());

@@ -2,6 +2,7 @@
 
 mod command;
 mod count;
+mod growth;
 mod load;
 mod locks;
 mod peer;

@@ -79,6 +79,14 @@ impl Process {
         Ok(total)
     }
 
+    /// Resident memory, in bytes.
+    pub(crate) fn rss_bytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kilobytes * 1024)
+    }
+
     /// Stops it for a while, so that it does not disturb the measuring of another.
     pub(crate) fn freeze(&self) -> Result<()> {
         self.signal(Signal::SIGSTOP)

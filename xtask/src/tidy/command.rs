@@ -42,7 +42,7 @@ pub(crate) fn run() -> Result<()> {
             if roots.contains(&path) {
                 found.extend(rules::check_crate_root(&path, &source));
             }
-            if !path.contains("/tests/") && !path.ends_with("/tests.rs") {
+            if !rules::is_test_file(&path) {
                 lengths.insert(path.clone(), source.lines_outside_tests());
             }
         }
