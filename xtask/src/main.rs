@@ -8,6 +8,8 @@ mod generate;
 mod tidy;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -31,12 +33,19 @@ enum Task {
     Tidy,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Line::parse().command {
+fn main() -> ExitCode {
+    let outcome = match Line::parse().command {
         Task::Conformance(options) => conformance::run(&options),
         Task::Gen(options) => generate::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Ci => ci::run(),
         Task::Tidy => tidy::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

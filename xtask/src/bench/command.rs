@@ -72,14 +72,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         None => workspace::build(package, &["--bin", name], "release"),
     };
     let ours = Program::ours(program(&options.server, "ochre-server", "ochre-server")?);
+    if options.growth {
+        return growth::run(&ours);
+    }
     let path = program(&options.generator, "ochre-cli", "ochre-benchmark")?;
     let generator = Generator { path, core: Some(1), seconds: options.seconds, threads: 1 };
     if options.locks {
         locks::mixes(&ours, &generator)?;
         return locks::hot_key(&ours, &generator, options.repetitions);
-    }
-    if options.growth {
-        return growth::run(&ours);
     }
     let programs = [ours, Program::peer(peer::find(options.peer.as_deref())?)];
     println!("{} against {}", programs[0].path.display(), programs[1].path.display());
