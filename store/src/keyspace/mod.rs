@@ -8,8 +8,6 @@ mod transfer;
 mod walk;
 
 pub use basic::{delete, exists, exists_for_write, touch, type_of, unlink};
-pub use database::{FreeMode, flush_all, flush_db, swap_db};
-pub use basic::{delete, exists, touch, type_of, unlink};
 pub use database::{FreeMode, flush_all, flush_db, rehash, swap_db};
 pub use deadline::{ExpireCondition, ExpireOutcome, deadline, expire_at_ms, persist};
 pub use object::{ObjectInfo, TableStats, memory_usage, object, table_stats};
