@@ -9,7 +9,6 @@ use executor::{Task, run, yield_now};
 use ochre_store::sync::{Party, ShardLocks, ShardSet};
 use std::cell::RefCell;
 use std::hint::black_box;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ const SHARDS: usize = 64;
 const CONNECTIONS: usize = 25;
 const RUN: Duration = Duration::from_millis(1000);
 /// About what a small command takes under its lock.
-const WORK: u32 = 60;
+const WORK: u32 = 12;
 
 fn main() {
     let wanted = std::env::args().nth(1);
@@ -39,6 +38,9 @@ fn main() {
 /// Nanoseconds each of the uncontended operations takes, best of several rounds.
 fn uncontended() {
     println!("uncontended, ns");
+    let mutex = std::sync::Mutex::new(0_u64);
+    let ns = best(|| *black_box(&mutex).lock().expect("no poison") += 1);
+    println!("  to compare: std::sync::Mutex           {ns:6.1}");
     for shards in [1, SHARDS] {
         let locks = ShardLocks::new(vec![0_u64; shards]);
         let party = locks.register();
@@ -92,6 +94,9 @@ impl Latencies {
     }
 
     fn print(mut self, name: &str) {
+        if self.0.is_empty() {
+            return;
+        }
         self.0.sort_unstable();
         let at = |share: f64| {
             let index = ((self.0.len() as f64 * share) as usize).min(self.0.len().saturating_sub(1));
@@ -108,11 +113,18 @@ impl Latencies {
     }
 }
 
+/// Processor time of this thread: unlike the rates it says little about what else the machine is doing.
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let ns = stat.split_whitespace().next().and_then(|ns| ns.parse().ok());
+    Duration::from_nanos(ns.unwrap_or(0))
+}
+
 fn work(units: u32) {
     (0..units).for_each(|_| std::hint::spin_loop());
 }
 
-/// What the connections of one worker do.
+/// What some connections of a worker do.
 #[derive(Clone, Copy)]
 struct Load {
     name: &'static str,
@@ -129,45 +141,44 @@ impl Load {
     const SMALL: Load = Load { name: "keys", connections: CONNECTIONS, lock_all: 0, shard: None, hold: Duration::ZERO };
 }
 
-/// Runs one worker thread for each load at the same time and prints what each got done.
-fn measure(loads: &[Load]) {
+/// What the connections of one load did.
+#[derive(Default)]
+struct Done {
+    keys: RefCell<Latencies>,
+    all: RefCell<Latencies>,
+}
+
+/// Runs one worker thread for each list of loads at the same time and prints what each load got done.
+fn measure(workers: &[&[Load]]) {
     let locks = ShardLocks::new(vec![0_u64; SHARDS]);
-    let stop = Arc::new(AtomicBool::new(false));
-    let threads: Vec<_> = loads
-        .iter()
-        .map(|&load| {
-            let (locks, stop) = (locks.clone(), stop.clone());
-            std::thread::spawn(move || {
-                let party = locks.register();
-                let (keys, all) = (RefCell::default(), RefCell::default());
-                let tasks = (0..load.connections)
-                    .map(|number| Box::pin(connection(&party, load, number, &stop, &keys, &all)) as Task<'_>);
-                run(tasks.collect());
-                (load.name, keys.into_inner(), all.into_inner())
-            })
-        })
-        .collect();
-    std::thread::sleep(RUN);
-    stop.store(true, Ordering::Relaxed);
-    for thread in threads {
-        let (name, keys, all): (_, Latencies, Latencies) = thread.join().expect("a worker that ends");
-        if !keys.0.is_empty() {
-            keys.print(name);
-        }
-        if !all.0.is_empty() {
-            all.print(&format!("{name}: lock-all"));
+    let stop = AtomicBool::new(false);
+    let work = |loads: &[Load]| {
+        let party = locks.register();
+        let done: Vec<_> = loads.iter().map(|_| Done::default()).collect();
+        let start = |(load, done): (&Load, _)| {
+            let tasks = (0..load.connections).map(|number| connection(&party, *load, number, &stop, done));
+            tasks.map(|task| Box::pin(task) as Task<'_>).collect::<Vec<_>>()
+        };
+        run(loads.iter().zip(&done).flat_map(start).collect());
+        (done, cpu_time())
+    };
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = workers.iter().map(|loads| scope.spawn(|| work(loads))).collect();
+        std::thread::sleep(RUN);
+        stop.store(true, Ordering::Relaxed);
+        threads.into_iter().map(|thread| thread.join().expect("a worker that ends")).collect()
+    });
+    for (loads, (done, cpu)) in workers.iter().zip(results) {
+        let commands: usize = done.iter().map(|done| done.keys.borrow().0.len() + done.all.borrow().0.len()).sum();
+        println!("  a worker: {:.3} µs of CPU a command", cpu.as_secs_f64() * 1e6 / commands.max(1) as f64);
+        for (load, done) in loads.iter().zip(done) {
+            done.keys.into_inner().print(load.name);
+            done.all.into_inner().print(&format!("{}: lock-all", load.name));
         }
     }
 }
 
-async fn connection(
-    party: &Party<u64>,
-    load: Load,
-    number: usize,
-    stop: &AtomicBool,
-    keys: &RefCell<Latencies>,
-    all: &RefCell<Latencies>,
-) {
+async fn connection(party: &Party<u64>, load: Load, number: usize, stop: &AtomicBool, done: &Done) {
     let mut count = number as u32 * 37;
     while !stop.load(Ordering::Relaxed) {
         count = count.wrapping_add(1);
@@ -177,7 +188,7 @@ async fn connection(
             *guard.shard(0).expect("every shard") += 1;
             work(WORK);
             drop(guard);
-            all.borrow_mut().add(start);
+            done.all.borrow_mut().add(start);
         } else {
             let shard = load.shard.unwrap_or(count as usize * 7 % SHARDS);
             let set = ShardSet::one(shard);
@@ -193,7 +204,7 @@ async fn connection(
                 work(WORK);
             }
             drop(guard);
-            keys.borrow_mut().add(start);
+            done.keys.borrow_mut().add(start);
         }
         // The next connection's turn: a worker writes one reply, then reads the next socket.
         yield_now().await;
@@ -203,21 +214,21 @@ async fn connection(
 fn hot_shard() {
     println!("one hot shard");
     let hot = Load { name: "hot", shard: Some(0), ..Load::SMALL };
-    measure(&[hot]);
+    measure(&[&[hot]]);
     println!("one hot shard, two workers");
-    measure(&[hot, hot]);
+    measure(&[&[hot], &[hot]]);
     println!("spread, two workers");
-    measure(&[Load::SMALL, Load::SMALL]);
+    measure(&[&[Load::SMALL], &[Load::SMALL]]);
 }
 
 fn lock_all_mixes() {
     for percent in [0, 1, 10, 100] {
         println!("{percent} % lock-all on one worker, none on the other");
-        measure(&[Load { name: "mixed", lock_all: percent, ..Load::SMALL }, Load::SMALL]);
+        measure(&[&[Load { name: "mixed", lock_all: percent, ..Load::SMALL }], &[Load::SMALL]]);
     }
     println!("100 % lock-all on both workers");
     let all = Load { lock_all: 100, ..Load::SMALL };
-    measure(&[all, all]);
+    measure(&[&[all], &[all]]);
 }
 
 fn long_holders() {
@@ -228,12 +239,15 @@ fn long_holders() {
         hold: Duration::from_millis(1),
         ..Load::SMALL
     };
+    let waiter = Load { name: "wants shard 0", connections: 1, shard: Some(0), ..Load::SMALL };
+    let bystander = Load { name: "wants shard 1", shard: Some(1), ..Load::SMALL };
     println!("two holders of 1 ms and a victim");
-    measure(&[holder, holder, Load { name: "victim on shard 0", connections: 1, shard: Some(0), ..Load::SMALL }]);
-    println!("a holder of 100 ms, waiters for its shard and bystanders on one worker");
+    measure(&[&[holder], &[holder], &[waiter]]);
     let holder = Load { name: "holds shard 0 for 100 ms", hold: Duration::from_millis(100), ..holder };
-    measure(&[holder, Load { name: "all shards in turn", ..Load::SMALL }]);
-    println!("a holder of 20 ms and lock-all");
+    println!("a holder of 100 ms; on another worker one who waits for it, and bystanders");
+    measure(&[&[holder], &[waiter, bystander]]);
+    println!("a holder of 20 ms; on another worker 1 % lock-all, and bystanders");
     let holder = Load { name: "holds shard 0 for 20 ms", hold: Duration::from_millis(20), ..holder };
-    measure(&[holder, Load { name: "mixed", lock_all: 1, ..Load::SMALL }]);
+    let mixed = Load { name: "1 % lock-all", connections: 1, lock_all: 1, ..bystander };
+    measure(&[&[holder], &[mixed, bystander]]);
 }
