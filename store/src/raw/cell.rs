@@ -49,14 +49,14 @@ impl<T> Cells<T> {
 
     /// The lock word of a shard as it was a moment ago: whether it is held, and its flags.
     pub(crate) fn peek(&self, shard: usize) -> (bool, u32) {
-        let word = self.cells.get(shard).map_or(0, |cell| cell.word.load(Ordering::Relaxed));
+        let word = self.get(shard).map_or(0, |cell| cell.word.load(Ordering::Relaxed));
         (word & LOCKED != 0, word & FLAGS)
     }
 
     /// Sets the flags of a shard to exactly `flags` and returns whether the shard was held at that instant. Only one
     /// thread at a time may do so for one shard (the queue's mutex sees to that). An unlock after this instant sees them.
     pub(crate) fn set_flags(&self, shard: usize, flags: u32) -> bool {
-        let Some(cell) = self.cells.get(shard) else { return false };
+        let Some(cell) = self.get(shard) else { return false };
         let seen = cell.word.load(Ordering::Relaxed);
         let changed = (seen ^ flags) & FLAGS;
         // Where nothing changes the flags were visible to every unlock since they were set: no ordering is needed.
@@ -65,14 +65,20 @@ impl<T> Cells<T> {
     }
 
     /// An empty set of held locks.
+    #[inline(always)]
     pub(crate) fn keys(&self) -> KeySet<'_, T> {
-        KeySet { cells: &self.cells, held: 0 }
+        KeySet { cells: self, held: 0 }
+    }
+
+    #[inline(always)]
+    fn get(&self, shard: usize) -> Option<&LockCell<T>> {
+        self.cells.get(shard).map(|cell| &**cell)
     }
 }
 
 /// The locks somebody holds. Dropping it leaves them locked: call [`KeySet::release_all`].
 pub(crate) struct KeySet<'a, T> {
-    cells: &'a [CachePadded<LockCell<T>>],
+    cells: &'a Cells<T>,
     /// Bit `i` is set exactly while this set owns the LOCKED bit of cell `i`.
     held: u64,
 }
@@ -83,15 +89,36 @@ impl<T> KeySet<'_, T> {
         self.held
     }
 
-    /// Locks a shard if it is free and not reserved; `owner` ignores a reservation because it is the caller's own.
-    #[inline]
-    pub(crate) fn try_take(&mut self, shard: usize, owner: bool) -> bool {
-        let Some(cell) = self.cells.get(shard) else { return false };
-        if cell.word.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
-            || cell.take_flagged(owner)
-        {
+    /// Locks the shards of `set` in ascending order as long as they are free and nobody waits for them. Returns whether
+    /// that was all of them; shards that do not exist count as locked.
+    #[inline(always)]
+    pub(crate) fn try_take_free(&mut self, set: u64) -> bool {
+        let mut left = set;
+        while left != 0 {
+            let shard = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let Some(cell) = self.cells.get(shard) else { return true };
+            if cell.word.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_err() {
+                return false;
+            }
             self.held |= 1 << shard;
-            return true;
+        }
+        true
+    }
+
+    /// Locks a shard if it is free and not reserved; `owner` ignores a reservation because it is the caller's own.
+    pub(crate) fn try_take(&mut self, shard: usize, owner: bool) -> bool {
+        let barred = if owner { LOCKED } else { LOCKED | RESERVED };
+        let Some(cell) = self.cells.get(shard) else { return false };
+        let mut seen = cell.word.load(Ordering::Relaxed);
+        while seen & barred == 0 {
+            match cell.word.compare_exchange_weak(seen, seen | LOCKED, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => {
+                    self.held |= 1 << shard;
+                    return true;
+                }
+                Err(now) => seen = now,
+            }
         }
         false
     }
@@ -120,7 +147,7 @@ impl<T> KeySet<'_, T> {
     }
 
     /// Unlocks one shard, if it is held; returns whether its queue wants a look.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release(&mut self, shard: usize) -> bool {
         let Some(cell) = self.cells.get(shard) else { return false };
         if self.held >> shard & 1 == 0 {
@@ -131,7 +158,7 @@ impl<T> KeySet<'_, T> {
     }
 
     /// Unlocks everything; returns one bit for each shard whose queue wants a look.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release_all(&mut self) -> u64 {
         let mut queued = 0;
         while self.held != 0 {
@@ -143,20 +170,6 @@ impl<T> KeySet<'_, T> {
 }
 
 impl<T> LockCell<T> {
-    /// Locks a cell whose word has flags set.
-    #[cold]
-    fn take_flagged(&self, owner: bool) -> bool {
-        let barred = if owner { LOCKED } else { LOCKED | RESERVED };
-        let mut seen = self.word.load(Ordering::Relaxed);
-        while seen & barred == 0 {
-            match self.word.compare_exchange_weak(seen, seen | LOCKED, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(now) => seen = now,
-            }
-        }
-        false
-    }
-
     #[cfg(not(loom))]
     fn pointer(&self) -> *mut T {
         self.data.get()

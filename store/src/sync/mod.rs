@@ -18,6 +18,8 @@ mod party;
 pub(crate) mod platform;
 mod queue;
 mod set;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod timing;
 
 pub use guard::Guard;

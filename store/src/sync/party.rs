@@ -119,31 +119,39 @@ impl<T> Party<T> {
 
     /// Locks the shards of `set` in ascending order, or none of them; the error is the shard that was held.
     /// A reservation at the shard `reserved` is the caller's own. `again` says that this may follow an attempt in vain.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&self, set: ShardSet, reserved: Option<usize>, again: bool) -> Result<KeySet<'_, T>, usize> {
         let mut keys = self.locks.cells.keys();
-        for shard in set.iter().take_while(|shard| *shard < self.locks.cells.len()) {
-            let owner = reserved == Some(shard);
-            if !keys.try_take(shard, owner) && !self.take_held(&mut keys, shard, owner, again) {
-                let queued = keys.release_all();
-                if queued != 0 {
-                    self.locks.call_waiters(queued);
-                }
-                return Err(shard);
-            }
-        }
-        Ok(keys)
+        if keys.try_take_free(set.bits()) { Ok(keys) } else { self.take_held(keys, set, reserved, again) }
     }
 
-    /// Spins on a held shard, unless that has just been done.
+    /// Goes on from the first shard that was not simply free; spins on one that is held, unless that has just been done.
     #[cold]
-    fn take_held(&self, keys: &mut KeySet<'_, T>, shard: usize, owner: bool, again: bool) -> bool {
-        if self.missed.take() == Some(shard) && again {
-            return false;
+    fn take_held<'a>(
+        &self,
+        mut keys: KeySet<'a, T>,
+        set: ShardSet,
+        reserved: Option<usize>,
+        again: bool,
+    ) -> Result<KeySet<'a, T>, usize> {
+        let left = ShardSet::from_bits(set.bits() & !keys.held());
+        for shard in left.iter().take_while(|shard| *shard < self.locks.shards()) {
+            let owner = reserved == Some(shard);
+            if keys.try_take(shard, owner) {
+                continue;
+            }
+            let spun = self.missed.take() == Some(shard) && again;
+            if !spun && self.locks.timing.spin_until(|| keys.try_take(shard, owner)) {
+                continue;
+            }
+            self.missed.set((!spun).then_some(shard));
+            let queued = keys.release_all();
+            if queued != 0 {
+                self.locks.call_waiters(queued);
+            }
+            return Err(shard);
         }
-        let taken = self.locks.timing.spin_until(|| keys.try_take(shard, owner));
-        self.missed.set((!taken).then_some(shard));
-        taken
+        Ok(keys)
     }
 
     /// Lock rank: a guard is taken while this party holds none.
