@@ -410,7 +410,11 @@ fn seen_clear_blocked(seen: &Published) {
 
 /// Sets the options of an accepted socket. A socket that refuses one serves all the same.
 fn tune(stream: &tokio::net::TcpStream, config: &Config) {
-    let options = super::sockopt::SocketOptions::from(config);
+    let options = super::sockopt::SocketOptions {
+        keepalive_s: config.tcp_keepalive,
+        user_timeout_ms: config.tcp_user_timeout,
+        quickack: config.tcp_quickack,
+    };
     if let Err(error) = super::sockopt::tune(stream, &options) {
         tracing::debug!(%error, "a socket option was refused");
     }
