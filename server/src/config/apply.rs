@@ -112,3 +112,59 @@ fn carry_out(server: &Server, effect: Effect, config: &Config) -> Result<(), Str
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::server::ProcessInfo;
+
+    fn server() -> Arc<Server> {
+        let process = ProcessInfo {
+            run_id: String::new(),
+            started_ms: 0,
+            config_file: None,
+            executable: std::path::PathBuf::new(),
+            port: 0.into(),
+        };
+        Server::new(Config { worker_threads: 1, ..Config::default() }, process).unwrap()
+    }
+
+    #[test]
+    fn a_failed_effect_takes_all_of_them_back() {
+        let server = server();
+        let seen: Arc<Mutex<Vec<(Effect, u16)>>> = Arc::default();
+        let record = seen.clone();
+        server.changes.set_host(Box::new(move |effect, config| {
+            record.lock().push((effect, config.port));
+            let busy = effect == Effect::Port && config.port == 7;
+            if busy { Err("Unable to listen on this port. Check server logs.".to_owned()) } else { Ok(()) }
+        }));
+        let pairs: [(&[u8], &[u8]); 5] =
+            [(b"loglevel", b"debug"), (b"maxmemory", b"1mb"), (b"port", b"7"), (b"bind", b"::1"), (b"hz", b"20")];
+        let error = change(&server, &pairs, Requester::default()).unwrap_err();
+        let expected = "CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs.";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(**server.config(), Config { worker_threads: 1, ..Config::default() });
+        assert_eq!(server.store.settings().maxmemory.load(Relaxed), 0);
+        assert_eq!(server.attention.get() & Attention::MAXMEMORY, 0);
+        let done = [(Effect::Logging, 7), (Effect::Port, 7), (Effect::Logging, 6379), (Effect::Port, 6379)];
+        assert_eq!(*seen.lock(), done);
+    }
+
+    #[test]
+    fn a_change_reaches_the_store_and_is_published() {
+        let server = server();
+        let version = server.config_version();
+        let pairs: [(&[u8], &[u8]); 2] = [(b"maxmemory", b"1mb"), (b"maxmemory-policy", b"allkeys-lfu")];
+        change(&server, &pairs, Requester::default()).unwrap();
+        assert_eq!(server.config().maxmemory, 1 << 20);
+        assert_eq!(server.store.settings().maxmemory.load(Relaxed), 1 << 20);
+        assert_eq!(server.store.settings().policy(), ochre_store::Policy::AllKeysLfu);
+        assert_ne!(server.attention.get() & Attention::MAXMEMORY, 0);
+        assert_ne!(server.config_version(), version);
+        change(&server, &[(b"port", b"1")], Requester::default()).unwrap_err();
+        assert_eq!(server.config().port, 6379);
+    }
+}
