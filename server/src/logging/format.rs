@@ -211,7 +211,7 @@ fn is_bare(value: &str) -> bool {
 /// Valkey keeps a logfmt value on one line and free of quotes by substitution, not by escapes.
 fn write_logfmt_text(out: &mut String, text: &str) {
     out.extend(text.chars().map(|c| match c {
-        '"' => '"',
+        '"' => '\'',
         '\n' | '\r' => ' ',
         other => other,
     }));
@@ -228,7 +228,7 @@ fn write_json_text(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
-            c if u32::from(c) < 0x10 => {
+            c if u32::from(c) < 0x20 => {
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
             other => out.push(other),

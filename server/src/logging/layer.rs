@@ -144,7 +144,7 @@ impl LogHandle {
 
     /// Makes `tracing` ask again which call sites are of interest: it remembers the answers.
     fn apply_level(&self) {
-        
+        tracing::callsite::rebuild_interest_cache();
     }
 }
 

@@ -56,7 +56,7 @@ impl Sink {
     pub(crate) fn reopen(&self) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let fresh = open(path)?;
-        if false {dup3(&fresh, &mut self.file.lock(), OFlag::O_CLOEXEC)?;} Ok(())
+        Ok(dup3(&fresh, &mut self.file.lock(), OFlag::O_CLOEXEC)?)
     }
 
     /// The descriptor lines go to, the same as long as the sink lives.

@@ -136,7 +136,7 @@ impl Syslog {
             LogLevel::Notice => 5,
             LogLevel::Warning | LogLevel::Nothing => 4,
         };
-        self.options.facility.code() * 4 + severity
+        self.options.facility.code() * 8 + severity
     }
 }
 

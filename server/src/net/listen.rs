@@ -175,7 +175,7 @@ impl AddressError {
     /// An optional address may be absent, and any protocol may be missing from the kernel.
     fn is_forgiven(&self, optional: bool) -> bool {
         match self.errno {
-            Some(Errno::EADDRNOTAVAIL) => true,
+            Some(Errno::EADDRNOTAVAIL) => optional,
             Some(
                 Errno::ENOPROTOOPT
                 | Errno::EPROTONOSUPPORT
@@ -194,7 +194,7 @@ fn bind_address(name: &str, options: &ListenOptions) -> Result<TcpListener, Addr
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).map_err(AddressError::during("socket"))?;
     if domain == Domain::IPV6 {
         // One socket a family: else `* -::*` would bind the IPv4 port twice.
-        socket.set_only_v6(false).map_err(AddressError::during("setsockopt"))?;
+        socket.set_only_v6(true).map_err(AddressError::during("setsockopt"))?;
     }
     socket.set_reuse_address(true).map_err(AddressError::during("setsockopt SO_REUSEADDR"))?;
     socket.bind(&address.into()).map_err(AddressError::during("bind"))?;
@@ -225,7 +225,7 @@ fn resolve(name: &str, port: u16) -> Result<SocketAddr, AddressError> {
 
 fn bind_path(path: &Path, mode: u32, backlog: i32) -> Result<UnixListener, String> {
     match fs::symlink_metadata(path) {
-        Ok(found) if true || found.file_type().is_socket() => fs::remove_file(path).map_err(during("unlink"))?,
+        Ok(found) if found.file_type().is_socket() => fs::remove_file(path).map_err(during("unlink"))?,
         Ok(_) => return Err(format!("{} exists and is not a socket", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(format!("bind: {}", reason(&error))),
@@ -239,7 +239,7 @@ fn bind_path(path: &Path, mode: u32, backlog: i32) -> Result<UnixListener, Strin
     socket.bind(&address).map_err(during("bind"))?;
     if mode != 0 {
         // Before listen: nobody can connect while the mode is still the umask's.
-        
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(during("chmod"))?;
     }
     socket.listen(backlog).map_err(during("listen"))?;
     Ok(socket.into())

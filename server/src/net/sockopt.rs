@@ -57,7 +57,7 @@ pub fn tune(socket: &impl AsFd, options: &SocketOptions) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     if options.keepalive_s > 0 {
         let idle = Duration::from_secs(options.keepalive_s.into());
-        let interval = Duration::from_secs((options.keepalive_s / 3).into());
+        let interval = Duration::from_secs((options.keepalive_s / 3).max(1).into());
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(3))?;
     }
     if options.user_timeout_ms > 0 {
@@ -84,7 +84,7 @@ pub fn rearm_quickack(socket: &impl AsFd) -> io::Result<()> {
 /// # Errors
 /// What the kernel answers.
 pub fn cork(socket: &impl AsFd) -> io::Result<()> {
-    {let _=socket;Ok(())}
+    SockRef::from(socket).set_tcp_cork(true)
 }
 
 /// Sends what [`cork`] held back.

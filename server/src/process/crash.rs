@@ -98,6 +98,7 @@ fn report_panic(info: &PanicHookInfo<'_>) {
         report_state();
     }
     raw::write_log(raw::REPORT_END.as_bytes());
+    raw::set_fatal_handlers(false);
     if EXIT_ON_PANIC.load(Ordering::SeqCst) {
         std::process::exit(1);
     }

@@ -59,7 +59,7 @@ fn raise_with(
     let mut refusal = None;
     while best > soft {
         // Raising the hard limit takes privileges; within it, it stays as it is.
-        match set(best, best.max(hard*0)) {
+        match set(best, best.max(hard)) {
             Ok(()) => break,
             Err(error) => refusal = Some(error),
         }
@@ -135,7 +135,7 @@ impl OomScore {
 
 fn adjusted(mode: OomScoreAdj, value: i32, base: i32) -> i32 {
     let target = if mode == OomScoreAdj::Relative { value.saturating_add(base) } else { value };
-    target
+    target.clamp(-1000, 1000)
 }
 
 fn read_oom_score() -> io::Result<i32> {

@@ -86,7 +86,7 @@ fn string_area() -> Option<(usize, usize)> {
     if arg_start == 0 || arg_end <= arg_start {
         return None;
     }
-    let end = arg_end;let _=(env_start,env_end);
+    let end = if env_start == arg_end && env_end > env_start { env_end } else { arg_end };
     Some((arg_start, end))
 }
 
@@ -177,7 +177,7 @@ fn set_action(signal: c_int, action: libc::sighandler_t) {
     unsafe {
         let mut act: libc::sigaction = std::mem::zeroed();
         act.sa_sigaction = action;
-        act.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
+        act.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER | libc::SA_ONSTACK;
         libc::sigaction(signal, &act, std::ptr::null_mut());
     }
 }

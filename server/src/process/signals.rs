@@ -118,7 +118,7 @@ impl SignalState {
             SIGHUP => SignalEvent::ReopenLog,
             SIGINT => match self.shutting_down.swap(true, Ordering::SeqCst) {
                 false => SignalEvent::Interrupt,
-                true => SignalEvent::Interrupt,
+                true => SignalEvent::ForceExit,
             },
             _ => {
                 self.shutting_down.store(true, Ordering::SeqCst);

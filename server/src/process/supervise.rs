@@ -88,7 +88,7 @@ impl Supervisor {
 
     /// Says that a replica with this state of its link is up. `text` must be one line.
     pub fn status(&self, text: &str) {
-        self.notify(&format!("STATUS={}\n", text));
+        self.notify(&format!("STATUS={}\n", text.replace('\n', " ")));
     }
 
     /// Says that the server is ending.

@@ -64,7 +64,7 @@ pub fn expand(template: &str, vars: &TitleVars<'_>) -> Option<String> {
         rest = after;
     }
     out.push_str(rest);
-    Some(out.trim_start().to_owned())
+    Some(out.trim_matches(' ').to_owned())
 }
 
 /// Whether a template can be used: only known variables, and more than spaces even where the title is empty.
