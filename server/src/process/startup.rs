@@ -114,6 +114,11 @@ pub(crate) mod tests {
             kill(Pid::from_raw(self.process.id().try_into().unwrap()), signal).unwrap();
         }
 
+        /// Waits for the end of the output and returns what is left of it.
+        pub(crate) fn rest(&mut self) -> String {
+            self.lines.iter().collect::<Vec<_>>().join("\n")
+        }
+
         pub(crate) fn wait(&mut self) -> ExitStatus {
             self.process.wait().unwrap()
         }
