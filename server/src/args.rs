@@ -154,11 +154,7 @@ pub fn parse_int(text: &[u8]) -> Option<i64> {
         }
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit)); // 19 digits fit
     }
-    if negative {
-        (value <= 1 << 63).then(|| (value as i64).wrapping_neg())
-    } else {
-        i64::try_from(value).ok()
-    }
+    if negative { (value <= 1 << 63).then(|| (value as i64).wrapping_neg()) } else { i64::try_from(value).ok() }
 }
 
 /// A finite or infinite floating-point number as strtod reads it, without blanks around it; no NaN.
@@ -175,8 +171,10 @@ pub(crate) mod tests {
     /// Runs `test` on the words of `line`, which blanks separate.
     pub(crate) fn with_argv<R>(line: &str, test: impl FnOnce(Argv<'_>) -> R) -> R {
         let start = |word: &str| word.as_ptr() as usize - line.as_ptr() as usize;
-        let spans: Vec<Span> =
-            line.split_ascii_whitespace().map(|word| Span { start: start(word), end: start(word) + word.len() }).collect();
+        let spans: Vec<Span> = line
+            .split_ascii_whitespace()
+            .map(|word| Span { start: start(word), end: start(word) + word.len() })
+            .collect();
         test(Argv::new(line.as_bytes(), &spans))
     }
 

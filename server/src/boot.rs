@@ -84,7 +84,8 @@ fn refuse(option: &str) -> ExitCode {
 /// Serves until somebody asks for the end.
 fn serve(loaded: Loaded) -> Result<(), String> {
     let Loaded { config, file, kept } = loaded;
-    let log = crate::logging::init(&log_options(&config)).map_err(|error| format!("Can't open the log file: {error}"))?;
+    let log =
+        crate::logging::init(&log_options(&config)).map_err(|error| format!("Can't open the log file: {error}"))?;
     crash::install(VERSION, log.raw_fd()).map_err(|error| format!("Can't install the crash handlers: {error}"))?;
     crash::set_enabled(config.crash_log_enabled);
     let banner = Banner { version: VERSION, mode: "standalone", port: config.port, pid: std::process::id() };
@@ -102,7 +103,8 @@ fn serve(loaded: Loaded) -> Result<(), String> {
     let listen = listen_options(&config);
     let workers = config.workers();
     let pid_file = (!config.pidfile.as_os_str().is_empty()).then(|| PidFile::create(&config.pidfile));
-    let pid_file = pid_file.and_then(|created| created.map_err(|error| tracing::warn!(%error, "Failed to write PID file")).ok());
+    let pid_file =
+        pid_file.and_then(|created| created.map_err(|error| tracing::warn!(%error, "Failed to write PID file")).ok());
     if let Err(error) = limits::raise_open_files(u32::try_from(config.maxclients).unwrap_or(u32::MAX)) {
         tracing::warn!(error, "cannot have as many files open as clients may connect");
     }

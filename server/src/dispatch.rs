@@ -1,13 +1,13 @@
 //! From a decoded command to its reply: gates, locks, handler, accounts.
 
 use crate::args::Argv;
+use crate::client::ReplyMode;
 use crate::command::{Command, Flags, LockClass};
 use crate::context::{After, Context};
 use crate::error::{self, CommandError};
 use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
 use crate::server::Attention;
-use crate::client::ReplyMode;
 use ochre_store::sync::{Guard, ShardSet, Slice};
 use ochre_store::{Access, Clock, Shard, Txn};
 use std::sync::atomic::Ordering::Relaxed;

@@ -25,7 +25,8 @@ impl Monitors {
     }
     /// Shows a command of `client`, executed on `db` at `now_us` (Unix microseconds), to all watchers.
     pub fn feed(&self, client: &ClientHandle, db: usize, argv: Argv<'_>, now_us: i64) {
-        let addr = if client.is_unix { format!("unix:{}", client.addr.trim_end_matches(":0")) } else { client.addr.clone() };
+        let addr =
+            if client.is_unix { format!("unix:{}", client.addr.trim_end_matches(":0")) } else { client.addr.clone() };
         let mut line = format!("+{}.{:06} [{db} {addr}]", now_us / 1_000_000, now_us % 1_000_000).into_bytes();
         for argument in argv.iter() {
             line.push(b' ');

@@ -137,7 +137,9 @@ impl WorkerStats {
         let totals = [connections, rejected_connections, bytes_in, bytes_out, reads, writes, errors];
         totals.into_iter().chain([&**commands, output_limit_closed, query_limit_closed]).for_each(|total| total.set(0));
         for command in by_command {
-            [&command.calls, &command.nanos, &command.rejected, &command.failed].into_iter().for_each(|count| count.set(0));
+            [&command.calls, &command.nanos, &command.rejected, &command.failed]
+                .into_iter()
+                .for_each(|count| count.set(0));
             if let Some(latency) = command.latency.get() {
                 latency.reset();
             }

@@ -5,5 +5,7 @@ mod spec;
 mod table;
 
 pub use keys::{KeyPosition, command_keys};
-pub use spec::{AclCategories, CommandSpec, Find, Begin, Flags, Group, Handler, KeyFlags, KeySpec, LockClass, Subcommands};
+pub use spec::{
+    AclCategories, Begin, CommandSpec, Find, Flags, Group, Handler, KeyFlags, KeySpec, LockClass, Subcommands,
+};
 pub use table::{Command, CommandId, CommandTable};

@@ -7,12 +7,8 @@ use crate::error::{self, CommandError, CommandResult};
 use ochre_store::bits::{self, FieldAction, FieldOperation, Overflow};
 use std::sync::atomic::Ordering::Relaxed;
 
-const BITFIELD_COMMAND: CommandSpec = CommandSpec {
-    acl: AclCategories::BITMAP,
-    lock: LockClass::Keys,
-    group: Group::Bitmap,
-    ..CommandSpec::BASE
-};
+const BITFIELD_COMMAND: CommandSpec =
+    CommandSpec { acl: AclCategories::BITMAP, lock: LockClass::Keys, group: Group::Bitmap, ..CommandSpec::BASE };
 
 /// BITFIELD
 pub static BITFIELD: CommandSpec = CommandSpec {

@@ -114,7 +114,10 @@ pub static BITOP: CommandSpec = CommandSpec {
     name: "bitop",
     arity: -4,
     flags: Flags::WRITE.with(Flags::DENYOOM),
-    keys: &[KeySpec::one(2, KeyFlags::OW.with(KeyFlags::UPDATE)), KeySpec::rest(3, 1, KeyFlags::RO.with(KeyFlags::ACCESS))],
+    keys: &[
+        KeySpec::one(2, KeyFlags::OW.with(KeyFlags::UPDATE)),
+        KeySpec::rest(3, 1, KeyFlags::RO.with(KeyFlags::ACCESS)),
+    ],
     since: "2.6.0",
     complexity: "O(N), N being the length of the longest string",
     summary: "Combines strings bit by bit and stores the result.",
@@ -196,7 +199,8 @@ mod tests {
     // Replies of Redis 8.2.3; that the end may be left out, of Valkey 9.1.2.
     #[test]
     fn ranges() {
-        let range = |line: &str| with_argv(line, |argv| parse_range(argv, 2).map_err(|error| error.text().into_owned()));
+        let range =
+            |line: &str| with_argv(line, |argv| parse_range(argv, 2).map_err(|error| error.text().into_owned()));
         assert_eq!(range("bitcount k"), Ok(None));
         assert_eq!(range("bitcount k 1"), Ok(Some(BitRange { start: 1, end: None, unit: Unit::Byte })));
         assert_eq!(range("bitcount k 1 -2"), Ok(Some(BitRange { start: 1, end: Some(-2), unit: Unit::Byte })));
@@ -215,7 +219,8 @@ mod tests {
     // Replies of Redis 8.2.3.
     #[test]
     fn operations_want_enough_sources() {
-        let operation = |line: &str| with_argv(line, |argv| parse_operation(argv).map_err(|error| error.text().into_owned()));
+        let operation =
+            |line: &str| with_argv(line, |argv| parse_operation(argv).map_err(|error| error.text().into_owned()));
         assert_eq!(operation("bitop aNd d a"), Ok(BitOperation::And));
         assert_eq!(operation("bitop diff1 d a b"), Ok(BitOperation::Diff1));
         assert_eq!(operation("bitop one d a"), Ok(BitOperation::One));

@@ -21,8 +21,7 @@ const SUBCOMMAND: CommandSpec = CommandSpec {
     group: Group::Connection,
     ..CommandSpec::BASE
 };
-const ADMIN: Flags =
-    Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE).with(Flags::SENTINEL);
+const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE).with(Flags::SENTINEL);
 
 /// CLIENT
 pub static CLIENT: CommandSpec = CommandSpec {
@@ -38,7 +37,8 @@ pub static CLIENT: CommandSpec = CommandSpec {
 };
 
 const SUBCOMMANDS: Subcommands = &[
-    &CAPA, &GETNAME, &HELP, &ID, &INFO, &KILL, &LIST, &NO_EVICT, &NO_TOUCH, &PAUSE, &REPLY, &SETINFO, &SETNAME, &UNPAUSE,
+    &CAPA, &GETNAME, &HELP, &ID, &INFO, &KILL, &LIST, &NO_EVICT, &NO_TOUCH, &PAUSE, &REPLY, &SETINFO, &SETNAME,
+    &UNPAUSE,
 ];
 
 /// CLIENT HELP
@@ -71,7 +71,11 @@ pub static GETNAME: CommandSpec = CommandSpec {
 
 fn get_name(context: &mut Context<'_>) -> CommandResult {
     let name = context.client.handle.name.lock();
-    if name.is_empty() { context.reply.null() } else { context.reply.bulk(&*name) }
+    if name.is_empty() {
+        context.reply.null()
+    } else {
+        context.reply.bulk(&*name)
+    }
     Ok(())
 }
 
@@ -227,9 +231,7 @@ fn pause(context: &mut Context<'_>) -> CommandResult {
     let millis = cursor.bytes()?;
     let kind = match cursor.is_done() {
         true => PauseKind::All,
-        false => cursor
-            .one_of(&[("write", PauseKind::Write), ("all", PauseKind::All)])
-            .ok_or(error::PAUSE_MODE)?,
+        false => cursor.one_of(&[("write", PauseKind::Write), ("all", PauseKind::All)]).ok_or(error::PAUSE_MODE)?,
     };
     cursor.finish()?;
     let millis = parse_int(millis).ok_or(error::TIMEOUT_NOT_INTEGER)?;

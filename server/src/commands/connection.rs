@@ -11,8 +11,12 @@ use ochre_resp::reply::Protocol;
 const CONNECTION: CommandSpec =
     CommandSpec { acl: AclCategories::CONNECTION, group: Group::Connection, ..CommandSpec::BASE };
 /// Flags of what a client may call before it has logged in.
-const OPEN: Flags =
-    Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY);
+const OPEN: Flags = Flags::NOSCRIPT
+    .with(Flags::LOADING)
+    .with(Flags::STALE)
+    .with(Flags::FAST)
+    .with(Flags::NO_AUTH)
+    .with(Flags::ALLOW_BUSY);
 
 /// PING
 pub static PING: CommandSpec = CommandSpec {

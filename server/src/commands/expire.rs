@@ -170,7 +170,8 @@ fn persist(context: &mut Context<'_>) -> CommandResult {
 }
 
 /// The commands of this file.
-pub static ALL: &[&CommandSpec] = &[&EXPIRE, &PEXPIRE, &EXPIREAT, &PEXPIREAT, &TTL, &PTTL, &EXPIRETIME, &PEXPIRETIME, &PERSIST];
+pub static ALL: &[&CommandSpec] =
+    &[&EXPIRE, &PEXPIRE, &EXPIREAT, &PEXPIREAT, &TTL, &PTTL, &EXPIRETIME, &PEXPIRETIME, &PERSIST];
 
 fn set_deadline(context: &mut Context<'_>, base_ms: i64, unit_ms: i64) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
@@ -240,7 +241,8 @@ mod tests {
     // Replies of Redis 7.0.15 and Valkey 9.1.2.
     #[test]
     fn conditions() {
-        let parse = |line: &str| with_argv(line, |argv| parse_condition(argv).map_err(|error| error.text().into_owned()));
+        let parse =
+            |line: &str| with_argv(line, |argv| parse_condition(argv).map_err(|error| error.text().into_owned()));
         assert_eq!(parse("expire k 1"), Ok(ExpireCondition::default()));
         assert_eq!(parse("expire k 1 Nx"), Ok(ExpireCondition { nx: true, ..Default::default() }));
         assert_eq!(parse("expire k 1 lt xx"), Ok(ExpireCondition { xx: true, lt: true, ..Default::default() }));

@@ -7,12 +7,8 @@ use crate::error::{self, CommandError, CommandResult};
 use ochre_store::keyspace;
 use ochre_store::{Error, Key, Txn, Type};
 
-const GENERIC_COMMAND: CommandSpec = CommandSpec {
-    acl: AclCategories::KEYSPACE,
-    lock: LockClass::Keys,
-    group: Group::Generic,
-    ..CommandSpec::BASE
-};
+const GENERIC_COMMAND: CommandSpec =
+    CommandSpec { acl: AclCategories::KEYSPACE, lock: LockClass::Keys, group: Group::Generic, ..CommandSpec::BASE };
 
 /// DEL
 pub static DEL: CommandSpec = CommandSpec {
@@ -114,7 +110,10 @@ pub static RENAME: CommandSpec = CommandSpec {
     name: "rename",
     arity: 3,
     flags: Flags::WRITE,
-    keys: &[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE)), KeySpec::one(2, KeyFlags::OW.with(KeyFlags::UPDATE))],
+    keys: &[
+        KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE)),
+        KeySpec::one(2, KeyFlags::OW.with(KeyFlags::UPDATE)),
+    ],
     summary: "Gives a key another name, replacing what bears it.",
     syntax: "key newkey",
     handler: rename,
@@ -133,7 +132,10 @@ pub static RENAMENX: CommandSpec = CommandSpec {
     name: "renamenx",
     arity: 3,
     flags: Flags::WRITE.with(Flags::FAST),
-    keys: &[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE)), KeySpec::one(2, KeyFlags::OW.with(KeyFlags::INSERT))],
+    keys: &[
+        KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE)),
+        KeySpec::one(2, KeyFlags::OW.with(KeyFlags::INSERT)),
+    ],
     summary: "Gives a key another name, if nothing bears it.",
     syntax: "key newkey",
     changed_in: &["3.2.0"],

@@ -15,7 +15,11 @@ pub static LCS: CommandSpec = CommandSpec {
     arity: -3,
     flags: Flags::READONLY,
     acl: AclCategories::STRING,
-    keys: &[KeySpec { flags: KeyFlags::RO.with(KeyFlags::ACCESS), begin: Begin::Index(1), find: Find::Range { last: 1, step: 1, limit: 0 } }],
+    keys: &[KeySpec {
+        flags: KeyFlags::RO.with(KeyFlags::ACCESS),
+        begin: Begin::Index(1),
+        find: Find::Range { last: 1, step: 1, limit: 0 },
+    }],
     lock: LockClass::Keys,
     since: "7.0.0",
     group: Group::String,
@@ -126,7 +130,8 @@ mod tests {
     // Replies of Redis 7.0.15 and Valkey 9.1.2.
     #[test]
     fn options() {
-        let parse = |line: &str| with_argv(line, |argv| LcsArgs::parse(argv).map_err(|error| error.text().into_owned()));
+        let parse =
+            |line: &str| with_argv(line, |argv| LcsArgs::parse(argv).map_err(|error| error.text().into_owned()));
         let args = |show, match_len_min, with_match_len| Ok(LcsArgs { show, match_len_min, with_match_len });
         assert_eq!(parse("lcs a b"), args(Show::Text, 0, false));
         assert_eq!(parse("lcs a b len len"), args(Show::Length, 0, false));

@@ -126,10 +126,7 @@ pub static OBJECT_HELP: CommandSpec = CommandSpec {
 pub static ALL: &[&CommandSpec] = &[&OBJECT];
 
 /// Passes what is known of the value at the key to `tell`; replies null where there is none.
-fn inspect(
-    context: &mut Context<'_>,
-    tell: fn(&mut Context<'_>, ObjectInfo) -> CommandResult,
-) -> CommandResult {
+fn inspect(context: &mut Context<'_>, tell: fn(&mut Context<'_>, ObjectInfo) -> CommandResult) -> CommandResult {
     let (db, key) = (context.db(), context.key(2));
     match keyspace::object(&mut context.txn, db, key)? {
         Some(info) => tell(context, info),

@@ -236,10 +236,7 @@ mod tests {
             })
         };
         assert_eq!(parse("scan 5"), Ok((5, 10, None, None)));
-        assert_eq!(
-            parse("scan 0 match a* Count 3 type x"),
-            Ok((0, 3, Some(b"a*".to_vec()), Some(b"x".to_vec())))
-        );
+        assert_eq!(parse("scan 0 match a* Count 3 type x"), Ok((0, 3, Some(b"a*".to_vec()), Some(b"x".to_vec()))));
         assert_eq!(parse("scan 0 match *"), Ok((0, 10, None, None)));
         for (line, text) in [
             ("scan abc", "ERR invalid cursor"),
@@ -250,7 +247,11 @@ mod tests {
             ("scan 0 count abc", "ERR value is not an integer or out of range"),
             ("scan 0 type", "ERR syntax error"),
         ] {
-            assert_eq!(parse(line), Err::<(u64, usize, Option<Vec<u8>>, Option<Vec<u8>>), _>(text.to_owned()), "{line}");
+            assert_eq!(
+                parse(line),
+                Err::<(u64, usize, Option<Vec<u8>>, Option<Vec<u8>>), _>(text.to_owned()),
+                "{line}"
+            );
         }
     }
 }

@@ -8,12 +8,8 @@ use ochre_resp::reply::ReplyWriter;
 use ochre_store::Str;
 use ochre_store::string::{self, Condition, Expiry, GetExpiry, SetOptions};
 
-const STRING_COMMAND: CommandSpec = CommandSpec {
-    acl: AclCategories::STRING,
-    lock: LockClass::Keys,
-    group: Group::String,
-    ..CommandSpec::BASE
-};
+const STRING_COMMAND: CommandSpec =
+    CommandSpec { acl: AclCategories::STRING, lock: LockClass::Keys, group: Group::String, ..CommandSpec::BASE };
 
 /// GET
 pub static GET: CommandSpec = CommandSpec {

@@ -8,12 +8,8 @@ use crate::error::{self, CommandResult};
 use ochre_store::string::{self, Condition, SetOptions};
 use ochre_store::{Error, keyspace};
 
-const MANY_COMMAND: CommandSpec = CommandSpec {
-    acl: AclCategories::STRING,
-    lock: LockClass::Keys,
-    group: Group::String,
-    ..CommandSpec::BASE
-};
+const MANY_COMMAND: CommandSpec =
+    CommandSpec { acl: AclCategories::STRING, lock: LockClass::Keys, group: Group::String, ..CommandSpec::BASE };
 
 /// MGET
 pub static MGET: CommandSpec = CommandSpec {
@@ -95,7 +91,11 @@ pub static MSETEX: CommandSpec = CommandSpec {
     name: "msetex",
     arity: -4,
     flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::MOVABLEKEYS),
-    keys: &[KeySpec { flags: KeyFlags::OW.with(KeyFlags::UPDATE), begin: Begin::Index(1), find: Find::KeyNum { count: 0, first: 1, step: 2 } }],
+    keys: &[KeySpec {
+        flags: KeyFlags::OW.with(KeyFlags::UPDATE),
+        begin: Begin::Index(1),
+        find: Find::KeyNum { count: 0, first: 1, step: 2 },
+    }],
     since: "9.1.0",
     complexity: "O(N), N being the number of keys",
     summary: "Sets several keys to strings with one deadline, on a condition about all of them.",

@@ -5,12 +5,8 @@ use crate::context::Context;
 use crate::error::{self, CommandResult};
 use ochre_store::string;
 
-const RANGE_COMMAND: CommandSpec = CommandSpec {
-    acl: AclCategories::STRING,
-    lock: LockClass::Keys,
-    group: Group::String,
-    ..CommandSpec::BASE
-};
+const RANGE_COMMAND: CommandSpec =
+    CommandSpec { acl: AclCategories::STRING, lock: LockClass::Keys, group: Group::String, ..CommandSpec::BASE };
 
 /// APPEND
 pub static APPEND: CommandSpec = CommandSpec {

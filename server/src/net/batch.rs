@@ -85,10 +85,12 @@ impl Batch {
         let argv = self.argv(&queued, buffer);
         if let Some(command) = table.resolve(argv.at(0), argv.get(1)) {
             queued.command = Some(command.id);
-            queued.shards = hash_keys(&mut self.hashes[first_span..], store, command, Argv::new(
-                buffer.get(base..).unwrap_or_default(),
-                &self.spans[first_span..],
-            ));
+            queued.shards = hash_keys(
+                &mut self.hashes[first_span..],
+                store,
+                command,
+                Argv::new(buffer.get(base..).unwrap_or_default(), &self.spans[first_span..]),
+            );
         }
         self.commands.push(queued);
     }

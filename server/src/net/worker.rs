@@ -74,7 +74,8 @@ impl Worker {
     #[cold]
     fn refresh_config(&self, version: u64) {
         let config = self.server.config().clone();
-        let slowlog = u64::try_from(config.slowlog_log_slower_than).map_or(u64::MAX, |micros| micros.saturating_mul(1000));
+        let slowlog =
+            u64::try_from(config.slowlog_log_slower_than).map_or(u64::MAX, |micros| micros.saturating_mul(1000));
         let latency = match config.latency_monitor_threshold {
             0 => u64::MAX,
             millis => millis.saturating_mul(1_000_000),

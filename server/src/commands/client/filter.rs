@@ -78,8 +78,7 @@ impl Filter {
 
     /// Whether the client passes.
     pub(super) fn matches(&self, handle: &ClientHandle, is_self: bool, now_ms: i64) -> bool {
-        !(is_self && self.skip_self)
-            && self.tests.iter().all(|(wanted, test)| test.holds(handle, now_ms) == *wanted)
+        !(is_self && self.skip_self) && self.tests.iter().all(|(wanted, test)| test.holds(handle, now_ms) == *wanted)
     }
 }
 
