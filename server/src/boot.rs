@@ -105,7 +105,7 @@ fn serve(loaded: Loaded) -> Result<(), String> {
     let pid_file = (!config.pidfile.as_os_str().is_empty()).then(|| PidFile::create(&config.pidfile));
     let pid_file =
         pid_file.and_then(|created| created.map_err(|error| tracing::warn!(%error, "Failed to write PID file")).ok());
-    if let Err(error) = limits::raise_open_files(u32::try_from(config.maxclients).unwrap_or(u32::MAX)) {
+    if let Err(error) = limits::raise_open_files(config.maxclients) {
         tracing::warn!(error, "cannot have as many files open as clients may connect");
     }
     let server = Server::new(config, process)?;
@@ -176,7 +176,7 @@ fn host(log: LogHandle) -> impl Fn(Effect, &Config) -> Result<(), String> {
             Ok(())
         }
         Effect::MaxClients => {
-            let wanted = u32::try_from(config.maxclients).unwrap_or(u32::MAX);
+            let wanted = config.maxclients;
             limits::raise_open_files(wanted).map(drop)
         }
         _ => Err("this cannot be changed yet while the server runs".to_owned()),

@@ -3,7 +3,6 @@
 use crate::args::Argv;
 use crate::client::Client;
 use crate::command::Command;
-use crate::net::Worker;
 use crate::server::Server;
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::sync::Slice;
@@ -26,7 +25,6 @@ pub struct Context<'c> {
     /// Hashes of the arguments that are keys, made when the batch was decoded; parallel to the arguments.
     pub(crate) hashes: &'c [crate::net::KeyHash],
     pub(crate) slice: &'c Slice<'c, Shard>,
-    pub(crate) worker: &'c Worker,
     /// Things only the connection can do, once the command is over.
     pub after: &'c mut After,
 }

@@ -189,7 +189,6 @@ fn execute<'w>(
     let result = {
         let mut context = Context {
             server,
-            worker,
             command,
             argv,
             txn: Txn::new(&server.store, guard, clock, &mut effects, access),

@@ -312,7 +312,10 @@ impl Connection {
             if signals != 0 {
                 return Poll::Ready(signals);
             }
-            if !self.output.is_empty() && self.output.poll_write(&mut self.stream, cx, &worker.stats).is_ready() {}
+            if !self.output.is_empty() {
+                // A failed write shows again at the next read.
+                let _ = self.output.poll_write(&mut self.stream, cx, &worker.stats);
+            }
             timer.as_mut().poll(cx).map(|()| 0)
         })
         .await;

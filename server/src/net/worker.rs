@@ -9,6 +9,8 @@ use crate::command::{Command, Flags};
 use crate::config::Config;
 use crate::server::Server;
 use crate::stats::{CommandStats, WorkerStats};
+use ochre_store::evict::Evictor;
+use ochre_store::expire::ExpireCycle;
 use ochre_store::{Effects, Member};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
@@ -34,6 +36,8 @@ pub struct Worker {
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) ticks: Ticks,
     pub(crate) effects: RefCell<Effects>,
+    pub(crate) evictor: RefCell<Evictor>,
+    pub(crate) expiry: RefCell<ExpireCycle>,
     config: RefCell<Arc<Config>>,
     config_version: Cell<u64>,
     now_ms: Cell<i64>,
@@ -52,6 +56,8 @@ impl Worker {
             stats,
             ticks: Ticks::new(),
             effects: RefCell::default(),
+            evictor: RefCell::new(Evictor::new(crate::random::seed()[0])),
+            expiry: RefCell::new(ExpireCycle::new(index, server.config().workers())),
             config: RefCell::new(server.config().clone()),
             config_version: Cell::new(0),
             now_ms: Cell::new(unix_ms()),

@@ -134,12 +134,12 @@ impl Codec for Directory {
     fn parse(&self, words: &[Vec<u8>], old: &PathBuf, _mention: Mention) -> Result<PathBuf, String> {
         let word = std::ffi::OsStr::from_bytes(single(words)?);
         if word.is_empty() {
-            return Err(reason(&std::io::Error::from_raw_os_error(nix::libc::ENOENT)));
+            return Err(reason(&std::io::Error::from_raw_os_error(libc::ENOENT)));
         }
         let path = std::fs::canonicalize(old.join(word)).map_err(|error| reason(&error))?;
         match std::fs::metadata(&path) {
             Ok(found) if found.is_dir() => Ok(path),
-            Ok(_) => Err(reason(&std::io::Error::from_raw_os_error(nix::libc::ENOTDIR))),
+            Ok(_) => Err(reason(&std::io::Error::from_raw_os_error(libc::ENOTDIR))),
             Err(error) => Err(reason(&error)),
         }
     }
