@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::CommandResult;
 
 /// Lists the subcommands of the container the command belongs to: usage, then the summary, indented.
-pub fn help(context: &mut Context<'_>) -> CommandResult {
+pub(super) fn help(context: &mut Context<'_>) -> CommandResult {
     let table = &context.server.commands;
     let container = context.command.parent.map_or(context.command, |id| table.by_id(id));
     let name = container.spec.name.to_ascii_uppercase();

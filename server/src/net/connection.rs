@@ -343,7 +343,7 @@ impl Connection {
     /// Answers a protocol error and ends the connection.
     fn fail(&mut self, worker: &Worker, error: &ProtocolError) {
         tracing::debug!(addr = self.client.handle.addr, %error, "Protocol error from client");
-        self.output.reply(self.client.protocol).error(&crate::error::protocol_error(error));
+        self.output.reply(self.client.protocol).error(crate::error::protocol_error(error));
         worker.stats.errors.add(1);
         worker.server.stats.count_error("ERR");
         self.query.clear();
