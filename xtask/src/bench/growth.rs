@@ -1,36 +1,55 @@
 //! How long others wait while the table grows.
 
 use std::io::{BufRead, BufReader, Write};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::load::fill;
+use super::load::{fill, fill_in_batches};
 use super::process::{Process, Program};
+use super::table::print;
+use crate::workspace;
 
-/// Keys that the table grows to.
+/// Keys that the table grows to, and those that the control writes over and over.
 const KEYS: u64 = 20_000_000;
+const KEYS_CONTROL: u64 = 1_000_000;
+const CONTROL_ROUNDS: usize = 3;
 
-/// Length of the quiet control, and the pause between two probes.
-const CONTROL: Duration = Duration::from_secs(10);
+/// Requests sent at once: few, so that a probe hardly waits for the batch before it.
+const BATCH: u64 = 128;
+
+/// Length of the quiet time, and the pause between two probes.
+const QUIET: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// Prints the waits of a client that reads one key, first on a quiet server and then while twenty million keys are set by
-/// another. Errs when the server does.
+const VALUE: &str = "0123456789abcdef";
+
+/// Prints the waits of a client that reads one key: on a quiet server, while another writes keys that are there already,
+/// and while that one sets twenty million new ones. Errs when the server does.
 pub(crate) fn run(program: &Program) -> Result<()> {
     let server = Process::start(program, 1, Some(0))?;
+    let own = std::process::id().to_string();
+    workspace::capture(Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", "1", &own]))?;
     server.command("SET probe value")?;
+    fill(&server, "key", KEYS_CONTROL, VALUE)?;
     let quiet = probe_while(&server, || {
-        thread::sleep(CONTROL);
+        thread::sleep(QUIET);
         Ok(())
     })?;
-    let growing = probe_while(&server, || fill(&server, "key", KEYS, "0123456789abcdef"))?;
-    println!("\n## Waits of a bystander while the table grows to {KEYS} keys, in milliseconds\n");
-    for (name, waits) in [("quiet", &quiet), ("growing", &growing)] {
-        println!("{name:8} {} probes, p99.9 {:.2}, worst {:.2}", waits.len(), part(waits, 0.999), part(waits, 1.0));
-    }
+    let steady = probe_while(&server, || {
+        (0..CONTROL_ROUNDS).try_for_each(|_| fill_in_batches(&server, "key", KEYS_CONTROL, VALUE, BATCH))
+    })?;
+    let growing = probe_while(&server, || fill_in_batches(&server, "key", KEYS, VALUE, BATCH))?;
+    println!("\n## Waits of a bystander while the table grows to {KEYS} keys, server on core 0, clients on core 1\n");
+    let row = |name: &str, waits: &[f64]| {
+        let figures = [0.5, 0.999, 0.9999, 1.0].map(|p| format!("{:.2}", part(waits, p)));
+        [vec![name.to_owned(), waits.len().to_string()], figures.to_vec()].concat()
+    };
+    let rows = [row("quiet", &quiet), row("writes without growth", &steady), row("growing", &growing)];
+    print(&["", "probes", "p50 ms", "p99.9 ms", "p99.99 ms", "worst ms"], &rows);
     Ok(())
 }
 

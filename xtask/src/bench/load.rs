@@ -109,14 +109,19 @@ pub(crate) fn measured(report: &Value) -> Result<Measured> {
 
 /// Sets `count` keys `<prefix>:<12 digits>` to `value`, one after another, and checks that they arrived.
 pub(crate) fn fill(server: &Process, prefix: &str, count: u64, value: &str) -> Result<()> {
+    fill_in_batches(server, prefix, count, value, 1000)
+}
+
+/// As [`fill`], with so many requests sent at once: what others wait depends on it.
+pub(crate) fn fill_in_batches(server: &Process, prefix: &str, count: u64, value: &str, batch: u64) -> Result<()> {
     let stream = server.connect()?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = BufWriter::with_capacity(1 << 16, stream);
     let mut replies = String::new();
-    for first in (0..count).step_by(1000) {
-        let batch = first..count.min(first + 1000);
-        let size = batch.end - batch.start;
-        for key in batch {
+    for first in (0..count).step_by(usize::try_from(batch)?) {
+        let keys = first..count.min(first + batch);
+        let size = keys.end - keys.start;
+        for key in keys {
             let key = format!("{prefix}:{key:012}");
             write!(writer, "*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n{value}\r\n", key.len(), value.len())?;
         }
