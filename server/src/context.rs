@@ -24,7 +24,8 @@ pub struct Context<'c> {
     pub reply: ReplyWriter<'c>,
     /// Hashes of the arguments that are keys, made when the batch was decoded; parallel to the arguments.
     pub(crate) hashes: &'c [crate::net::KeyHash],
-    pub(crate) slice: &'c Slice<'c, Shard>,
+    /// Where a walking handler takes its locks; none while all shards are held.
+    pub(crate) slice: Option<&'c Slice<'c, Shard>>,
     /// Things only the connection can do, once the command is over.
     pub after: &'c mut After,
 }

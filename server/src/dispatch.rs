@@ -35,10 +35,9 @@ pub(crate) fn run<'w>(
     held: Option<Guard<'w, Shard>>,
 ) -> Step {
     let mut held = held;
+    // Opened when needed: a guard over all shards keeps everybody out, this worker's own slices too.
+    let mut slice: Option<Slice<'w, Shard>> = None;
     let mut under_lock = 0;
-    let Some(mut slice) = worker.member.party().enter() else {
-        return Step::NeedShards(ShardSet::EMPTY);
-    };
     let mut tick = worker.ticks.now();
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
@@ -52,40 +51,44 @@ pub(crate) fn run<'w>(
             }
             Gate::Pause(until_ms) => return Step::Paused(until_ms),
         };
-        if slice.is_over() {
-            held = None;
-            drop(slice);
-            slice = match worker.member.party().enter() {
-                Some(slice) => slice,
-                None => return Step::NeedShards(ShardSet::EMPTY),
-            };
-        }
         let wanted = match command.spec.lock {
             LockClass::Keys => queued.shards,
             LockClass::All => ShardSet::ALL,
             LockClass::None | LockClass::Walk => ShardSet::EMPTY,
         };
+        let is_over = slice.as_ref().is_some_and(Slice::is_over);
         let keep = held.as_ref().is_some_and(|guard| {
             let fits = if wanted.is_empty() { command.has(Flags::FAST) } else { guard.set().contains_all(wanted) };
-            fits && under_lock < COMMANDS_A_LOCK && !guard.contended()
+            // What was waited for is used at least once, whoever waits for it now.
+            fits && (under_lock == 0 || under_lock < COMMANDS_A_LOCK && !is_over && !guard.contended())
         });
         if !keep {
             held = None;
             under_lock = 0;
         }
-        let guard = match &mut held {
-            Some(guard) => guard,
-            None if wanted == ShardSet::ALL => return Step::NeedAll,
-            None => match slice.try_lock(wanted) {
+        if is_over {
+            slice = None;
+        }
+        if slice.is_none() && held.as_ref().is_none_or(|guard| guard.set() != ShardSet::ALL) {
+            slice = worker.member.party().enter();
+            if slice.is_none() {
+                return Step::NeedShards(ShardSet::EMPTY);
+            }
+        }
+        let guard = match (&mut held, &slice) {
+            (Some(guard), _) => guard,
+            (None, _) if wanted == ShardSet::ALL => return Step::NeedAll,
+            (None, Some(slice)) => match slice.try_lock(wanted) {
                 Some(guard) => held.insert(guard),
                 None => return Step::NeedShards(wanted),
             },
+            (None, None) => return Step::NeedShards(wanted),
         };
         if worker.server.gate_epoch() != epoch {
             continue;
         }
         under_lock += 1;
-        match execute(connection, worker, &queued, command, guard, &slice, &mut tick) {
+        match execute(connection, worker, &queued, command, guard, slice.as_ref(), &mut tick) {
             Executed::Yes => *next += 1,
             Executed::Contended(shard) => return Step::NeedShards(ShardSet::one(shard)),
         }
@@ -172,7 +175,7 @@ fn execute<'w>(
     queued: &Queued,
     command: &'w Command,
     guard: &mut Guard<'w, Shard>,
-    slice: &Slice<'w, Shard>,
+    slice: Option<&Slice<'w, Shard>>,
     tick: &mut u64,
 ) -> Executed {
     let server = &*worker.server;

@@ -139,7 +139,8 @@ fn in_shard<R>(
         Err(Error::NotLocked) => {}
         done => return done.map_err(CommandError::Store),
     }
-    let mut guard = context.slice.try_lock(ShardSet::one(shard)).ok_or(CommandError::Contended(shard))?;
+    let slice = context.slice.ok_or(CommandError::Store(Error::NotLocked))?;
+    let mut guard = slice.try_lock(ShardSet::one(shard)).ok_or(CommandError::Contended(shard))?;
     let (clock, access) = (Clock { now_ms: context.txn.now_ms() }, context.txn.access());
     let mut txn = Txn::new(&context.server.store, &mut guard, clock, context.txn.effects(), access);
     action(&mut txn).map_err(CommandError::Store)

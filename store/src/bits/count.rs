@@ -31,6 +31,10 @@ pub fn count(txn: &mut Txn<'_>, db: usize, key: Key<'_>, range: Option<BitRange>
     let mut space = itoa::Buffer::new();
     let value = entry.str();
     let bytes = value.as_bytes(&mut space);
+    // Two ends from behind in the wrong order are an empty range here, but not where a position is asked for.
+    if range.is_some_and(|BitRange { start, end, .. }| start < 0 && end.is_some_and(|end| end < 0 && start > end)) {
+        return Ok(0);
+    }
     let Some((first, last)) = bit_span(bytes.len(), range) else { return Ok(0) };
     let Some(part) = bytes.get((first / 8) as usize..=(last / 8) as usize) else { return Ok(0) };
     let mut ones = ones(part);
@@ -70,9 +74,6 @@ fn bit_span(len: usize, range: Option<BitRange>) -> Option<(u64, u64)> {
     };
     let total = if unit == Unit::Bit { bits } else { len as i64 };
     let end = end.unwrap_or(total - 1);
-    if start < 0 && end < 0 && start > end {
-        return None;
-    }
     let from_end = |index: i64| if index < 0 { (total + index.max(-total)).max(0) } else { index };
     let (start, end) = (from_end(start), from_end(end).min(total - 1));
     if start > end || total == 0 {
@@ -121,6 +122,8 @@ mod tests {
         assert_eq!(bit_span(3, range(-1, Some(-1), Unit::Byte)), Some((16, 23)));
         assert_eq!(bit_span(3, range(-100, Some(100), Unit::Bit)), Some((0, 23)));
         assert_eq!(bit_span(3, range(5, Some(4), Unit::Bit)), None);
+        // BITPOS of Redis looks at the first byte then.
+        assert_eq!(bit_span(3, range(-5, Some(-31), Unit::Byte)), Some((0, 7)));
         assert_eq!(bit_span(3, range(i64::MIN, Some(i64::MAX), Unit::Bit)), Some((0, 23)));
     }
 

@@ -13,7 +13,7 @@ use crate::workspace;
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
     server: PathBuf,
-    /// Options added behind those of the suite; none for a server that is not ours.
+    /// Options put before those of the suite; none for a server that is not ours.
     server_options: &'static str,
     /// Name behind `redis-`, and the program.
     tools: Vec<(&'static str, PathBuf)>,
@@ -101,13 +101,11 @@ impl Drop for Copy {
     }
 }
 
-/// The script in the server's place. It adds `options` where the suite starts a server with a file; the other calls are
-/// tests of the command line itself. `exec` keeps the process id that the suite was given.
+/// The script in the server's place. It puts `options` in front of those of the suite, where they cannot become a further
+/// value of the last one. `exec` keeps the process id that the suite was given.
 fn wrapper(program: &Path, options: &str) -> String {
     let program = program.display();
-    format!(
-        "#!/bin/sh\ncase \"${{1-}}\" in ''|-*) exec '{program}' \"$@\";; *) exec '{program}' \"$@\"{options};; esac\n"
-    )
+    format!("#!/bin/sh\nexec '{program}'{options} \"$@\"\n")
 }
 
 /// Copies a folder with all it holds, but for compiled-in modules, which only a separate suite needs.
