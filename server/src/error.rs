@@ -116,6 +116,14 @@ texts! {
     IDLE_TIME = "ERR idle should be greater than 0";
     /// The data set is being loaded.
     LOADING = "LOADING Redis is loading the dataset in memory";
+    /// SWAPDB.
+    FIRST_DB_INVALID = "ERR invalid first DB index";
+    /// SWAPDB.
+    SECOND_DB_INVALID = "ERR invalid second DB index";
+    /// SHUTDOWN ABORT.
+    NO_SHUTDOWN = "ERR No shutdown in progress.";
+    /// SHUTDOWN SAVE.
+    CANNOT_SAVE = "ERR Errors trying to SHUTDOWN: snapshots are not supported yet. NOSAVE or FORCE ends the process without one.";
     /// CONFIG REWRITE.
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     /// CLIENT SETNAME and HELLO SETNAME.

@@ -8,9 +8,11 @@ pub mod connection;
 pub mod expire;
 pub mod generic;
 mod help;
+pub mod info;
 pub mod lcs;
 pub mod object;
 pub mod scan;
+pub mod server;
 pub mod string;
 pub mod string_many;
 pub mod string_number;
@@ -29,9 +31,11 @@ pub fn all() -> Vec<&'static CommandSpec> {
         connection::ALL,
         expire::ALL,
         generic::ALL,
+        info::ALL,
         lcs::ALL,
         object::ALL,
         scan::ALL,
+        server::ALL,
         string::ALL,
         string_many::ALL,
         string_number::ALL,
