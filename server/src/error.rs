@@ -120,6 +120,8 @@ texts! {
     FIRST_DB_INVALID = "ERR invalid first DB index";
     /// SWAPDB.
     SECOND_DB_INVALID = "ERR invalid second DB index";
+    /// MEMORY PURGE.
+    CANNOT_PURGE = "ERR Error purging dirty pages";
     /// SHUTDOWN ABORT.
     NO_SHUTDOWN = "ERR No shutdown in progress.";
     /// SHUTDOWN SAVE.

@@ -10,6 +10,8 @@ pub mod generic;
 mod help;
 pub mod info;
 pub mod lcs;
+pub mod lolwut;
+pub mod memory;
 pub mod object;
 pub mod scan;
 pub mod server;
@@ -33,6 +35,8 @@ pub fn all() -> Vec<&'static CommandSpec> {
         generic::ALL,
         info::ALL,
         lcs::ALL,
+        lolwut::ALL,
+        memory::ALL,
         object::ALL,
         scan::ALL,
         server::ALL,
