@@ -118,6 +118,8 @@ pub struct ClientHandle {
     pub user: Mutex<String>,
     /// Figures for CLIENT LIST.
     pub published: Published,
+    /// What [`ClientMemory`](super::ClientMemory) has counted for it.
+    pub counted_bytes: AtomicU64,
     /// CLIENT NO-EVICT.
     pub no_evict: AtomicBool,
     /// CLIENT CAPA REDIRECT.
@@ -197,6 +199,32 @@ impl ClientHandle {
             ClientKind::PubSub
         } else {
             ClientKind::Normal
+        }
+    }
+}
+
+#[cfg(test)]
+impl ClientHandle {
+    /// A client without a connection.
+    pub(crate) fn for_tests() -> ClientHandle {
+        ClientHandle {
+            id: 1,
+            addr: "127.0.0.1:1".to_owned(),
+            local_addr: "127.0.0.1:2".to_owned(),
+            fd: -1,
+            is_unix: false,
+            connected_ms: 0,
+            worker: 0,
+            name: Default::default(),
+            library: Default::default(),
+            user: Default::default(),
+            published: Published::default(),
+            counted_bytes: Default::default(),
+            no_evict: Default::default(),
+            understands_redirect: Default::default(),
+            outbox: Default::default(),
+            signals: Default::default(),
+            waker: Default::default(),
         }
     }
 }

@@ -114,6 +114,7 @@ impl Connection {
             library: Default::default(),
             user: parking_lot::Mutex::new("default".to_owned()),
             published: Published::default(),
+            counted_bytes: Default::default(),
             no_evict: Default::default(),
             understands_redirect: Default::default(),
             outbox: Default::default(),
@@ -165,6 +166,7 @@ impl Connection {
             worker.server.attention.set(crate::server::Attention::MONITORS, false);
         }
         worker.remove_connection(self.slot);
+        worker.server.client_memory.forget(&self.client.handle);
     }
 
     fn poll_event(&mut self, cx: &mut TaskContext<'_>, worker: &Worker) -> Poll<Event> {
@@ -208,6 +210,14 @@ impl Connection {
             worker.stats.query_limit_closed.add(1);
             self.closing = Closing::Now;
             return;
+        }
+        if worker.limits_clients() {
+            self.publish_query();
+            worker.evict_clients(&self.client.handle);
+            if self.client.handle.is_killed() {
+                self.closing = Closing::Now;
+                return;
+            }
         }
         let mut turn = 0;
         loop {
@@ -402,12 +412,20 @@ impl Connection {
             }
         };
         seen.partial_since_ms.store(partial, Relaxed);
-        seen.query_len.store(self.query.len() as u64, Relaxed);
-        seen.query_free.store((self.query.capacity() - self.query.len()) as u64, Relaxed);
+        self.publish_query();
         seen.output_len.store(self.output.len() as u64, Relaxed);
         seen.output_capacity.store(self.output.capacity() as u64, Relaxed);
         seen.output_peak.store(self.output.peak() as u64, Relaxed);
         seen.db.store(self.client.db as u32, Relaxed);
+        if worker.limits_clients() {
+            worker.evict_clients(&self.client.handle);
+        }
+    }
+
+    fn publish_query(&self) {
+        let seen = &self.client.handle.published;
+        seen.query_len.store(self.query.len() as u64, Relaxed);
+        seen.query_free.store((self.query.capacity() - self.query.len()) as u64, Relaxed);
     }
 }
 
