@@ -106,15 +106,15 @@ enum Gate<'s> {
 #[inline]
 fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued) -> Gate<'w> {
     let server = &*worker.server;
-    let argv = connection.batch.argv(queued, connection.argument_bytes());
+    let argv = || connection.batch.argv(queued, connection.argument_bytes());
     let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
-        return Gate::Reject(error::unknown_command(argv));
+        return Gate::Reject(error::unknown_command(argv()));
     };
-    if !command.spec.accepts(argv.len()) {
+    if !command.spec.accepts(queued.args()) {
         return Gate::Reject(error::wrong_arity(&command.full_name));
     }
-    if command.is_container() && argv.len() > 1 {
-        return Gate::Reject(error::unknown_subcommand(command.spec.name, argv.at(1)));
+    if command.is_container() && queued.args() > 1 {
+        return Gate::Reject(error::unknown_subcommand(command.spec.name, argv().at(1)));
     }
     if !connection.client.authenticated && !command.has(Flags::NO_AUTH) {
         return Gate::Reject(error::NO_AUTH);

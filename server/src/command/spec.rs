@@ -381,6 +381,7 @@ impl CommandSpec {
     }
 
     /// Whether the number of arguments, names included, is acceptable.
+    #[inline]
     pub fn accepts(&self, arguments: usize) -> bool {
         let arity = usize::from(self.arity.unsigned_abs());
         if self.arity < 0 { arguments >= arity } else { arguments == arity }
