@@ -127,3 +127,42 @@ fn last_of_range(begin: usize, last: i16, limit: u8, len: usize) -> Option<usize
 fn parse_count(text: &[u8]) -> Option<usize> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(first: u16, last: i16, step: u8, flags: KeyFlags) -> KeySpec {
+        KeySpec { flags, begin: Begin::Index(first), find: Find::Range { last, step, limit: 0 } }
+    }
+
+    // Of COMMAND INFO of Redis 7.0: GET, MSET, LCS, RENAME, BITOP, ZUNIONSTORE, MIGRATE, EVAL, BLPOP.
+    #[test]
+    fn ranges_for_old_clients() {
+        let (ro, rw) = (KeyFlags::RO, KeyFlags::RW);
+        let counted = |first| KeySpec {
+            flags: ro,
+            begin: Begin::Index(first),
+            find: Find::KeyNum { count: 0, first: 1, step: 1 },
+        };
+        let keyword = KeySpec {
+            flags: rw.with(KeyFlags::INCOMPLETE),
+            begin: Begin::Keyword("KEYS", -2),
+            find: Find::Range { last: -1, step: 1, limit: 0 },
+        };
+        for (keys, expected) in [
+            (vec![], ((0, 0, 0), false)),
+            (vec![range(1, 0, 1, ro)], ((1, 1, 1), false)),
+            (vec![range(1, -1, 2, ro)], ((1, -1, 2), false)),
+            (vec![range(1, 1, 1, ro)], ((1, 2, 1), false)),
+            (vec![range(1, 0, 1, ro), range(2, 0, 1, rw)], ((1, 2, 1), false)),
+            (vec![range(2, 0, 1, rw), range(3, -1, 1, ro)], ((2, -1, 1), false)),
+            (vec![range(1, 0, 1, rw), counted(2)], ((1, 1, 1), true)),
+            (vec![range(3, 0, 1, rw), keyword], ((3, 3, 1), true)),
+            (vec![counted(2)], ((0, 0, 0), true)),
+            (vec![range(1, -2, 1, rw)], ((1, -2, 1), false)),
+        ] {
+            assert_eq!(legacy_range(&keys), expected);
+        }
+    }
+}

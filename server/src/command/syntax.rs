@@ -68,7 +68,7 @@ pub fn arguments(spec: &CommandSpec) -> Vec<Argument> {
     let mut words = split(spec.syntax).into_iter().peekable();
     let line = alternatives(&mut words).into_iter().next().unwrap_or_default();
     let mut arguments = sequence(&line);
-    number_keys(&mut arguments, spec.keys.len(), &mut 0);
+    settle_kinds(spec, &mut arguments, &mut 0);
     arguments
 }
 
@@ -227,7 +227,7 @@ impl Argument {
     fn leaf(name: &str) -> Argument {
         Argument {
             name: name.to_owned(),
-            kind: kind_of(name),
+            kind: ArgumentKind::String,
             token: None,
             optional: false,
             multiple: false,
@@ -238,29 +238,101 @@ impl Argument {
     }
 }
 
-/// What an argument of that name is in every command.
-fn kind_of(name: &str) -> ArgumentKind {
-    match name {
-        "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey" => ArgumentKind::Key,
-        "pattern" => ArgumentKind::Pattern,
-        "unix-time-seconds" | "unix-time-milliseconds" => ArgumentKind::UnixTime,
-        "seconds" | "milliseconds" | "offset" | "start" | "end" | "stop" | "count" | "index" | "cursor" | "numkeys"
-        | "db" | "destination-db" | "increment" | "decrement" | "bit" | "min-match-len" | "protover" | "timeout"
-        | "client-id" | "not-client-id" | "maxage" | "idle" | "samples" | "version" => ArgumentKind::Integer,
+/// Finds out what the leaves are. Gives each key its specification: one each in order, the last one for those left.
+fn settle_kinds(spec: &CommandSpec, arguments: &mut [Argument], next_key: &mut usize) {
+    for argument in arguments {
+        settle_kinds(spec, &mut argument.children, next_key);
+        if argument.kind == ArgumentKind::String {
+            argument.kind = kind_of(spec.name, &argument.name);
+        }
+        if argument.kind == ArgumentKind::Key {
+            match spec.keys.len().checked_sub(1) {
+                Some(last) => argument.key_spec = Some((*next_key).min(last)),
+                None => argument.kind = ArgumentKind::String,
+            }
+            *next_key += 1;
+        }
+    }
+}
+
+/// What an argument of that name is, in nearly every command.
+fn kind_of(command: &str, name: &str) -> ArgumentKind {
+    match (command, name) {
+        ("incrbyfloat" | "hincrbyfloat", "increment") => ArgumentKind::Double,
+        ("setbit" | "bitfield", "value") => ArgumentKind::Integer,
+        (_, "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey") => {
+            ArgumentKind::Key
+        }
+        (_, "pattern") => ArgumentKind::Pattern,
+        (_, "unix-time-seconds" | "unix-time-milliseconds") => ArgumentKind::UnixTime,
+        (
+            _,
+            "seconds" | "milliseconds" | "offset" | "start" | "end" | "stop" | "count" | "index" | "cursor" | "numkeys"
+            | "db" | "not-db" | "destination-db" | "increment" | "decrement" | "bit" | "min-match-len" | "protover"
+            | "timeout" | "client-id" | "not-client-id" | "maxage" | "idle" | "samples" | "version",
+        ) => ArgumentKind::Integer,
         _ => ArgumentKind::String,
     }
 }
 
-/// Gives each key its specification: one each in order, the last one for those that are left.
-fn number_keys(arguments: &mut [Argument], specs: usize, next: &mut usize) {
-    for argument in arguments {
-        if argument.kind == ArgumentKind::Key {
-            match specs.checked_sub(1) {
-                Some(last) => argument.key_spec = Some((*next).min(last)),
-                None => argument.kind = ArgumentKind::String,
-            }
-            *next += 1;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{KeyFlags, KeySpec};
+
+    /// One line of text for a tree.
+    fn shown(arguments: &[Argument]) -> String {
+        let one = |argument: &Argument| {
+            let token = argument.token.as_ref().map(|token| format!("{token}:")).unwrap_or_default();
+            let key = argument.key_spec.map(|number| format!("#{number}")).unwrap_or_default();
+            let signs = [(argument.optional, "?"), (argument.multiple, "*"), (argument.multiple_token, "+")];
+            let signs: String = signs.iter().filter_map(|(set, sign)| set.then_some(*sign)).collect();
+            let children = match argument.children.as_slice() {
+                [] => argument.name.clone(),
+                children => format!("({})", shown(children)),
+            };
+            format!("{}/{token}{children}{key}{signs}", argument.kind.name())
+        };
+        arguments.iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+
+    // Shapes that COMMAND DOCS of Valkey 9.1 has for these lines.
+    #[test]
+    fn trees() {
+        const KEYS: &[KeySpec] = &[KeySpec::one(1, KeyFlags::RO), KeySpec::one(2, KeyFlags::RW)];
+        for (syntax, tree) in [
+            ("", ""),
+            ("key value", "key/key#0 string/value"),
+            ("key [key ...]", "key/key#0*"),
+            ("[section [section ...]]", "string/section?*"),
+            ("source destination [DB destination-db]", "key/source#0 key/destination#1 integer/DB:destination-db?"),
+            ("key value [key value ...]", "block/(key/key#0 string/value)*"),
+            (
+                "key [NX|XX] [EX seconds|KEEPTTL]",
+                "key/key#0 oneof/(pure-token/NX:nx pure-token/XX:xx)? oneof/(integer/EX:seconds pure-token/KEEPTTL:keepttl)?",
+            ),
+            (
+                "[start [end [BYTE|BIT]]]",
+                "block/(integer/start block/(integer/end oneof/(pure-token/BYTE:byte pure-token/BIT:bit)?)?)?",
+            ),
+            ("[GET encoding offset [GET encoding offset ...]]", "block/GET:(string/encoding integer/offset)?*+"),
+            (
+                "[AUTH username password] [SETNAME name]",
+                "block/AUTH:(string/username string/password)? string/SETNAME:name?",
+            ),
+            ("[<A a|<B|C>> ...]", "oneof/(string/A:a oneof/(pure-token/B:b pure-token/C:c))?*"),
+            ("<NO ONE|host port>", "oneof/(pure-token/NO ONE:no-one block/(string/host string/port))"),
+            ("[ID client-id [client-id ...]]", "integer/ID:client-id?*"),
+        ] {
+            let spec = CommandSpec { syntax, keys: KEYS, ..CommandSpec::BASE };
+            assert_eq!(shown(&arguments(&spec)), tree, "{syntax}");
         }
-        number_keys(&mut argument.children, specs, next);
+    }
+
+    #[test]
+    fn any_text_is_read() {
+        for syntax in ["]", "<", "[[", "|", "a|b", "...", "[...]", "> > x", "[a ...] [b"] {
+            arguments(&CommandSpec { syntax, ..CommandSpec::BASE });
+        }
     }
 }
