@@ -254,7 +254,7 @@ fn settle_after(
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-        server.monitors.feed(&client.handle, db, argv, crate::clock::unix_us());
+        server.monitors.feed(&client.handle, db, argv, &after.redacted, crate::clock::unix_us());
     }
     if after.close {
         connection.closing = Closing::AfterReply;

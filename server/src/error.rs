@@ -114,6 +114,14 @@ texts! {
     MAX_AGE = "ERR maxage should be greater than 0";
     /// CLIENT KILL IDLE.
     IDLE_TIME = "ERR idle should be greater than 0";
+    /// COMMAND GETKEYS of a command that does not exist.
+    NO_SUCH_COMMAND = "ERR Invalid command specified";
+    /// COMMAND GETKEYS of a command without keys.
+    NO_KEY_ARGUMENTS = "ERR The command has no key arguments";
+    /// COMMAND GETKEYS of a line that is too short or too long.
+    BAD_ARGUMENT_COUNT = "ERR Invalid number of arguments specified for command";
+    /// COMMAND GETKEYS of a line whose keys cannot be found.
+    BAD_ARGUMENTS = "ERR Invalid arguments specified for command";
     /// The data set is being loaded.
     LOADING = "LOADING Redis is loading the dataset in memory";
     /// CONFIG REWRITE.

@@ -23,14 +23,15 @@ impl Monitors {
         watchers.retain(|watcher| watcher.id != id);
         watchers.is_empty()
     }
-    /// Shows a command of `client`, executed on `db` at `now_us` (Unix microseconds), to all watchers.
-    pub fn feed(&self, client: &ClientHandle, db: usize, argv: Argv<'_>, now_us: i64) {
+    /// Shows a command of `client`, executed on `db` at `now_us` (Unix microseconds), to all watchers; of `redacted`
+    /// arguments only that they were there.
+    pub fn feed(&self, client: &ClientHandle, db: usize, argv: Argv<'_>, redacted: &[usize], now_us: i64) {
         let addr =
             if client.is_unix { format!("unix:{}", client.addr.trim_end_matches(":0")) } else { client.addr.clone() };
         let mut line = format!("+{}.{:06} [{db} {addr}]", now_us / 1_000_000, now_us % 1_000_000).into_bytes();
-        for argument in argv.iter() {
+        for (index, argument) in argv.iter().enumerate() {
             line.push(b' ');
-            quote(&mut line, argument);
+            quote(&mut line, if redacted.contains(&index) { b"(redacted)" } else { argument });
         }
         line.extend_from_slice(b"\r\n");
         self.watchers.lock().iter().for_each(|watcher| watcher.push(&line));

@@ -3,8 +3,10 @@
 pub mod bitfield;
 pub mod bitmap;
 pub mod client;
+pub mod command;
 pub mod config;
 pub mod connection;
+mod document;
 pub mod expire;
 pub mod generic;
 mod help;
@@ -17,6 +19,8 @@ pub mod string_number;
 mod string_options;
 pub mod string_range;
 
+pub use document::generate;
+
 use crate::command::CommandSpec;
 
 /// Every command of this server.
@@ -25,6 +29,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         bitfield::ALL,
         bitmap::ALL,
         client::ALL,
+        command::ALL,
         config::ALL,
         connection::ALL,
         expire::ALL,
