@@ -260,6 +260,7 @@ fn settle_after(
         connection.closing = Closing::AfterReply;
     }
     if let Some(request) = after.shutdown {
+        connection.closing = Closing::WithProcess;
         server.shutdown.request(request);
     }
 }

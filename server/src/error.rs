@@ -124,6 +124,16 @@ texts! {
     BAD_ARGUMENTS = "ERR Invalid arguments specified for command";
     /// The data set is being loaded.
     LOADING = "LOADING Redis is loading the dataset in memory";
+    /// SWAPDB.
+    FIRST_DB_INVALID = "ERR invalid first DB index";
+    /// SWAPDB.
+    SECOND_DB_INVALID = "ERR invalid second DB index";
+    /// MEMORY PURGE.
+    CANNOT_PURGE = "ERR Error purging dirty pages";
+    /// SHUTDOWN ABORT.
+    NO_SHUTDOWN = "ERR No shutdown in progress.";
+    /// SHUTDOWN SAVE.
+    CANNOT_SAVE = "ERR Errors trying to SHUTDOWN: snapshots are not supported yet. NOSAVE or FORCE ends the process without one.";
     /// CONFIG REWRITE.
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     /// CLIENT SETNAME and HELLO SETNAME.

@@ -10,9 +10,13 @@ mod document;
 pub mod expire;
 pub mod generic;
 mod help;
+pub mod info;
 pub mod lcs;
+pub mod lolwut;
+pub mod memory;
 pub mod object;
 pub mod scan;
+pub mod server;
 pub mod string;
 pub mod string_many;
 pub mod string_number;
@@ -34,9 +38,13 @@ pub fn all() -> Vec<&'static CommandSpec> {
         connection::ALL,
         expire::ALL,
         generic::ALL,
+        info::ALL,
         lcs::ALL,
+        lolwut::ALL,
+        memory::ALL,
         object::ALL,
         scan::ALL,
+        server::ALL,
         string::ALL,
         string_many::ALL,
         string_number::ALL,
