@@ -5,12 +5,16 @@ pub mod bitmap;
 pub mod client;
 pub mod config;
 pub mod connection;
+pub mod debug;
 pub mod expire;
 pub mod generic;
 mod help;
+pub mod latency;
 pub mod lcs;
+pub mod monitor;
 pub mod object;
 pub mod scan;
+pub mod slowlog;
 pub mod string;
 pub mod string_many;
 pub mod string_number;
@@ -27,11 +31,15 @@ pub fn all() -> Vec<&'static CommandSpec> {
         client::ALL,
         config::ALL,
         connection::ALL,
+        debug::ALL,
         expire::ALL,
         generic::ALL,
+        latency::ALL,
         lcs::ALL,
+        monitor::ALL,
         object::ALL,
         scan::ALL,
+        slowlog::ALL,
         string::ALL,
         string_many::ALL,
         string_number::ALL,
