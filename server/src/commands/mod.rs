@@ -6,17 +6,21 @@ pub mod client;
 pub mod command;
 pub mod config;
 pub mod connection;
+pub mod debug;
 mod document;
 pub mod expire;
 pub mod generic;
 mod help;
 pub mod info;
+pub mod latency;
 pub mod lcs;
 pub mod lolwut;
 pub mod memory;
+pub mod monitor;
 pub mod object;
 pub mod scan;
 pub mod server;
+pub mod slowlog;
 pub mod string;
 pub mod string_many;
 pub mod string_number;
@@ -36,15 +40,19 @@ pub fn all() -> Vec<&'static CommandSpec> {
         command::ALL,
         config::ALL,
         connection::ALL,
+        debug::ALL,
         expire::ALL,
         generic::ALL,
         info::ALL,
+        latency::ALL,
         lcs::ALL,
         lolwut::ALL,
         memory::ALL,
+        monitor::ALL,
         object::ALL,
         scan::ALL,
         server::ALL,
+        slowlog::ALL,
         string::ALL,
         string_many::ALL,
         string_number::ALL,
