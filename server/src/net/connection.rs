@@ -162,8 +162,8 @@ impl Connection {
                 break;
             }
         }
-        if self.client.monitor && worker.server.monitors.remove(self.client.id()) {
-            worker.server.attention.set(crate::server::Attention::MONITORS, false);
+        if self.client.monitor {
+            worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
         worker.remove_connection(self.slot);
         worker.server.client_memory.forget(&self.client.handle);
@@ -299,8 +299,18 @@ impl Connection {
         while next < self.batch.len() && self.closing == Closing::No {
             match crate::dispatch::run(self, worker, &mut next, held.take()) {
                 Step::Done => {}
-                Step::NeedShards(set) => held = Some(worker.member.party().lock(set).await),
-                Step::NeedAll => held = Some(worker.member.party().lock_all().await),
+                Step::NeedShards(set) => {
+                    held = Some(worker.member.party().lock(set).await);
+                    worker.begin_batch();
+                }
+                Step::NeedAll => {
+                    held = Some(worker.member.party().lock_all().await);
+                    worker.begin_batch();
+                }
+                Step::Barrier => {
+                    drop(worker.member.party().lock_all().await);
+                    worker.begin_batch();
+                }
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
             }
         }
@@ -395,7 +405,13 @@ impl Connection {
             self.query = smaller;
         }
         self.query_peak = self.query.len();
+<<<<<<< HEAD
         self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset(), &worker.stats);
+=======
+        if !worker.server.switches.reply_buffers_keep_size.load(Relaxed) {
+            self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset());
+        }
+>>>>>>> debugfam
         self.flush(worker);
     }
 

@@ -75,6 +75,11 @@ impl Worker {
     #[inline]
     pub(crate) fn begin_batch(&self) {
         self.now_ms.set(unix_ms());
+        self.see_config();
+    }
+    /// Looks for a new configuration.
+    #[inline]
+    pub(crate) fn see_config(&self) {
         let version = self.server.config_version();
         if version != self.config_version.get() {
             self.refresh_config(version);
@@ -179,7 +184,10 @@ impl Worker {
             let seen = &handle.published;
             let idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed));
             let partial_since = seen.partial_since_ms.load(Relaxed);
-            let exempt = ClientHandle::FLAG_REPLICA | ClientHandle::FLAG_BLOCKED | ClientHandle::FLAG_PUBSUB;
+            let exempt = ClientHandle::FLAG_REPLICA
+                | ClientHandle::FLAG_MONITOR
+                | ClientHandle::FLAG_BLOCKED
+                | ClientHandle::FLAG_PUBSUB;
             let is_exempt = seen.flags.load(Relaxed) & exempt != 0;
             if self.limits_clients() {
                 self.evict_clients(handle);
