@@ -82,8 +82,10 @@ pub struct Published {
     pub argv_bytes: AtomicU64,
     /// Bytes of replies not yet sent.
     pub output_len: AtomicU64,
-    /// Size of the reply buffer.
+    /// Size of the reply buffer as CLIENT LIST shows it.
     pub output_capacity: AtomicU64,
+    /// Bytes allocated for replies.
+    pub output_allocated: AtomicU64,
     /// Most bytes in the reply buffer since the last look at it.
     pub output_peak: AtomicU64,
     /// Bytes read since the connection began.
@@ -186,9 +188,8 @@ impl ClientHandle {
     /// Bytes that its buffers and its entry in the registry take.
     pub fn buffer_bytes(&self) -> u64 {
         let seen = &self.published;
-        let output = seen.output_len.load(Relaxed).max(seen.output_capacity.load(Relaxed));
         let query = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed);
-        query + output + seen.argv_bytes.load(Relaxed) + size_of::<ClientHandle>() as u64
+        query + seen.output_allocated.load(Relaxed) + seen.argv_bytes.load(Relaxed) + size_of::<ClientHandle>() as u64
     }
     /// The class by which output limits go.
     pub fn kind(&self) -> ClientKind {

@@ -75,7 +75,7 @@ mod tests {
         let [small, large, exempt, largest] =
             [client(1, 1000), client(2, 50_000), client(3, 90_000), client(4, 70_000)];
         exempt.no_evict.store(true, Relaxed);
-        let _registrations = [&small, &large, &exempt, &largest].map(|handle| registry.add(handle.clone()));
+        let _registrations = [&small, &large, &exempt, &largest].map(|handle| registry.add(handle.clone(), usize::MAX));
         assert_eq!(memory.evict(&registry, 300_000, |_| unreachable!()), 0);
         assert_eq!(memory.evict(&registry, 200_000, |_| {}), 1);
         assert!(largest.is_killed() && !large.is_killed() && memory.total() < 200_000);
