@@ -187,13 +187,13 @@ const HEAD: usize = 8;
 /// The first eight bytes of a name as a number, in lower case.
 #[inline]
 fn folded_head(name: &[u8]) -> u64 {
-    let head = match (name.first_chunk(), name.first_chunk(), name.last_chunk()) {
-        (Some(head), _, _) => u64::from_le_bytes(*head),
-        (None, Some(front), Some(back)) => {
+    let head = match (name, name.first_chunk(), name.last_chunk()) {
+        (&[a, b, c], _, _) => u64::from_le_bytes([a, b, c, 0, 0, 0, 0, 0]),
+        (_, Some(front), Some(back)) if name.len() <= HEAD => {
             let back = u64::from(u32::from_le_bytes(*back)) << ((name.len() - 4) * 8);
             u64::from(u32::from_le_bytes(*front)) | back
         }
-        _ => name.iter().rev().fold(0, |head, &byte| head << 8 | u64::from(byte)),
+        _ => name.iter().take(HEAD).rev().fold(0, |head, &byte| head << 8 | u64::from(byte)),
     };
     // The high bit of every byte between `A` and `Z`, moved to the bit in which the cases differ.
     const EACH: u64 = 0x0101_0101_0101_0101;
