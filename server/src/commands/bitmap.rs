@@ -5,6 +5,7 @@ use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use ochre_store::bits::{self, BitOperation, BitRange, Unit};
+use ochre_store::string;
 use std::sync::atomic::Ordering::Relaxed;
 
 const BITMAP_COMMAND: CommandSpec = CommandSpec {
@@ -76,6 +77,14 @@ pub static BITCOUNT: CommandSpec = CommandSpec {
 
 fn bitcount(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
+    let level = context.server.config().compatibility_level;
+    if level.checks_bit_ranges_last() && string::get(&mut context.txn, db, key)?.is_none() {
+        context.reply.int(0);
+        return Ok(());
+    }
+    if level.bitcount_wants_an_end() && context.argv.len() == 3 {
+        return Err(error::SYNTAX);
+    }
     let range = parse_range(context.argv, 2)?;
     let count = bits::count(&mut context.txn, db, key, range)?;
     context.reply.int(count as i64);
@@ -103,6 +112,11 @@ fn bitpos(context: &mut Context<'_>) -> CommandResult {
         1 => true,
         _ => return Err(error::BITPOS_BIT),
     };
+    let checks_last = context.server.config().compatibility_level.checks_bit_ranges_last();
+    if checks_last && string::get(&mut context.txn, db, key)?.is_none() {
+        context.reply.int(if bit { -1 } else { 0 });
+        return Ok(());
+    }
     let range = parse_range(context.argv, 3)?;
     let position = bits::position(&mut context.txn, db, key, bit, range)?;
     context.reply.int(position.map_or(-1, |position| position as i64));

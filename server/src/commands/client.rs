@@ -227,13 +227,15 @@ pub static PAUSE: CommandSpec = CommandSpec {
 };
 
 fn pause(context: &mut Context<'_>) -> CommandResult {
+    if context.argv.len() > 4 {
+        return Err(error::subcommand_syntax("client", context.argv.at(1)));
+    }
     let mut cursor = context.argv.cursor(2);
     let millis = cursor.bytes()?;
     let kind = match cursor.is_done() {
         true => PauseKind::All,
         false => cursor.one_of(&[("write", PauseKind::Write), ("all", PauseKind::All)]).ok_or(error::PAUSE_MODE)?,
     };
-    cursor.finish()?;
     let millis = parse_int(millis).ok_or(error::TIMEOUT_NOT_INTEGER)?;
     let now_ms = context.now_ms();
     let until_ms = match millis {
