@@ -234,19 +234,24 @@ pub fn invalid_expire(full_name: &str) -> CommandError {
     CommandError::Message(format!("ERR invalid expire time in '{full_name}' command"))
 }
 
-/// No such command; shows the name and some arguments, cut at 128 bytes each and in all.
+/// No such command; shows the name and some arguments, cut at 128 bytes each and in all, and each at a NUL.
 pub fn unknown_command(argv: crate::args::Argv<'_>) -> CommandError {
     let mut arguments = Vec::new();
     for argument in argv.iter().skip(1) {
         if arguments.len() >= 128 {
             break;
         }
-        let room = 128 - arguments.len();
-        arguments.extend([b"'", &argument[..argument.len().min(room)], b"' "].concat());
+        let shown = shorten(argument, 128 - arguments.len());
+        arguments.extend([b"'", shown, b"' "].concat());
     }
-    let name = argv.at(0);
-    let name = &name[..name.len().min(128)];
+    let name = shorten(argv.at(0), 128);
     quoting(&[b"ERR unknown command '", name, b"', with args beginning with: ", &arguments])
+}
+
+/// At most `len_max` bytes, as far as the first NUL.
+fn shorten(text: &[u8], len_max: usize) -> &[u8] {
+    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    &text[..end.min(len_max)]
 }
 
 /// A text in parts, some of which came from the client.
@@ -256,16 +261,15 @@ fn quoting(parts: &[&[u8]]) -> CommandError {
 
 /// No such subcommand of the container `parent`.
 pub fn unknown_subcommand(parent: &str, name: &[u8]) -> CommandError {
-    let name = &name[..name.len().min(128)];
     let parent = parent.to_ascii_uppercase();
-    quoting(&[b"ERR unknown subcommand '", name, b"'. Try ", parent.as_bytes(), b" HELP."])
+    quoting(&[b"ERR unknown subcommand '", shorten(name, 128), b"'. Try ", parent.as_bytes(), b" HELP."])
 }
 
 /// A subcommand with more or fewer words than it takes, where its arity does not say so.
 pub fn subcommand_syntax(parent: &str, name: &[u8]) -> CommandError {
     let parent = parent.to_ascii_uppercase();
     let rest = [b"'. Try ", parent.as_bytes(), b" HELP."].concat();
-    quoting(&[b"ERR unknown subcommand or wrong number of arguments for '", &name[..name.len().min(128)], &rest])
+    quoting(&[b"ERR unknown subcommand or wrong number of arguments for '", shorten(name, 128), &rest])
 }
 
 /// No such subcommand of a command that looks at its subcommands itself, or not with so many arguments.

@@ -5,8 +5,9 @@ use crate::server::Server;
 use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Describes a client. `own` is its session where it is the caller's, whose figures are fresher than the published ones.
-pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Client>, now_ms: i64) -> Vec<u8> {
+/// Describes a client. `own` is its session where it is the caller's, whose figures are fresher than the published
+/// ones, and the name of the command that asks.
+pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<(&Client, &str)>, now_ms: i64) -> Vec<u8> {
     let seen = &handle.published;
     let mut line = Vec::with_capacity(320);
     let (query_len, query_free) = (seen.query_len.load(Relaxed), seen.query_free.load(Relaxed));
@@ -14,12 +15,14 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Client>,
     let output_len = seen.output_len.load(Relaxed);
     // Replies beyond the capacity of the reply buffer count as a list of one node.
     let list_len = output_len.saturating_sub(output_capacity);
-    let db = own.map_or_else(|| u64::from(seen.db.load(Relaxed)), |own| own.db as u64);
-    let command = match seen.last_command.load(Relaxed) {
-        _ if own.is_some() => None,
-        0 => Some("NULL"),
-        id => server.commands.all().get(id as usize - 1).map(|command| command.full_name.as_str()),
+    let db = own.map_or_else(|| u64::from(seen.db.load(Relaxed)), |(own, _)| own.db as u64);
+    let command = match (own, seen.last_command.load(Relaxed).checked_sub(1)) {
+        (Some((_, command)), _) => command,
+        (None, None) => "NULL",
+        (None, Some(id)) => server.commands.all().get(id as usize).map_or("NULL", |command| &command.full_name),
     };
+    // Taken once: what is locked in the arguments below stays locked until the line is written.
+    let (library, library_version) = handle.library.lock().clone();
     let idle = if own.is_some() { 0 } else { now_ms.saturating_sub(seen.last_active_ms.load(Relaxed)).max(0) / 1000 };
     let argv_bytes = seen.argv_bytes.load(Relaxed);
     let total = handle.buffer_bytes();
@@ -40,11 +43,11 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Client>,
         output_len.min(output_capacity),
         u8::from(list_len > 0),
         if output_len > 0 { "rw" } else { "r" },
-        command.unwrap_or(if handle.published.last_command.load(Relaxed) == 0 { "NULL" } else { "client|list" }),
+        command,
         handle.user.lock(),
         seen.protocol.load(Relaxed),
-        String::from_utf8_lossy(&handle.library.lock().0),
-        String::from_utf8_lossy(&handle.library.lock().1),
+        String::from_utf8_lossy(&library),
+        String::from_utf8_lossy(&library_version),
         seen.bytes_in.load(Relaxed),
         seen.bytes_out.load(Relaxed),
         seen.commands.load(Relaxed),
