@@ -81,7 +81,7 @@ pub static AUTH: CommandSpec = CommandSpec {
     flags: OPEN.with(Flags::SENTINEL),
     summary: "Logs the connection in.",
     syntax: "[username] password",
-    complexity: "O(N) where N is the number of passwords of the user",
+    complexity: "O(N), N being the passwords of the user",
     changed_in: &["6.0.0"],
     handler: auth,
     ..CONNECTION
