@@ -38,6 +38,7 @@ fn all_clients_are_listed_with_what_they_told() -> Result<()> {
     let lines = other.command(&["CLIENT", "LIST"])?.text()?;
     ensure!(lines.lines().count() == 2, "{lines}");
     let line = lines.lines().find(|line| line.contains(" name=first ")).context("the first is not listed")?;
+    ensure!(line.ends_with(" tot-cmds=3"), "{line}");
     for field in [" db=3 ", " lib-name=tests ", " lib-ver= ", " cmd=select ", " user=default "] {
         ensure!(line.contains(field), "no{field}in {line}");
     }
