@@ -285,8 +285,8 @@ pub static INFO: CommandSpec = CommandSpec {
 };
 
 fn info_of_self(context: &mut Context<'_>) -> CommandResult {
-    let mut line =
-        info::line(context.server, &context.client.handle, Some((context.client, "client|info")), context.now_ms());
+    let own = info::Own::new(context, "client|info");
+    let mut line = info::line(context.server, &context.client.handle, Some(&own), context.now_ms());
     line.push(b'\n');
     context.reply.verbatim(b"txt", line);
     Ok(())
@@ -313,8 +313,8 @@ fn list(context: &mut Context<'_>) -> CommandResult {
     for handle in context.server.clients.all() {
         let is_self = handle.id == context.client.id();
         if filter.matches(&handle, is_self, context.now_ms()) {
-            let own = is_self.then_some((&*context.client, "client|list"));
-            text.extend_from_slice(&info::line(context.server, &handle, own, context.now_ms()));
+            let own = is_self.then(|| info::Own::new(context, "client|list"));
+            text.extend_from_slice(&info::line(context.server, &handle, own.as_ref(), context.now_ms()));
             text.push(b'\n');
         }
     }

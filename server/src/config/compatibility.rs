@@ -59,6 +59,12 @@ impl Level {
         self != Self::Native
     }
 
+    /// Whether CLIENT LIST tells the number of watched keys, between other fields.
+    #[must_use]
+    pub fn lists_watched_keys(self) -> bool {
+        self == Self::Native
+    }
+
     /// Whether floating-point replies are printed with 17 digits, where later versions print the shortest text that
     /// reads back.
     #[must_use]
