@@ -31,7 +31,7 @@ pub static CLIENT: CommandSpec = CommandSpec {
     acl: AclCategories::NONE,
     since: "2.4.0",
     summary: "Commands about client connections.",
-    complexity: "Depends on subcommand.",
+    complexity: "That of the subcommand",
     subcommands: SUBCOMMANDS,
     ..SUBCOMMAND
 };
@@ -227,13 +227,15 @@ pub static PAUSE: CommandSpec = CommandSpec {
 };
 
 fn pause(context: &mut Context<'_>) -> CommandResult {
+    if context.argv.len() > 4 {
+        return Err(error::subcommand_syntax("client", context.argv.at(1)));
+    }
     let mut cursor = context.argv.cursor(2);
     let millis = cursor.bytes()?;
     let kind = match cursor.is_done() {
         true => PauseKind::All,
         false => cursor.one_of(&[("write", PauseKind::Write), ("all", PauseKind::All)]).ok_or(error::PAUSE_MODE)?,
     };
-    cursor.finish()?;
     let millis = parse_int(millis).ok_or(error::TIMEOUT_NOT_INTEGER)?;
     let now_ms = context.now_ms();
     let until_ms = match millis {
@@ -283,7 +285,8 @@ pub static INFO: CommandSpec = CommandSpec {
 };
 
 fn info_of_self(context: &mut Context<'_>) -> CommandResult {
-    let mut line = info::line(context.server, &context.client.handle, Some(context.client), context.now_ms());
+    let own = info::Own::new(context, "client|info");
+    let mut line = info::line(context.server, &context.client.handle, Some(&own), context.now_ms());
     line.push(b'\n');
     context.reply.verbatim(b"txt", line);
     Ok(())
@@ -295,7 +298,7 @@ pub static LIST: CommandSpec = CommandSpec {
     arity: -2,
     flags: ADMIN,
     since: "2.4.0",
-    complexity: "O(N) where N is the number of client connections",
+    complexity: "O(N), N being the connections",
     summary: "Describes all connections, or some of them.",
     syntax: filter::LIST_SYNTAX,
     changed_in: &["2.8.12", "5.0.0", "6.0.0", "6.2.0", "7.0.0", "7.0.3", "8.0.0", "8.1.0", "9.0.0"],
@@ -310,8 +313,8 @@ fn list(context: &mut Context<'_>) -> CommandResult {
     for handle in context.server.clients.all() {
         let is_self = handle.id == context.client.id();
         if filter.matches(&handle, is_self, context.now_ms()) {
-            let own = is_self.then_some(&*context.client);
-            text.extend_from_slice(&info::line(context.server, &handle, own, context.now_ms()));
+            let own = is_self.then(|| info::Own::new(context, "client|list"));
+            text.extend_from_slice(&info::line(context.server, &handle, own.as_ref(), context.now_ms()));
             text.push(b'\n');
         }
     }
@@ -325,7 +328,7 @@ pub static KILL: CommandSpec = CommandSpec {
     arity: -3,
     flags: ADMIN,
     since: "2.4.0",
-    complexity: "O(N) where N is the number of client connections",
+    complexity: "O(N), N being the connections",
     summary: "Closes connections.",
     syntax: filter::KILL_SYNTAX,
     changed_in: &["2.8.12", "3.2.0", "5.0.0", "6.2.0", "8.0.0", "8.1.0", "9.0.0"],

@@ -223,6 +223,8 @@ impl Connection {
                 Ok(consumed) => {
                     turn += self.batch.len();
                     self.execute(worker).await;
+                    let executed = &self.client.handle.published.commands;
+                    executed.store(executed.load(Relaxed) + self.batch.len() as u64, Relaxed);
                     if consumed < self.query.len() {
                         self.query.advance(consumed);
                     } else {
@@ -247,6 +249,7 @@ impl Connection {
         }
         // Before anybody hears of the changes, so that whoever asks next finds them counted.
         worker.member.publish_memory();
+        self.client.handle.published.db.store(self.client.db as u32, Relaxed);
         if !self.output.is_empty() {
             behind_the_others().await;
         }
