@@ -87,6 +87,7 @@ pub(crate) fn wants_housekeeping(seen: &Published, idle_ms: i64) -> bool {
     (idle_ms > IDLE_MS && query > 0)
         || query as usize > QUERY_SHRINK_LEN
         || seen.output_capacity.load(Relaxed) > Output::CAPACITY_MIN as u64
+        || seen.output_peak.load(Relaxed) >= seen.output_capacity.load(Relaxed)
         || seen.output_len.load(Relaxed) > 0
 }
 
