@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
 }
 
 fn generate(name: &str) -> ExitCode {
-    match crate::config::generate(name) {
+    match crate::config::generate(name).or_else(|| crate::commands::generate(name)) {
         Some(text) => {
             print!("{text}");
             ExitCode::SUCCESS

@@ -15,5 +15,13 @@ pub(crate) async fn run(worker: Rc<Worker>) {
             crate::memory::expire_some(&worker);
         }
         worker.member.publish_memory();
+        let server = &worker.server;
+        server.memory.observe(server.store.used_memory());
+        let cpu = crate::metrics::process::cpu_of_thread();
+        worker.stats.cpu_user_us.set(cpu.user_us);
+        worker.stats.cpu_system_us.set(cpu.system_us);
+        if worker.index == 0 {
+            server.rates.sample(&server.stats, worker.now_ms());
+        }
     }
 }

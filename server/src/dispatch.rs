@@ -117,15 +117,15 @@ enum Gate<'s> {
 #[inline]
 fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued) -> Gate<'w> {
     let server = &*worker.server;
-    let argv = connection.batch.argv(queued, connection.argument_bytes());
+    let argv = || connection.batch.argv(queued, connection.argument_bytes());
     let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
-        return Gate::Reject(error::unknown_command(argv));
+        return Gate::Reject(error::unknown_command(argv()));
     };
-    if !command.spec.accepts(argv.len()) {
+    if !command.spec.accepts(queued.args()) {
         return Gate::Reject(error::wrong_arity(&command.full_name));
     }
-    if command.is_container() && argv.len() > 1 {
-        return Gate::Reject(error::unknown_subcommand(command.spec.name, argv.at(1)));
+    if command.is_container() && queued.args() > 1 {
+        return Gate::Reject(error::unknown_subcommand(command.spec.name, argv().at(1)));
     }
     if !connection.client.authenticated && !command.has(Flags::NO_AUTH) {
         return Gate::Reject(error::NO_AUTH);
@@ -273,12 +273,17 @@ fn settle_after(
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+<<<<<<< HEAD
+        server.monitors.feed(&client.handle, db, argv, &after.redacted, crate::clock::unix_us());
+=======
         server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+>>>>>>> debugfam
     }
     if after.close {
         connection.closing = Closing::AfterReply;
     }
     if let Some(request) = after.shutdown {
+        connection.closing = Closing::WithProcess;
         server.shutdown.request(request);
     }
     if after.time_passed {

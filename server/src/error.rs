@@ -114,8 +114,26 @@ texts! {
     MAX_AGE = "ERR maxage should be greater than 0";
     /// CLIENT KILL IDLE.
     IDLE_TIME = "ERR idle should be greater than 0";
+    /// COMMAND GETKEYS of a command that does not exist.
+    NO_SUCH_COMMAND = "ERR Invalid command specified";
+    /// COMMAND GETKEYS of a command without keys.
+    NO_KEY_ARGUMENTS = "ERR The command has no key arguments";
+    /// COMMAND GETKEYS of a line that is too short or too long.
+    BAD_ARGUMENT_COUNT = "ERR Invalid number of arguments specified for command";
+    /// COMMAND GETKEYS of a line whose keys cannot be found.
+    BAD_ARGUMENTS = "ERR Invalid arguments specified for command";
     /// The data set is being loaded.
     LOADING = "LOADING Redis is loading the dataset in memory";
+    /// SWAPDB.
+    FIRST_DB_INVALID = "ERR invalid first DB index";
+    /// SWAPDB.
+    SECOND_DB_INVALID = "ERR invalid second DB index";
+    /// MEMORY PURGE.
+    CANNOT_PURGE = "ERR Error purging dirty pages";
+    /// SHUTDOWN ABORT.
+    NO_SHUTDOWN = "ERR No shutdown in progress.";
+    /// SHUTDOWN SAVE.
+    CANNOT_SAVE = "ERR Errors trying to SHUTDOWN: snapshots are not supported yet. NOSAVE or FORCE ends the process without one.";
     /// CONFIG REWRITE.
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     /// CLIENT SETNAME and HELLO SETNAME.

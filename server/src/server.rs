@@ -34,6 +34,14 @@ pub struct Server {
     pub attention: Attention,
     /// Identity and start time of this process.
     pub process: ProcessInfo,
+    /// Names the history of this data set to replicas: forty hexadecimal digits.
+    pub replication_id: String,
+    /// How fast counters grow.
+    pub rates: crate::metrics::rates::Rates,
+    /// Peak and first use of memory.
+    pub memory: crate::metrics::memory::MemoryWatch,
+    /// How long memory was over its limit.
+    pub over_limit: crate::metrics::over_limit::OverLimit,
     /// SHUTDOWN, SIGTERM.
     pub shutdown: crate::shutdown::Shutdown,
     /// What DEBUG switches off and on.
@@ -123,6 +131,10 @@ impl Server {
             pause: Default::default(),
             attention: Attention::default(),
             process,
+            replication_id: crate::random::run_id(),
+            rates: Default::default(),
+            memory: Default::default(),
+            over_limit: Default::default(),
             shutdown: Default::default(),
             switches: Default::default(),
             reply_buffer_peak_reset_ms: AtomicI64::new(Self::REPLY_BUFFER_PEAK_RESET_MS),

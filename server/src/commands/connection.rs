@@ -5,6 +5,7 @@ use crate::client::{Client, ReplyMode};
 use crate::command::{AclCategories, CommandSpec, Flags, Group};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
+use crate::server::Attention;
 use ochre_resp::reply::Protocol;
 
 const CONNECTION: CommandSpec =
@@ -88,12 +89,12 @@ pub static AUTH: CommandSpec = CommandSpec {
 };
 
 fn auth(context: &mut Context<'_>) -> CommandResult {
+    context.after.redacted.extend(1..context.argv.len());
     let (user, password) = match context.argv.len() {
         2 => (b"default".as_slice(), context.argv.at(1)),
         3 => (context.argv.at(1), context.argv.at(2)),
         _ => return Err(error::SYNTAX),
     };
-    context.after.redacted.extend(1..context.argv.len());
     if context.argv.len() == 2 && context.server.config().requirepass.is_empty() {
         return Err(error::AUTH_WITHOUT_PASSWORD);
     }
@@ -139,7 +140,7 @@ struct HelloArgs<'a> {
 }
 
 impl<'a> HelloArgs<'a> {
-    /// Reads the arguments and enters those into `redacted` that no log may show.
+    /// Notes in `redacted` which arguments are secret, also where it fails later.
     fn parse(mut cursor: Cursor<'a>, redacted: &mut Vec<usize>) -> Result<HelloArgs<'a>, CommandError> {
         let mut parsed = HelloArgs { protocol: None, login: None, name: None };
         if cursor.is_done() {
@@ -215,14 +216,13 @@ pub static RESET: CommandSpec = CommandSpec {
 
 fn reset(context: &mut Context<'_>) -> CommandResult {
     let client = &mut *context.client;
-    if client.monitor {
-        context.server.monitors.remove(client.id(), &context.server.attention);
+    if client.monitor && context.server.monitors.remove(client.id()) {
+        context.server.attention.set(Attention::MONITORS, false);
     }
     let handle = client.handle.clone();
     handle.name.lock().clear();
     *client = Client::new(handle, context.server.config().requirepass.is_empty());
     client.set_protocol(Protocol::Resp2);
-    client.publish_flags();
     context.reply.set_protocol(Protocol::Resp2);
     context.reply.simple("RESET");
     Ok(())

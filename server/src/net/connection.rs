@@ -58,6 +58,8 @@ pub(crate) enum Closing {
     No,
     /// Once all output is sent.
     AfterReply,
+    /// Nothing is executed or read any more, but it stays open until the process ends.
+    WithProcess,
     Now,
 }
 
@@ -152,7 +154,7 @@ impl Connection {
                 Event::End => break,
             }
             let ended = match self.closing {
-                Closing::No => false,
+                Closing::No | Closing::WithProcess => false,
                 Closing::AfterReply => self.output.is_empty(),
                 Closing::Now => true,
             };
@@ -233,6 +235,8 @@ impl Connection {
                 worker.begin_batch();
             }
         }
+        // Before anybody hears of the changes, so that whoever asks next finds them counted.
+        worker.member.publish_memory();
         self.flush(worker);
         self.publish(worker);
     }
@@ -392,9 +396,13 @@ impl Connection {
             self.query = smaller;
         }
         self.query_peak = self.query.len();
+<<<<<<< HEAD
+        self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset(), &worker.stats);
+=======
         if !worker.server.switches.reply_buffers_keep_size.load(Relaxed) {
             self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset());
         }
+>>>>>>> debugfam
         self.flush(worker);
     }
 

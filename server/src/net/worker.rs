@@ -158,6 +158,7 @@ impl Worker {
         self.begin_batch();
         let now_ms = self.now_ms();
         let config = self.config();
+        let (mut input_max, mut output_max) = (0, 0);
         for (_, handle) in self.connections.borrow().iter() {
             let seen = &handle.published;
             let idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed));
@@ -167,6 +168,8 @@ impl Worker {
                 | ClientHandle::FLAG_BLOCKED
                 | ClientHandle::FLAG_PUBSUB;
             let is_exempt = seen.flags.load(Relaxed) & exempt != 0;
+            input_max = input_max.max(seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed));
+            output_max = output_max.max(seen.output_len.load(Relaxed));
             if config.timeout > 0 && !is_exempt && idle_ms / 1000 > i64::from(config.timeout) {
                 tracing::debug!("Closing idle client");
                 handle.kill();
@@ -180,6 +183,7 @@ impl Worker {
                 handle.signal(Signals::HOUSEKEEPING);
             }
         }
+        self.stats.buffer_peaks.note(now_ms, input_max, output_max);
     }
 }
 
@@ -219,6 +223,9 @@ impl WorkerPool {
 }
 
 async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
+    worker.stats.set_event_loop(tokio::runtime::Handle::current().metrics());
+    worker.member.publish_memory();
+    worker.server.memory.started(worker.server.store.used_memory());
     tokio::task::spawn_local(crate::cron::run(worker.clone()));
     while let Some(incoming) = inbox.recv().await {
         worker.begin_batch();

@@ -22,8 +22,7 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Client>,
     };
     let idle = if own.is_some() { 0 } else { now_ms.saturating_sub(seen.last_active_ms.load(Relaxed)).max(0) / 1000 };
     let argv_bytes = seen.argv_bytes.load(Relaxed);
-    let total = memory_usage(handle);
-    let (library, library_version) = handle.library.lock().clone();
+    let total = handle.buffer_bytes();
     let _ = write!(
         line,
         "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={db} sub=0 psub=0 ssub=0 multi=-1 watch=0 \
@@ -44,21 +43,13 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Client>,
         command.unwrap_or(if handle.published.last_command.load(Relaxed) == 0 { "NULL" } else { "client|list" }),
         handle.user.lock(),
         seen.protocol.load(Relaxed),
-        String::from_utf8_lossy(&library),
-        String::from_utf8_lossy(&library_version),
+        String::from_utf8_lossy(&handle.library.lock().0),
+        String::from_utf8_lossy(&handle.library.lock().1),
         seen.bytes_in.load(Relaxed),
         seen.bytes_out.load(Relaxed),
         seen.commands.load(Relaxed),
     );
     line
-}
-
-/// Bytes a client's buffers take.
-pub(crate) fn memory_usage(handle: &ClientHandle) -> u64 {
-    let seen = &handle.published;
-    let output = seen.output_len.load(Relaxed).max(seen.output_capacity.load(Relaxed));
-    let buffers = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed) + output;
-    buffers + size_of::<ClientHandle>() as u64 + seen.argv_bytes.load(Relaxed)
 }
 
 /// The letters of the client's flags, `N` where there is none.
