@@ -273,11 +273,7 @@ fn settle_after(
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-<<<<<<< HEAD
-        server.monitors.feed(&client.handle, db, argv, &after.redacted, crate::clock::unix_us());
-=======
         server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
->>>>>>> debugfam
     }
     if after.close {
         connection.closing = Closing::AfterReply;

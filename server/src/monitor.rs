@@ -26,13 +26,8 @@ impl Monitors {
         watchers.retain(|watcher| watcher.id != id);
         attention.set(Attention::MONITORS, !watchers.is_empty());
     }
-<<<<<<< HEAD
     /// Shows a command of `client`, executed on `db` at `now_us` (Unix microseconds), to all watchers; of `redacted`
     /// arguments only that they were there.
-=======
-    /// Shows a command of `client`, executed on `db` at `now_us` (Unix microseconds), to all watchers, except for the
-    /// `redacted` arguments.
->>>>>>> debugfam
     pub fn feed(&self, client: &ClientHandle, db: usize, argv: Argv<'_>, redacted: &[usize], now_us: i64) {
         let addr =
             if client.is_unix { format!("unix:{}", client.addr.trim_end_matches(":0")) } else { client.addr.clone() };

@@ -5,7 +5,6 @@ use crate::client::{Client, ReplyMode};
 use crate::command::{AclCategories, CommandSpec, Flags, Group};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
-use crate::server::Attention;
 use ochre_resp::reply::Protocol;
 
 const CONNECTION: CommandSpec =
@@ -216,13 +215,14 @@ pub static RESET: CommandSpec = CommandSpec {
 
 fn reset(context: &mut Context<'_>) -> CommandResult {
     let client = &mut *context.client;
-    if client.monitor && context.server.monitors.remove(client.id()) {
-        context.server.attention.set(Attention::MONITORS, false);
+    if client.monitor {
+        context.server.monitors.remove(client.id(), &context.server.attention);
     }
     let handle = client.handle.clone();
     handle.name.lock().clear();
     *client = Client::new(handle, context.server.config().requirepass.is_empty());
     client.set_protocol(Protocol::Resp2);
+    client.publish_flags();
     context.reply.set_protocol(Protocol::Resp2);
     context.reply.simple("RESET");
     Ok(())

@@ -396,13 +396,9 @@ impl Connection {
             self.query = smaller;
         }
         self.query_peak = self.query.len();
-<<<<<<< HEAD
-        self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset(), &worker.stats);
-=======
         if !worker.server.switches.reply_buffers_keep_size.load(Relaxed) {
-            self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset());
+            self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset(), &worker.stats);
         }
->>>>>>> debugfam
         self.flush(worker);
     }
 

@@ -23,6 +23,7 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Client>,
     let idle = if own.is_some() { 0 } else { now_ms.saturating_sub(seen.last_active_ms.load(Relaxed)).max(0) / 1000 };
     let argv_bytes = seen.argv_bytes.load(Relaxed);
     let total = handle.buffer_bytes();
+    let (library, library_version) = handle.library.lock().clone();
     let _ = write!(
         line,
         "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={db} sub=0 psub=0 ssub=0 multi=-1 watch=0 \
@@ -43,8 +44,8 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Client>,
         command.unwrap_or(if handle.published.last_command.load(Relaxed) == 0 { "NULL" } else { "client|list" }),
         handle.user.lock(),
         seen.protocol.load(Relaxed),
-        String::from_utf8_lossy(&handle.library.lock().0),
-        String::from_utf8_lossy(&handle.library.lock().1),
+        String::from_utf8_lossy(&library),
+        String::from_utf8_lossy(&library_version),
         seen.bytes_in.load(Relaxed),
         seen.bytes_out.load(Relaxed),
         seen.commands.load(Relaxed),
