@@ -5,19 +5,27 @@ use ochre_store::evict::Eviction;
 use ochre_store::expire::CycleKind;
 use std::time::{Duration, Instant};
 
-/// How long a command may be held up by evictions; what is left to evict waits for the next command.
-const EVICTION_MAX: Duration = Duration::from_micros(500);
+/// How long a command may be held up by evictions (what is left to evict waits for the next command), by
+/// `maxmemory-eviction-tenacity`: up to 10 in steps of 50 µs, above with 15 % for each further step, 100 without limit.
+fn eviction_time_max(tenacity: u32) -> Duration {
+    match tenacity {
+        0..=10 => Duration::from_micros(50 * u64::from(tenacity)),
+        11..=99 => Duration::from_micros(500).mul_f64(1.15_f64.powi(tenacity as i32 - 10)),
+        _ => Duration::MAX,
+    }
+}
 
 /// Evicts keys until memory is below its limit; false if it stays above and nothing is left to evict.
 pub(crate) fn make_room(worker: &Worker) -> bool {
     let started = Instant::now();
+    let time_max = eviction_time_max(worker.config().maxmemory_eviction_tenacity);
     let mut effects = worker.effects.borrow_mut();
     let outcome = worker.evictor.borrow_mut().run(
         &worker.member,
         worker.clock(),
         0,
         &mut effects,
-        &mut || started.elapsed() >= EVICTION_MAX,
+        &mut || started.elapsed() >= time_max,
         &mut |_, effects| crate::effects::settle(worker, effects),
     );
     worker.server.over_limit.set(outcome != Eviction::Enough, crate::clock::unix_us);
@@ -37,4 +45,19 @@ pub(crate) fn expire_some(worker: &Worker) {
         &mut |_, effects| crate::effects::settle(worker, effects),
     );
     worker.stats.expire_cycle_us.add(started.elapsed().as_micros() as u64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The figures of evictionTimeLimitUs in Redis 7.0.
+    #[test]
+    fn tenacity_is_a_time() {
+        assert_eq!(eviction_time_max(0), Duration::ZERO);
+        assert_eq!(eviction_time_max(10), Duration::from_micros(500));
+        let at_99 = eviction_time_max(99).as_secs_f64();
+        assert!((126.0..126.5).contains(&at_99), "{at_99}");
+        assert_eq!(eviction_time_max(100), Duration::MAX);
+    }
 }

@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, io};
@@ -95,22 +96,24 @@ fn a_child_in_the_background_has_a_session_of_its_own_and_no_streams() {
     let length = socket.recv(&mut buffer).unwrap();
     let foreground = String::from_utf8_lossy(&output.stdout).into_owned();
     let report = String::from_utf8_lossy(&buffer[..length]).into_owned();
-    let expected = "leader=true marked=false stdin=config stdout=/dev/null stderr=/dev/null argument=an argument";
+    let expected =
+        "leader=true marked=false folder=/ stdin=config stdout=/dev/null stderr=/dev/null argument=an argument";
     assert_eq!(report.rsplit_once(" pid=").unwrap().0, expected);
     assert_ne!(report.rsplit_once(" pid=").unwrap().1, foreground.trim_end());
     fs::remove_file(path).unwrap();
 }
 
 fn divide(startup: &Startup) {
-    if background::enter(startup, Some(b"config")).unwrap() == Side::Parent {
+    if background::enter(startup, Some(b"config"), Path::new("/")).unwrap() == Side::Parent {
         println!("{}", std::process::id());
         return;
     }
     let stream = |fd: u32| fs::read_link(format!("/proc/self/fd/{fd}")).unwrap().display().to_string();
     let report = format!(
-        "leader={} marked={} stdin={} stdout={} stderr={} argument={} pid={}",
+        "leader={} marked={} folder={} stdin={} stdout={} stderr={} argument={} pid={}",
         nix::unistd::getsid(None).unwrap() == nix::unistd::getpid(),
         env::vars_os().any(|(name, _)| name == OsStr::new("OCHRE_BACKGROUND")),
+        env::current_dir().unwrap().display(),
         io::read_to_string(io::stdin()).unwrap(),
         stream(1),
         stream(2),

@@ -59,18 +59,10 @@ pub struct Settings {
     policy: AtomicU8,
     /// Keys looked at for each eviction.
     pub maxmemory_samples: AtomicU32,
-    /// How hard eviction tries in one call, 0 to 100; 100: without a time limit.
-    pub maxmemory_eviction_tenacity: AtomicU32,
     /// The larger, the slower the LFU counter grows.
     pub lfu_log_factor: AtomicU32,
     /// Minutes after which the LFU counter loses one; 0: never.
     pub lfu_decay_time: AtomicU32,
-    /// Whether evicted values are freed on another thread.
-    pub lazyfree_lazy_eviction: AtomicBool,
-    /// Whether expired values are freed on another thread.
-    pub lazyfree_lazy_expire: AtomicBool,
-    /// Whether values overwritten or replaced as a side effect are freed on another thread.
-    pub lazyfree_lazy_server_del: AtomicBool,
     /// Whether the active expiry cycle runs at all.
     pub active_expire: AtomicBool,
     /// How much the active expiry cycle does, 1 to 10.
@@ -98,12 +90,8 @@ impl Default for Settings {
             maxmemory: AtomicU64::new(0),
             policy: AtomicU8::new(Policy::NoEviction as u8),
             maxmemory_samples: AtomicU32::new(5),
-            maxmemory_eviction_tenacity: AtomicU32::new(10),
             lfu_log_factor: AtomicU32::new(10),
             lfu_decay_time: AtomicU32::new(1),
-            lazyfree_lazy_eviction: AtomicBool::new(false),
-            lazyfree_lazy_expire: AtomicBool::new(false),
-            lazyfree_lazy_server_del: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),
             active_expire_effort: AtomicU32::new(1),
             hz: AtomicU32::new(10),

@@ -102,7 +102,7 @@ fn frequently_used_keys_stay_under_lfu() {
         member.run(shards_of(&[key]), Clock { now_ms: 99_999_000 }, &mut effects, |txn| {
             string::set(txn, 0, key, &[b'x'; 200], SetOptions::default()).unwrap();
             if number < KEYS / 2 {
-                (0..50).for_each(|_| drop(string::get(txn, 0, key).unwrap()));
+                (0..50).for_each(|_| _ = string::get(txn, 0, key).unwrap());
             }
         });
     }

@@ -26,12 +26,16 @@ impl Registry {
     pub fn next_id(&self) -> u64 {
         self.last_id.fetch_add(1, Relaxed) + 1
     }
-    /// Adds a client until the returned value is dropped.
-    pub fn add(self: &Arc<Self>, handle: Arc<ClientHandle>) -> Registration {
+    /// Adds a client until the returned value is dropped; `None` if there are `limit` of them already.
+    pub fn add(self: &Arc<Self>, handle: Arc<ClientHandle>, limit: usize) -> Option<Registration> {
         let id = handle.id;
-        let slot = self.clients.lock().insert(handle);
-        self.count.fetch_add(1, Relaxed);
-        Registration { registry: self.clone(), slot, id }
+        let mut clients = self.clients.lock();
+        if clients.len() >= limit {
+            return None;
+        }
+        let slot = clients.insert(handle);
+        self.count.store(clients.len(), Relaxed);
+        Some(Registration { registry: self.clone(), slot, id })
     }
     /// The client of that id.
     pub fn get(&self, id: u64) -> Option<Arc<ClientHandle>> {
@@ -58,7 +62,7 @@ impl Drop for Registration {
         let mut clients = self.registry.clients.lock();
         if clients.get(self.slot).is_some_and(|handle| handle.id == self.id) {
             clients.remove(self.slot);
-            self.registry.count.fetch_sub(1, Relaxed);
+            self.registry.count.store(clients.len(), Relaxed);
         }
     }
 }

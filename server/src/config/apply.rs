@@ -55,12 +55,8 @@ pub fn store_settings(server: &Server, config: &Config) {
     settings.maxmemory.store(config.maxmemory, Relaxed);
     settings.set_policy(config.maxmemory_policy.into());
     settings.maxmemory_samples.store(config.maxmemory_samples, Relaxed);
-    settings.maxmemory_eviction_tenacity.store(config.maxmemory_eviction_tenacity, Relaxed);
     settings.lfu_log_factor.store(config.lfu_log_factor, Relaxed);
     settings.lfu_decay_time.store(config.lfu_decay_time, Relaxed);
-    settings.lazyfree_lazy_eviction.store(config.lazyfree_lazy_eviction, Relaxed);
-    settings.lazyfree_lazy_expire.store(config.lazyfree_lazy_expire, Relaxed);
-    settings.lazyfree_lazy_server_del.store(config.lazyfree_lazy_server_del, Relaxed);
     settings.active_expire_effort.store(config.active_expire_effort, Relaxed);
     settings.hz.store(config.hz, Relaxed);
     settings.proto_max_bulk_len.store(config.proto_max_bulk_len, Relaxed);

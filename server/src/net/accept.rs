@@ -1,38 +1,113 @@
 //! Accepting connections and handing them to the workers.
 
-use super::listen::Listener;
+use super::listen::{self, ListenError, ListenOptions, Listener};
 use super::worker::{Incoming, WorkerPool};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 
 /// The sockets that are listened on. Dropping it stops listening.
 pub struct Acceptor {
-    tasks: Vec<JoinHandle<()>>,
+    options: ListenOptions,
+    running: Vec<Running>,
+    pool: Arc<WorkerPool>,
+}
+
+/// A listener, and the task that accepts from it.
+struct Running {
+    /// `None` for a Unix socket.
+    address: Option<SocketAddr>,
+    task: JoinHandle<()>,
 }
 
 impl Acceptor {
-    /// Accepts on all listeners, in the runtime of the caller.
+    /// Accepts on all listeners, which were made from `options`, in the runtime of the caller.
     ///
     /// # Errors
     /// If the system refuses to watch a listener.
-    pub fn start(listeners: Vec<Listener>, pool: &Arc<WorkerPool>) -> io::Result<Acceptor> {
-        let mut tasks = Vec::new();
+    pub fn start(listeners: Vec<Listener>, options: ListenOptions, pool: &Arc<WorkerPool>) -> io::Result<Acceptor> {
+        let mut acceptor = Acceptor { options, running: Vec::new(), pool: pool.clone() };
         for listener in listeners {
-            let pool = pool.clone();
-            tasks.push(match listener {
-                Listener::Tcp(listener) => tokio::spawn(accept_tcp(TcpListener::from_std(listener)?, pool)),
-                Listener::Unix(listener) => tokio::spawn(accept_unix(UnixListener::from_std(listener)?, pool)),
-            });
+            match listener {
+                Listener::Tcp(listener) => acceptor.add(listener)?,
+                Listener::Unix(listener) => {
+                    let task = tokio::spawn(accept_unix(UnixListener::from_std(listener)?, pool.clone()));
+                    acceptor.running.push(Running { address: None, task });
+                }
+            }
         }
-        Ok(Acceptor { tasks })
+        Ok(acceptor)
+    }
+
+    /// Listens on the TCP addresses of `options` instead of the present ones. What is in both stays open meanwhile.
+    ///
+    /// # Errors
+    /// When one that is not optional cannot be bound, which is logged; then all is as before.
+    pub async fn relisten(&mut self, options: ListenOptions) -> Result<(), ListenError> {
+        let open: Vec<SocketAddr> = self.running.iter().filter_map(|running| running.address).collect();
+        if listen::overlaps(&options, &open) {
+            // All addresses and one of them cannot be open side by side.
+            return self.replace(options).await;
+        }
+        let (fresh, kept) = listen::bind_tcp_beside(&options, &open)?;
+        self.close(|address| !kept.contains(&address)).await;
+        self.add_all(fresh, &options)?;
+        self.options = options;
+        Ok(())
+    }
+
+    /// Closes everything first, and opens it again if what is wanted cannot be had.
+    async fn replace(&mut self, options: ListenOptions) -> Result<(), ListenError> {
+        self.close(|_| true).await;
+        let outcome = listen::bind_tcp(&options).and_then(|fresh| self.add_all(fresh, &options));
+        if outcome.is_ok() {
+            self.options = options;
+            return outcome;
+        }
+        self.close(|_| true).await;
+        let old = self.options.clone();
+        if let Err(error) = listen::bind_tcp(&old).and_then(|listeners| self.add_all(listeners, &old)) {
+            tracing::warn!(%error, "cannot listen again where the server did before");
+        }
+        outcome
+    }
+
+    /// Closes the TCP listeners at the addresses that `unwanted` names.
+    async fn close(&mut self, unwanted: impl Fn(SocketAddr) -> bool) {
+        let (closing, running) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|running: &Running| running.address.is_some_and(&unwanted));
+        self.running = running;
+        for Running { task, .. } in closing {
+            task.abort();
+            // The listener is closed once its task is gone, which was asked for: no result is of interest.
+            let _ = task.await;
+        }
+    }
+
+    fn add_all(&mut self, listeners: Vec<std::net::TcpListener>, options: &ListenOptions) -> Result<(), ListenError> {
+        for listener in listeners {
+            self.add(listener).map_err(|error| {
+                tracing::warn!(%error, "a listener cannot be watched");
+                ListenError::Tcp { port: options.port }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+        let address = Some(listener.local_addr()?);
+        let task = tokio::spawn(accept_tcp(TcpListener::from_std(listener)?, self.pool.clone()));
+        self.running.push(Running { address, task });
+        Ok(())
     }
 }
 
 impl Drop for Acceptor {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.running.iter().for_each(|running| running.task.abort());
     }
 }
 

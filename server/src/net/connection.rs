@@ -98,9 +98,8 @@ impl Connection {
     pub(crate) fn open(worker: &Worker, stream: Stream, addresses: Addresses) -> Option<Connection> {
         let config = worker.config();
         let server = &worker.server;
-        if let Some(refusal) = refusal(worker, &addresses, &config) {
-            refuse(stream, refusal);
-            worker.stats.rejected_connections.add(1);
+        if is_kept_out(&addresses, &config) {
+            refuse(worker, &stream, &crate::error::PROTECTED_MODE);
             return None;
         }
         let handle = Arc::new(ClientHandle {
@@ -121,6 +120,10 @@ impl Connection {
             signals: Default::default(),
             waker: Default::default(),
         });
+        let Some(registration) = server.clients.add(handle.clone(), config.maxclients as usize) else {
+            refuse(worker, &stream, &crate::error::MAX_CLIENTS);
+            return None;
+        };
         handle.published.last_active_ms.store(worker.now_ms(), Relaxed);
         handle.published.protocol.store(2, Relaxed);
         if let Stream::Tcp(tcp) = &stream {
@@ -139,8 +142,8 @@ impl Connection {
             inline: false,
             output: Output::default(),
             closing: Closing::No,
-            slot: worker.add_connection(handle.clone()),
-            _registration: server.clients.add(handle),
+            slot: worker.add_connection(handle),
+            _registration: registration,
         })
     }
 
@@ -190,6 +193,9 @@ impl Connection {
         match tokio_util::io::poll_read_buf(std::pin::Pin::new(&mut self.stream), cx, &mut self.query) {
             Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(Event::End),
             Poll::Ready(Ok(read)) => {
+                if worker.acks_quickly() {
+                    self.stream.rearm_quickack();
+                }
                 worker.stats.bytes_in.add(read as u64);
                 worker.stats.reads.add(1);
                 let seen = &self.client.handle.published;
@@ -368,6 +374,9 @@ impl Connection {
     /// Sends what can be sent at once, then looks at the output limits.
     fn flush(&mut self, worker: &Worker) {
         if !self.output.is_empty() {
+            if worker.corks() {
+                self.output.cork(&self.stream);
+            }
             let mut cx = TaskContext::from_waker(std::task::Waker::noop());
             if let Poll::Ready(Err(_)) = self.output.poll_write(&mut self.stream, &mut cx, &worker.stats) {
                 self.closing = Closing::Now;
@@ -444,19 +453,15 @@ fn limits(config: &Config, authenticated: bool) -> Limits {
     Limits { bulk_len_max: config.proto_max_bulk_len as usize, authenticated, ..Limits::default() }
 }
 
-/// Why a new connection is turned away, as the error it is sent.
-fn refusal(worker: &Worker, addresses: &Addresses, config: &Config) -> Option<std::borrow::Cow<'static, str>> {
-    if worker.server.clients.len() >= config.maxclients as usize {
-        return Some(crate::error::MAX_CLIENTS.into_text());
-    }
-    let protected = config.protected_mode && config.requirepass.is_empty() && !addresses.is_loopback;
-    protected.then(|| crate::error::PROTECTED_MODE.into_text())
+/// Whether protected mode turns the client away.
+fn is_kept_out(addresses: &Addresses, config: &Config) -> bool {
+    config.protected_mode && config.requirepass.is_empty() && !addresses.is_loopback
 }
 
-fn refuse(stream: Stream, text: std::borrow::Cow<'static, str>) {
+/// Tells a new connection why it is turned away.
+fn refuse(worker: &Worker, stream: &Stream, error: &crate::error::CommandError) {
     let mut output = Output::default();
-    output.reply(ochre_resp::reply::Protocol::Resp2).error(text.as_bytes());
-    let mut stream = stream;
-    let mut cx = TaskContext::from_waker(std::task::Waker::noop());
-    let _ = output.poll_write(&mut stream, &mut cx, &crate::stats::WorkerStats::default());
+    error.write(&mut output.reply(ochre_resp::reply::Protocol::Resp2));
+    stream.send_now(output.waiting());
+    worker.stats.rejected_connections.add(1);
 }

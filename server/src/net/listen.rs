@@ -88,12 +88,38 @@ pub fn bind_all(options: &ListenOptions) -> Result<Vec<Listener>, ListenError> {
     if listeners.is_empty() { Err(ListenError::Nowhere) } else { Ok(listeners) }
 }
 
-/// Binds the TCP addresses alone, as `CONFIG SET port` and `bind` need it. Returns nothing for port 0.
+/// Binds the TCP addresses alone. Returns nothing for port 0.
 ///
 /// # Errors
 /// When an address that is not optional cannot be bound.
 pub fn bind_tcp(options: &ListenOptions) -> Result<Vec<TcpListener>, ListenError> {
-    bind_tcp_with(options, &mut |line| tracing::warn!("{line}"))
+    bind_tcp_with(options, &mut Vec::new(), &mut |line| tracing::warn!("{line}"))
+}
+
+/// Binds those TCP addresses that are not `open` already, as `CONFIG SET port` and `bind` need it. Returns the new
+/// listeners, and which of the open addresses are wanted still.
+///
+/// # Errors
+/// When an address that is not optional cannot be bound.
+pub fn bind_tcp_beside(
+    options: &ListenOptions,
+    open: &[SocketAddr],
+) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), ListenError> {
+    let mut unwanted = open.to_vec();
+    let fresh = bind_tcp_with(options, &mut unwanted, &mut |line| tracing::warn!("{line}"))?;
+    Ok((fresh, open.iter().filter(|address| !unwanted.contains(address)).copied().collect()))
+}
+
+/// Whether an address of `options` cannot be bound as long as those of `open` are: one is all addresses, the other one
+/// of them.
+pub fn overlaps(options: &ListenOptions, open: &[SocketAddr]) -> bool {
+    let names = options.bind.iter().map(|entry| entry.strip_prefix('-').unwrap_or(entry));
+    names.filter_map(|name| resolve(name, options.port).ok()).any(|wanted| {
+        open.iter().any(|old| {
+            let one_is_all = old.ip().is_unspecified() != wanted.ip().is_unspecified();
+            one_is_all && old.port() == wanted.port() && old.is_ipv4() == wanted.is_ipv4()
+        })
+    })
 }
 
 /// Binds the Unix socket alone. A socket that already lies at the path is replaced.
@@ -133,7 +159,12 @@ fn backlog_warning_for(backlog: i32, somaxconn: &str) -> Option<String> {
     })
 }
 
-fn bind_tcp_with(options: &ListenOptions, warn: &mut dyn FnMut(&str)) -> Result<Vec<TcpListener>, ListenError> {
+/// Takes addresses that need not be bound out of `open`.
+fn bind_tcp_with(
+    options: &ListenOptions,
+    open: &mut Vec<SocketAddr>,
+    warn: &mut dyn FnMut(&str),
+) -> Result<Vec<TcpListener>, ListenError> {
     let port = options.port;
     let mut listeners = Vec::new();
     if port == 0 {
@@ -144,8 +175,15 @@ fn bind_tcp_with(options: &ListenOptions, warn: &mut dyn FnMut(&str)) -> Result<
             Some(rest) => (rest, true),
             None => (entry.as_str(), false),
         };
-        match bind_address(name, options) {
-            Ok(listener) => listeners.push(listener),
+        let bound = resolve(name, port).and_then(|address| match open.iter().position(|known| *known == address) {
+            Some(at) => {
+                open.swap_remove(at);
+                Ok(None)
+            }
+            None => bind_address(address, options).map(Some),
+        });
+        match bound {
+            Ok(listener) => listeners.extend(listener),
             Err(error) => {
                 let text = &error.text;
                 warn(&format!("Warning: Could not create server TCP listening socket {name}:{port}: {text}"));
@@ -188,8 +226,7 @@ impl AddressError {
     }
 }
 
-fn bind_address(name: &str, options: &ListenOptions) -> Result<TcpListener, AddressError> {
-    let address = resolve(name, options.port)?;
+fn bind_address(address: SocketAddr, options: &ListenOptions) -> Result<TcpListener, AddressError> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).map_err(AddressError::during("socket"))?;
     if domain == Domain::IPV6 {
@@ -278,7 +315,7 @@ mod tests {
 
     fn warnings(options: &ListenOptions) -> (Vec<String>, Result<Vec<TcpListener>, ListenError>) {
         let mut lines = Vec::new();
-        let result = bind_tcp_with(options, &mut |line| lines.push(line.to_owned()));
+        let result = bind_tcp_with(options, &mut Vec::new(), &mut |line| lines.push(line.to_owned()));
         (lines, result)
     }
 
@@ -351,6 +388,30 @@ mod tests {
         let head = "Warning: Could not create server TCP listening socket no-such-host.invalid:1: ";
         let text = lines.first().and_then(|line| line.strip_prefix(head)).unwrap();
         assert!(!text.contains("lookup") && !text.is_empty(), "{text}");
+    }
+
+    #[test]
+    fn an_open_address_is_not_bound_again() {
+        let port = free_port();
+        let mut first = bind_tcp(&options(&["127.0.0.1"], port)).unwrap();
+        let open = [first.remove(0)];
+        let address = open[0].local_addr().unwrap();
+        let (fresh, kept) = bind_tcp_beside(&options(&["127.0.0.1", "127.0.0.2"], port), &[address]).unwrap();
+        assert_eq!((fresh.len(), kept), (1, vec![address]));
+        let (_, kept) = bind_tcp_beside(&options(&["127.0.0.3"], port), &[address]).unwrap();
+        assert_eq!(kept, []);
+        // Named twice, it is busy the second time.
+        bind_tcp_beside(&options(&["127.0.0.1", "127.0.0.1"], port), &[address]).unwrap_err();
+    }
+
+    #[test]
+    fn all_addresses_overlap_each_of_their_family() {
+        let open: Vec<SocketAddr> = vec!["0.0.0.0:7".parse().unwrap(), "[::1]:7".parse().unwrap()];
+        assert!(overlaps(&options(&["-127.0.0.1"], 7), &open));
+        assert!(overlaps(&options(&["::*"], 7), &open));
+        for (bind, port) in [("*", 7), ("::1", 7), ("127.0.0.1", 8), ("::2", 7)] {
+            assert!(!overlaps(&options(&[bind], port), &open), "{bind} {port}");
+        }
     }
 
     #[test]

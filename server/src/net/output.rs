@@ -20,6 +20,8 @@ pub(crate) struct Output {
     peak: usize,
     peak_reset_ms: i64,
     over_soft_limit_since_ms: i64,
+    /// Whether the socket holds partial segments back until all is sent.
+    corked: bool,
 }
 
 impl Default for Output {
@@ -31,9 +33,13 @@ impl Default for Output {
             peak: 0,
             peak_reset_ms: 0,
             over_soft_limit_since_ms: 0,
+            corked: false,
         }
     }
 }
+
+/// Replies of this length and more are corked, where that is wanted.
+const CORK_BYTES: usize = 64 * 1024;
 
 impl Output {
     /// A busy client's buffer has this capacity when nothing waits.
@@ -61,6 +67,10 @@ impl Output {
     pub(crate) fn append_outbox(&mut self, outbox: &Outbox) {
         outbox.drain_into(&mut self.bytes);
     }
+    /// What is not sent yet.
+    pub(crate) fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.sent..).unwrap_or_default()
+    }
     /// Bytes waiting.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.sent
@@ -77,6 +87,13 @@ impl Output {
     /// Most bytes waiting at once of late.
     pub(crate) fn peak(&self) -> usize {
         self.peak
+    }
+
+    /// Has a large reply leave in full segments only, until all of it is sent.
+    pub(crate) fn cork(&mut self, stream: &Stream) {
+        if !self.corked && self.len() >= CORK_BYTES {
+            self.corked = stream.set_cork(true);
+        }
     }
 
     /// Writes until all is sent or the socket takes no more.
@@ -101,6 +118,10 @@ impl Output {
                     return Poll::Pending;
                 }
             }
+        }
+        if self.corked {
+            self.corked = false;
+            stream.set_cork(false);
         }
         self.bytes.clear();
         self.sent = 0;

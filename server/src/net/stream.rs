@@ -1,5 +1,7 @@
 //! A connected socket of either kind.
 
+use super::sockopt;
+use socket2::SockRef;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
@@ -19,6 +21,28 @@ impl Stream {
             Stream::Tcp(stream) => stream.as_raw_fd(),
             Stream::Unix(stream) => stream.as_raw_fd(),
         }
+    }
+    /// Asks for immediate acknowledgements again, after a read. A socket that refuses serves all the same.
+    pub(crate) fn rearm_quickack(&self) {
+        if let Stream::Tcp(stream) = self {
+            let _ = sockopt::rearm_quickack(stream);
+        }
+    }
+    /// Holds partial segments back, or sends them; true if that is possible here.
+    pub(crate) fn set_cork(&self, corked: bool) -> bool {
+        match self {
+            Stream::Tcp(stream) if corked => sockopt::cork(stream).is_ok(),
+            Stream::Tcp(stream) => sockopt::uncork(stream).is_ok(),
+            Stream::Unix(_) => false,
+        }
+    }
+    /// Sends what the socket takes at once, past the event loop, which does not know a fresh socket to be writable.
+    pub(crate) fn send_now(&self, bytes: &[u8]) {
+        // The peer may be gone; nobody waits for the outcome.
+        let _ = match self {
+            Stream::Tcp(stream) => SockRef::from(stream).send(bytes),
+            Stream::Unix(stream) => SockRef::from(stream).send(bytes),
+        };
     }
 }
 

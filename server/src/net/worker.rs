@@ -43,6 +43,8 @@ pub struct Worker {
     now_ms: Cell<i64>,
     slow_nanos: Cell<u64>,
     tracks_latency: Cell<bool>,
+    acks_quickly: Cell<bool>,
+    corks: Cell<bool>,
     connections: RefCell<Slab<Arc<ClientHandle>>>,
 }
 
@@ -63,6 +65,8 @@ impl Worker {
             now_ms: Cell::new(unix_ms()),
             slow_nanos: Cell::default(),
             tracks_latency: Cell::default(),
+            acks_quickly: Cell::default(),
+            corks: Cell::default(),
             connections: RefCell::default(),
             server,
         }
@@ -93,6 +97,8 @@ impl Worker {
         };
         self.slow_nanos.set(slowlog.min(latency));
         self.tracks_latency.set(config.latency_tracking);
+        self.acks_quickly.set(config.tcp_quickack);
+        self.corks.set(config.tcp_cork);
         *self.config.borrow_mut() = config;
         self.config_version.set(version);
     }
@@ -114,6 +120,16 @@ impl Worker {
     #[inline]
     pub(crate) fn slow_nanos(&self) -> u64 {
         self.slow_nanos.get()
+    }
+    /// Whether received data is acknowledged at once.
+    #[inline]
+    pub(crate) fn acks_quickly(&self) -> bool {
+        self.acks_quickly.get()
+    }
+    /// Whether large replies are corked.
+    #[inline]
+    pub(crate) fn corks(&self) -> bool {
+        self.corks.get()
     }
     /// Counts a command's duration, where durations are tracked.
     #[inline]
@@ -206,6 +222,7 @@ impl WorkerPool {
             let server = server.clone();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
             std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+                crate::process::crash::prepare_thread();
                 let worker = Rc::new(Worker::new(index, server));
                 tokio::task::LocalSet::new().block_on(&runtime, serve(worker, receiver));
             })?;

@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::unistd::setsid;
@@ -25,11 +26,12 @@ pub enum Side {
 
 /// Divides the process, or finishes the division in the child.
 ///
-/// `stdin` is the configuration that was read from standard input, if any: the child reads its own input anew.
+/// `stdin` is the configuration that was read from standard input, if any: the child reads its own input anew. `started_in`
+/// is the working directory that relative arguments start from.
 ///
 /// # Errors
 /// When the child cannot be started, or cannot leave the session.
-pub fn enter(startup: &Startup, stdin: Option<&[u8]>) -> io::Result<Side> {
+pub fn enter(startup: &Startup, stdin: Option<&[u8]>, started_in: &Path) -> io::Result<Side> {
     if startup.background {
         setsid()?;
         return Ok(Side::Child);
@@ -37,7 +39,7 @@ pub fn enter(startup: &Startup, stdin: Option<&[u8]>) -> io::Result<Side> {
     let mut args = startup.args.iter();
     let name = args.next().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no program name"))?;
     let mut command = Command::new("/proc/self/exe");
-    command.arg0(name).args(args).env(MARK, "1").stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg0(name).args(args).env(MARK, "1").current_dir(started_in).stdout(Stdio::null()).stderr(Stdio::null());
     command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     let mut child = command.spawn()?;
     if let (Some(mut pipe), Some(text)) = (child.stdin.take(), stdin) {

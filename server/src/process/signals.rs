@@ -37,45 +37,6 @@ impl SignalEvent {
     }
 }
 
-/// A flag of `shutdown-on-sigterm` and `shutdown-on-sigint`. The directives hold any of them together but `Save` with
-/// `NoSave`; no flag at all is the word `default`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ShutdownFlags {
-    /// `save`: write a snapshot even without save points.
-    pub save: bool,
-    /// `nosave`: write none.
-    pub nosave: bool,
-    /// `now`: do not wait for lagging replicas.
-    pub now: bool,
-    /// `force`: end even if the snapshot fails.
-    pub force: bool,
-}
-
-impl ShutdownFlags {
-    /// Reads the words of a directive's value, separated by spaces. `None` for an unknown word or for `save` with `nosave`.
-    pub fn parse(value: &str) -> Option<ShutdownFlags> {
-        let mut flags = ShutdownFlags::default();
-        for word in value.split_ascii_whitespace() {
-            match word.to_ascii_lowercase().as_str() {
-                "default" => {}
-                "save" => flags.save = true,
-                "nosave" => flags.nosave = true,
-                "now" => flags.now = true,
-                "force" => flags.force = true,
-                _ => return None,
-            }
-        }
-        (!(flags.save && flags.nosave)).then_some(flags)
-    }
-
-    /// The words as `CONFIG GET` prints them.
-    pub fn words(self) -> String {
-        let all = [(self.save, "save"), (self.nosave, "nosave"), (self.now, "now"), (self.force, "force")];
-        let words: Vec<_> = all.into_iter().filter(|(set, _)| *set).map(|(_, word)| word).collect();
-        if words.is_empty() { "default".to_owned() } else { words.join(" ") }
-    }
-}
-
 /// Tells the signal thread how far a shutdown has come. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct SignalState {
@@ -142,16 +103,6 @@ mod tests {
         assert_eq!(state.event(SIGTERM), SignalEvent::Terminate);
         assert_eq!(state.event(SIGTERM), SignalEvent::Terminate);
         assert_eq!(state.event(SIGINT), SignalEvent::ForceExit);
-    }
-
-    #[test]
-    fn shutdown_flags_are_words() {
-        for text in ["default", "save", "nosave now", "save now force"] {
-            assert_eq!(ShutdownFlags::parse(text).unwrap().words(), text);
-        }
-        assert_eq!(ShutdownFlags::parse("NOW default").unwrap().words(), "now");
-        assert_eq!(ShutdownFlags::parse("save nosave"), None);
-        assert_eq!(ShutdownFlags::parse("later"), None);
     }
 
     #[test]

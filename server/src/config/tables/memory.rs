@@ -13,7 +13,7 @@ macro_rules! memory_directives {
             maxmemory_samples: u32 = Int::new(5, 1, INT_MAX), WORKS.effect(Effect::Store);
 
             /// How long a command may be held up by dropping keys: 0 hardly, 100 until memory suffices.
-            maxmemory_eviction_tenacity: u32 = Int::new(10, 0, 100), WORKS.effect(Effect::Store);
+            maxmemory_eviction_tenacity: u32 = Int::new(10, 0, 100), WORKS;
 
             /// Accesses that saturate the frequency counter: the higher, the more.
             lfu_log_factor: u32 = Int::new(10, 0, INT_MAX), WORKS.effect(Effect::Store);
@@ -22,19 +22,22 @@ macro_rules! memory_directives {
             lfu_decay_time: u32 = Int::new(1, 0, INT_MAX), WORKS.effect(Effect::Store);
 
             /// Whether evicted values are freed in the background.
-            lazyfree_lazy_eviction: bool = Switch(true), WORKS.effect(Effect::Store);
+            lazyfree_lazy_eviction: bool = Switch(true),
+                kept("has no meaning here: large values are always freed in the background");
 
             /// Whether expired values are freed in the background.
-            lazyfree_lazy_expire: bool = Switch(true), WORKS.effect(Effect::Store);
+            lazyfree_lazy_expire: bool = Switch(true),
+                kept("has no meaning here: large values are always freed in the background");
 
             /// Whether values that a command overwrites are freed in the background.
-            lazyfree_lazy_server_del: bool = Switch(true), WORKS.effect(Effect::Store);
+            lazyfree_lazy_server_del: bool = Switch(true),
+                kept("has no meaning here: large values are always freed in the background");
 
             /// Whether DEL frees as UNLINK does.
-            lazyfree_lazy_user_del: bool = Switch(true), WORKS.effect(Effect::Store);
+            lazyfree_lazy_user_del: bool = Switch(true), WORKS;
 
             /// Whether FLUSHDB and FLUSHALL without option free in the background.
-            lazyfree_lazy_user_flush: bool = Switch(true), WORKS.effect(Effect::Store);
+            lazyfree_lazy_user_flush: bool = Switch(true), WORKS;
 
             /// Whether tables go on growing into their new buckets while the server is idle.
             activerehashing: bool = Switch(true), kept("takes effect with rehashing in idle time");
@@ -73,7 +76,7 @@ macro_rules! memory_directives {
                 kept("takes effect with active defragmentation");
 
             /// Whether transparent huge pages are switched off for the process.
-            disable_thp: bool = Switch(true), kept("has no meaning here: no fork copies pages").immutable();
+            disable_thp: bool = Switch(true), WORKS.immutable();
         }
     }};
 }

@@ -54,7 +54,7 @@ macro_rules! process_directives {
             watchdog_period: u32 = Int::new(0, 0, INT_MAX), not_yet("the software watchdog").hidden();
 
             /// Whether a panic exits instead of aborting.
-            use_exit_on_panic: bool = Switch(false), kept("takes effect with DEBUG PANIC").hidden();
+            use_exit_on_panic: bool = Switch(false), WORKS.effect(Effect::CrashHandlers).hidden();
 
             /// Cores that workers run on.
             server_cpulist: String = Text::optional(),

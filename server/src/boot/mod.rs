@@ -1,0 +1,11 @@
+//! Start and end of the process: configuration, log, listeners, workers, signals.
+
+mod entry;
+mod host;
+mod options;
+mod serve;
+
+pub use entry::main;
+
+/// The version of Ochre.
+const VERSION: &str = env!("CARGO_PKG_VERSION");

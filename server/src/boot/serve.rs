@@ -1,0 +1,176 @@
+//! From a configuration to a server that runs, and its end.
+
+use super::host::{Host, Relisten, open_files};
+use super::{VERSION, options};
+use crate::config::{Config, Loaded, fatal_error};
+use crate::logging::{LogHandle, banner::Banner};
+use crate::net::listen::{self, ListenOptions, Listener};
+use crate::net::{Acceptor, WorkerPool};
+use crate::process::background::{self, Side};
+use crate::process::pidfile::PidFile;
+use crate::process::startup::Startup;
+use crate::process::supervise::Supervisor;
+use crate::process::{crash, limits, signals};
+use crate::server::{ProcessInfo, Server};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// The pid file of a server in the background that names none.
+const BACKGROUND_PID_FILE: &str = "/var/run/ochre.pid";
+
+/// Serves until somebody asks for the end; `stdin` is the part of the configuration that came from standard input. Errs
+/// with the line to print.
+pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> Result<(), String> {
+    let Loaded { mut config, file, kept } = loaded;
+    let started_in = std::env::current_dir().map_err(|error| format!("Can't find the working directory: {error}"))?;
+    std::env::set_current_dir(&config.dir)
+        .map_err(|error| fatal_error(None, &format!("Can't chdir to '{}': {error}", config.dir.display())))?;
+    let log =
+        crate::logging::init(&options::log(&config)).map_err(|error| format!("Can't open the log file: {error}"))?;
+    let Some(supervisor) = divide(startup, &config, stdin, &started_in)? else { return Ok(()) };
+    crash::install(VERSION, log.raw_fd()).map_err(|error| format!("Can't install the crash handlers: {error}"))?;
+    crash::set_enabled(config.crash_log_enabled);
+    crash::set_exit_on_panic(config.use_exit_on_panic);
+    let banner = Banner { version: VERSION, mode: "standalone", port: config.port, pid: std::process::id() };
+    log.announce(&banner, config.always_show_logo);
+    for directive in kept {
+        tracing::debug!(?directive, "kept, without effect in this version");
+    }
+    config.maxclients = open_files(config.maxclients).inspect_err(|line| tracing::warn!("{line}"))?;
+    if config.disable_thp
+        && let Err(error) = limits::disable_huge_pages()
+    {
+        tracing::warn!(%error, "cannot switch transparent huge pages off");
+    }
+    let listening = options::listen(&config);
+    let workers = config.workers();
+    let pid_file = pid_file(startup, &config);
+    let server = Server::new(config, process_info(&file))?;
+    let listeners = open(&listening)?;
+    let (relisten, wishes) = unbounded_channel();
+    let host = Host {
+        program: startup.args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        config_file: file,
+        log: log.clone(),
+        oom_score: Default::default(),
+        server: Arc::downgrade(&server),
+        relisten,
+    };
+    host.show_title(&server.config());
+    // A score that cannot be written was logged.
+    let _ = host.set_oom_score(&server.config());
+    server.changes.set_host(Box::new(move |effect, config| host.carry_out(effect, config)));
+    watch_signals(&server, &log)?;
+    let ended = run(&server, Listening { options: listening.clone(), listeners, wishes }, workers, &supervisor);
+    if let Some(path) = listen::unix_path(&listening) {
+        // Somebody may have removed it already.
+        let _ = std::fs::remove_file(path);
+    }
+    if let Some(pid_file) = pid_file {
+        pid_file.remove();
+    }
+    ended.map_err(|error| error.to_string())?;
+    tracing::warn!("Ochre is now ready to exit, bye bye...");
+    Ok(())
+}
+
+/// Finds the supervisor and goes to the background, if that is wanted. `None` in the process that stays in front, which
+/// has no more to do.
+fn divide(
+    startup: &Startup,
+    config: &Config,
+    stdin: Option<&[u8]>,
+    started_in: &Path,
+) -> Result<Option<Supervisor>, String> {
+    // The process in front has looked for a supervisor and found none.
+    let supervisor =
+        if startup.background { Supervisor::None } else { Supervisor::start(options::supervision(config)) };
+    if config.daemonize && !supervisor.is_some() {
+        let side = background::enter(startup, stdin, started_in);
+        if side.map_err(|error| format!("Can't go to the background: {error}"))? == Side::Parent {
+            return Ok(None);
+        }
+    }
+    Ok(Some(supervisor))
+}
+
+fn process_info(config_file: &Option<PathBuf>) -> ProcessInfo {
+    ProcessInfo {
+        run_id: crate::random::run_id(),
+        started_ms: crate::clock::unix_ms(),
+        config_file: config_file.clone(),
+        executable: std::env::current_exe().unwrap_or_default(),
+        port: 0.into(),
+    }
+}
+
+/// Writes the pid file; a failure is logged and does not matter.
+fn pid_file(startup: &Startup, config: &Config) -> Option<PidFile> {
+    let path = match &config.pidfile {
+        path if !path.as_os_str().is_empty() => path.as_path(),
+        _ if startup.background => Path::new(BACKGROUND_PID_FILE),
+        _ => return None,
+    };
+    PidFile::create(path).map_err(|error| tracing::warn!(%error, "Failed to write PID file")).ok()
+}
+
+fn open(options: &ListenOptions) -> Result<Vec<Listener>, String> {
+    let listeners = listen::bind_all(options).map_err(|error| {
+        tracing::warn!("{error}");
+        error.to_string()
+    })?;
+    if let Some(warning) = listen::backlog_warning(options.backlog) {
+        tracing::warn!("{warning}");
+    }
+    Ok(listeners)
+}
+
+/// What is listened on, and the wishes to change it.
+struct Listening {
+    options: ListenOptions,
+    listeners: Vec<Listener>,
+    wishes: UnboundedReceiver<Relisten>,
+}
+
+fn run(server: &Arc<Server>, listening: Listening, workers: usize, supervisor: &Supervisor) -> std::io::Result<()> {
+    let pool = WorkerPool::start(server, workers)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let Listening { options, listeners, mut wishes } = listening;
+        server.process.port.store(i64::from(options.port), std::sync::atomic::Ordering::Relaxed);
+        let mut acceptor = Acceptor::start(listeners, options, &pool)?;
+        tracing::info!("Server initialized");
+        tracing::info!("Ready to accept connections");
+        supervisor.ready();
+        loop {
+            tokio::select! {
+                _ = server.shutdown.requested() => break,
+                Some(Relisten { options, answer }) = wishes.recv() => {
+                    // A client that is gone by now needs no answer.
+                    let _ = answer.send(acceptor.relisten(options).await);
+                }
+            }
+        }
+        supervisor.stopping();
+        Ok(())
+    })
+}
+
+fn watch_signals(server: &Arc<Server>, log: &LogHandle) -> Result<(), String> {
+    use signals::SignalEvent;
+    let (server, log) = (server.clone(), log.clone());
+    signals::listen(move |event| match event {
+        SignalEvent::ReopenLog => {
+            if let Err(error) = log.reopen() {
+                tracing::warn!(%error, "cannot reopen the log");
+            }
+        }
+        SignalEvent::Terminate => server.shutdown.request(options::shutdown(&server.config().shutdown_on_sigterm)),
+        SignalEvent::Interrupt => server.shutdown.request(options::shutdown(&server.config().shutdown_on_sigint)),
+        // The process exits at once.
+        SignalEvent::ForceExit => {}
+    })
+    .map(drop)
+    .map_err(|error| format!("Can't watch for signals: {error}"))
+}
