@@ -29,6 +29,9 @@ pub(crate) enum Step {
 /// Most commands in a row under one lock.
 const COMMANDS_A_LOCK: usize = 32;
 
+/// Beyond so many bytes of output the limit is looked at after each command, and not only when output is sent.
+const OUTPUT_LEN_CHECKED: usize = 64 * 1024;
+
 /// Executes the commands of the connection's batch from `next` on, without ever waiting.
 pub(crate) fn run<'w>(
     connection: &mut Connection,
@@ -95,7 +98,11 @@ pub(crate) fn run<'w>(
             continue;
         }
         under_lock += 1;
-        match execute(connection, worker, &queued, command, guard, slice.as_ref(), &mut tick) {
+        let executed = execute(connection, worker, &queued, command, guard, slice.as_ref(), &mut tick);
+        if connection.output.len() > OUTPUT_LEN_CHECKED {
+            connection.check_hard_limit(worker);
+        }
+        match executed {
             Executed::Yes => *next += 1,
             Executed::Barrier => {
                 *next += 1;

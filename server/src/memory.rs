@@ -20,14 +20,21 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     let started = Instant::now();
     let time_max = eviction_time_max(worker.config().maxmemory_eviction_tenacity);
     let mut effects = worker.effects.borrow_mut();
+    let mut evicted = false;
     let outcome = worker.evictor.borrow_mut().run(
         &worker.member,
         worker.clock(),
         0,
         &mut effects,
         &mut || started.elapsed() >= time_max,
-        &mut |_, effects| crate::effects::settle(worker, effects),
+        &mut |_, effects| {
+            evicted = true;
+            crate::effects::settle(worker, effects);
+        },
     );
+    if evicted {
+        worker.account_event("eviction-cycle", started.elapsed());
+    }
     worker.server.over_limit.set(outcome != Eviction::Enough, crate::clock::unix_us);
     outcome != Eviction::Nothing
 }
@@ -44,7 +51,9 @@ pub(crate) fn expire_some(worker: &Worker) {
         &mut || started.elapsed().as_micros() as u64,
         &mut |_, effects| crate::effects::settle(worker, effects),
     );
-    worker.stats.expire_cycle_us.add(started.elapsed().as_micros() as u64);
+    let elapsed = started.elapsed();
+    worker.account_event("expire-cycle", elapsed);
+    worker.stats.expire_cycle_us.add(elapsed.as_micros() as u64);
 }
 
 #[cfg(test)]

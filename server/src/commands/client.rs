@@ -31,7 +31,7 @@ pub static CLIENT: CommandSpec = CommandSpec {
     acl: AclCategories::NONE,
     since: "2.4.0",
     summary: "Commands about client connections.",
-    complexity: "That of the subcommand",
+    complexity: "Depends on subcommand.",
     subcommands: SUBCOMMANDS,
     ..SUBCOMMAND
 };
@@ -227,15 +227,13 @@ pub static PAUSE: CommandSpec = CommandSpec {
 };
 
 fn pause(context: &mut Context<'_>) -> CommandResult {
-    if context.argv.len() > 4 {
-        return Err(error::subcommand_syntax("client", context.argv.at(1)));
-    }
     let mut cursor = context.argv.cursor(2);
     let millis = cursor.bytes()?;
     let kind = match cursor.is_done() {
         true => PauseKind::All,
         false => cursor.one_of(&[("write", PauseKind::Write), ("all", PauseKind::All)]).ok_or(error::PAUSE_MODE)?,
     };
+    cursor.finish()?;
     let millis = parse_int(millis).ok_or(error::TIMEOUT_NOT_INTEGER)?;
     let now_ms = context.now_ms();
     let until_ms = match millis {
@@ -285,9 +283,7 @@ pub static INFO: CommandSpec = CommandSpec {
 };
 
 fn info_of_self(context: &mut Context<'_>) -> CommandResult {
-    let own = info::Own::new(context, "client|info");
-    let mut line = info::line(context.server, &context.client.handle, Some(&own), context.now_ms());
-    line.push(b'\n');
+    let line = info::line(context, &context.client.handle);
     context.reply.verbatim(b"txt", line);
     Ok(())
 }
@@ -298,7 +294,7 @@ pub static LIST: CommandSpec = CommandSpec {
     arity: -2,
     flags: ADMIN,
     since: "2.4.0",
-    complexity: "O(N), N being the connections",
+    complexity: "O(N) where N is the number of client connections",
     summary: "Describes all connections, or some of them.",
     syntax: filter::LIST_SYNTAX,
     changed_in: &["2.8.12", "5.0.0", "6.0.0", "6.2.0", "7.0.0", "7.0.3", "8.0.0", "8.1.0", "9.0.0"],
@@ -313,9 +309,7 @@ fn list(context: &mut Context<'_>) -> CommandResult {
     for handle in context.server.clients.all() {
         let is_self = handle.id == context.client.id();
         if filter.matches(&handle, is_self, context.now_ms()) {
-            let own = is_self.then(|| info::Own::new(context, "client|list"));
-            text.extend_from_slice(&info::line(context.server, &handle, own.as_ref(), context.now_ms()));
-            text.push(b'\n');
+            text.extend_from_slice(&info::line(context, &handle));
         }
     }
     context.reply.verbatim(b"txt", text);
@@ -328,7 +322,7 @@ pub static KILL: CommandSpec = CommandSpec {
     arity: -3,
     flags: ADMIN,
     since: "2.4.0",
-    complexity: "O(N), N being the connections",
+    complexity: "O(N) where N is the number of client connections",
     summary: "Closes connections.",
     syntax: filter::KILL_SYNTAX,
     changed_in: &["2.8.12", "3.2.0", "5.0.0", "6.2.0", "8.0.0", "8.1.0", "9.0.0"],

@@ -2,72 +2,69 @@
 
 use crate::client::ClientHandle;
 use crate::context::Context;
-use crate::server::Server;
 use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// What the caller knows better of itself than its published figures do.
-pub(super) struct Own {
-    db: u64,
-    query_len: u64,
-    command: &'static str,
-}
-
-impl Own {
-    /// Of the client that runs `command`.
-    pub(super) fn new(context: &Context<'_>, command: &'static str) -> Own {
-        Own { db: context.client.db as u64, query_len: context.argv.buffer_len() as u64, command }
-    }
-}
-
-/// Describes a client; `own` is there where it is the caller.
-pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Own>, now_ms: i64) -> Vec<u8> {
+/// Describes a client. Of the caller, what it is doing right now is shown; of others, what they last published.
+pub(super) fn line(context: &Context<'_>, handle: &ClientHandle) -> Vec<u8> {
     let seen = &handle.published;
+    let now_ms = context.now_ms();
+    let level = context.server.config().compatibility_level;
     let mut line = Vec::with_capacity(320);
-    let query_len = own.map_or_else(|| seen.query_len.load(Relaxed), |own| own.query_len);
+    let capacity = seen.output_capacity.load(Relaxed);
+    let waiting = seen.output_len.load(Relaxed);
+    let mut db = seen.db.load(Relaxed) as usize;
+    let mut idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed)).max(0);
+    let mut argv_bytes = seen.argv_bytes.load(Relaxed);
+    let mut query_len = seen.query_len.load(Relaxed);
+    let last = seen.last_command.load(Relaxed).checked_sub(1);
+    let mut command = last.and_then(|id| context.server.commands.all().get(id as usize));
+    if handle.id == context.client.id() {
+        (db, idle_ms, command) = (context.client.db, 0, Some(context.command));
+        query_len = context.argv.buffer_len() as u64;
+        argv_bytes = context.argv.iter().map(|argument| argument.len() as u64).sum();
+    }
+    let age_ms = now_ms.saturating_sub(handle.connected_ms).max(0);
+    let _ = write!(line, "id={} addr={} laddr={} fd={} name=", handle.id, handle.addr, handle.local_addr, handle.fd);
+    line.extend_from_slice(&handle.name.lock());
+    let _ = write!(line, " age={} idle={} flags={}", age_ms / 1000, idle_ms / 1000, flags(handle));
+    if level.shows_client_capabilities() {
+        let capabilities = if handle.understands_redirect.load(Relaxed) { "r" } else { "" };
+        let _ = write!(line, " capa={capabilities}");
+    }
+    let _ = write!(line, " db={db} sub=0 psub=0 ssub=0 multi=-1");
+    if level.shows_watched_keys() {
+        let _ = write!(line, " watch=0");
+    }
     let query_free = seen.query_free.load(Relaxed);
-    let watch = if server.config().compatibility_level.lists_watched_keys() { " watch=0" } else { "" };
-    let output_capacity = seen.output_capacity.load(Relaxed);
-    let output_len = seen.output_len.load(Relaxed);
     // Replies beyond the capacity of the reply buffer count as a list of one node.
-    let list_len = output_len.saturating_sub(output_capacity);
-    let db = own.map_or_else(|| u64::from(seen.db.load(Relaxed)), |own| own.db);
-    let command = match (own, seen.last_command.load(Relaxed).checked_sub(1)) {
-        (Some(own), _) => own.command,
-        (None, None) => "NULL",
-        (None, Some(id)) => server.commands.all().get(id as usize).map_or("NULL", |command| &command.full_name),
-    };
-    // Taken once: what is locked in the arguments below stays locked until the line is written.
-    let (library, library_version) = handle.library.lock().clone();
-    let idle = if own.is_some() { 0 } else { now_ms.saturating_sub(seen.last_active_ms.load(Relaxed)).max(0) / 1000 };
-    let argv_bytes = seen.argv_bytes.load(Relaxed);
-    let total = handle.buffer_bytes();
+    let list_len = waiting.saturating_sub(capacity);
     let _ = write!(
         line,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={db} sub=0 psub=0 ssub=0 multi=-1{watch} \
-         qbuf={query_len} qbuf-free={query_free} argv-mem={argv_bytes} multi-mem=0 rbs={output_capacity} rbp={} obl={} \
-         oll={} omem={list_len} tot-mem={total} events={} cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={} \
-         tot-net-in={} tot-net-out={} tot-cmds={}",
-        handle.id,
-        handle.addr,
-        handle.local_addr,
-        handle.fd,
-        String::from_utf8_lossy(&handle.name.lock()),
-        now_ms.saturating_sub(handle.connected_ms).max(0) / 1000,
-        flags(handle),
+        " qbuf={query_len} qbuf-free={query_free} argv-mem={argv_bytes} multi-mem=0 rbs={capacity} rbp={} obl={} \
+         oll={} omem={list_len} tot-mem={} events={} cmd={} user={} redir=-1 resp={}",
         seen.output_peak.load(Relaxed),
-        output_len.min(output_capacity),
+        waiting.min(capacity),
         u8::from(list_len > 0),
-        if output_len > 0 { "rw" } else { "r" },
-        command,
+        handle.buffer_bytes(),
+        if waiting > 0 { "rw" } else { "r" },
+        command.map_or("NULL", |command| command.full_name.as_str()),
         handle.user.lock(),
         seen.protocol.load(Relaxed),
-        String::from_utf8_lossy(&library),
-        String::from_utf8_lossy(&library_version),
-        seen.bytes_in.load(Relaxed),
-        seen.bytes_out.load(Relaxed),
-        seen.commands.load(Relaxed),
     );
+    if level.shows_client_libraries() {
+        let library = handle.library.lock();
+        for (label, text) in [(" lib-name=", &library.0), (" lib-ver=", &library.1)] {
+            line.extend_from_slice(label.as_bytes());
+            line.extend_from_slice(text);
+        }
+    }
+    if level.shows_client_traffic() {
+        let (bytes_in, bytes_out) = (seen.bytes_in.load(Relaxed), seen.bytes_out.load(Relaxed));
+        let commands = seen.commands.load(Relaxed);
+        let _ = write!(line, " tot-net-in={bytes_in} tot-net-out={bytes_out} tot-cmds={commands}");
+    }
+    line.push(b'\n');
     line
 }
 
