@@ -2,13 +2,14 @@
 //!
 //! The library holds what the tests under `tests/` share: a running [`Server`], a raw [`Client`] that can also send
 //! what no proper client would, a [`Bystander`] that measures whether anybody else is harmed, and runners for the
-//! [`scripts`] of foreign client libraries.
+//! [`scripts`] of foreign client libraries and views of a server's [`sockets`].
 #![forbid(unsafe_code)]
 
 mod bystander;
 mod client;
 pub mod scripts;
 mod server;
+pub mod sockets;
 
 pub use bystander::{Bystander, Latencies};
 pub use client::{Client, Reply};

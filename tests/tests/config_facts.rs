@@ -1,7 +1,9 @@
 //! CONFIG against a real Redis 7.0: the same directives, defaults, bounds and error texts.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +15,7 @@ use ochre_tests::{Client, Reply, Server};
 struct Peer {
     child: Child,
     client: Client,
+    folder: PathBuf,
 }
 
 impl Peer {
@@ -20,13 +23,15 @@ impl Peer {
     fn start() -> Result<Peer> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let port = address.port().to_string();
+        let folder = std::env::temp_dir().join(format!("ochre-peer-{}-{port}", std::process::id()));
+        fs::create_dir_all(&folder)?;
         let mut command = Command::new("redis-server");
         command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--enable-protected-configs", "yes"]);
-        let mut child = command.stdout(Stdio::null()).spawn().context("cannot start redis-server")?;
+        let mut child = command.current_dir(&folder).stdout(Stdio::null()).spawn().context("cannot start redis-server")?;
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             match Client::connect(address) {
-                Ok(client) => return Ok(Peer { child, client }),
+                Ok(client) => return Ok(Peer { child, client, folder }),
                 Err(error) if Instant::now() > deadline => {
                     child.kill()?;
                     return Err(error);
@@ -41,6 +46,7 @@ impl Drop for Peer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

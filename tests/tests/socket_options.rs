@@ -1,0 +1,118 @@
+//! What the kernel is told about the server's sockets, read back from them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use ochre_tests::{Client, Reply, Server, sockets};
+
+/// Asks until `holds`, for at most ten seconds.
+fn await_that(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds()? {
+        ensure!(Instant::now() < deadline, "never: {what}");
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
+fn set(client: &mut Client, name: &str, value: &str) -> Result<()> {
+    assert_eq!(client.command(&["CONFIG", "SET", name, value])?, Reply::ok());
+    Ok(())
+}
+
+#[test]
+fn connections_send_at_once_and_are_probed() -> Result<()> {
+    let server = Server::start(&[])?;
+    let mut client = server.client()?;
+    let probes = |server: &Server, client: &mut Client| sockets::keepalive(&sockets::accepted(server, client)?);
+    ensure!(sockets::accepted(&server, &mut client)?.tcp_nodelay()?, "TCP_NODELAY is off");
+    let expected = (Duration::from_secs(300), Duration::from_secs(100), 3);
+    assert_eq!(probes(&server, &mut client)?, Some(expected));
+    // New connections follow the directive.
+    set(&mut client, "tcp-keepalive", "30")?;
+    let expected = (Duration::from_secs(30), Duration::from_secs(10), 3);
+    assert_eq!(probes(&server, &mut server.client()?)?, Some(expected));
+    set(&mut client, "tcp-keepalive", "0")?;
+    assert_eq!(probes(&server, &mut server.client()?)?, None);
+    Ok(())
+}
+
+#[test]
+fn unacknowledged_data_has_a_time_limit_where_one_is_set() -> Result<()> {
+    let server = Server::start(&[])?;
+    let mut client = server.client()?;
+    let limit = |client: &mut Client| -> Result<Duration> {
+        Ok(sockets::accepted(&server, client)?.tcp_user_timeout()?.unwrap_or_default())
+    };
+    assert_eq!(limit(&mut client)?, Duration::ZERO);
+    set(&mut client, "tcp-user-timeout", "12345")?;
+    assert_eq!(limit(&mut server.client()?)?, Duration::from_millis(12345));
+    Ok(())
+}
+
+#[test]
+fn listeners_have_their_options() -> Result<()> {
+    let plain = Server::start(&[])?;
+    let options = |server: &Server| sockets::listener_options(&sockets::listener(server, server.address())?);
+    assert_eq!(options(&plain)?, (0, 0));
+    // The kernel counts whole retransmissions: 7 seconds are three of them.
+    let tuned = Server::start(&["--tcp-fastopen", "37", "--tcp-defer-accept", "7"])?;
+    assert_eq!(options(&tuned)?, (37, 7));
+    // A deferred connection is served once it speaks.
+    assert_eq!(tuned.client()?.command(&["PING"])?, Reply::Simple("PONG".into()));
+    Ok(())
+}
+
+#[test]
+fn a_deferred_connection_that_is_silent_is_not_accepted() -> Result<()> {
+    let server = Server::start(&["--tcp-defer-accept", "30"])?;
+    let mut client = server.client()?;
+    let _silent = server.client()?;
+    let clients = |client: &mut Client| Ok::<_, anyhow::Error>(client.command(&["CLIENT", "LIST"])?.text()?.lines().count());
+    // A connection that came later is there already.
+    let mut later = server.client()?;
+    later.command(&["PING"])?;
+    assert_eq!(clients(&mut client)?, 2);
+    Ok(())
+}
+
+/// The kernel falls back to delayed acknowledgements once a connection has gone back and forth a few times, unless it
+/// is asked again and again.
+#[test]
+fn quick_acknowledgements_last() -> Result<()> {
+    let server = Server::start(&[])?;
+    let mut client = server.client()?;
+    let quick = |client: &mut Client| -> Result<bool> {
+        for _ in 0..20 {
+            client.command(&["PING"])?;
+        }
+        Ok(sockets::accepted(&server, client)?.tcp_quickack()?)
+    };
+    ensure!(!quick(&mut client)?, "acknowledgements are quick without being asked for");
+    set(&mut client, "tcp-quickack", "yes")?;
+    ensure!(quick(&mut client)?, "acknowledgements are not quick");
+    ensure!(quick(&mut server.client()?)?, "acknowledgements of a new connection are not quick");
+    Ok(())
+}
+
+#[test]
+fn large_replies_are_corked_until_they_are_sent() -> Result<()> {
+    const LENGTH: usize = 64 << 20;
+    let server = Server::start(&[])?;
+    let mut admin = server.client()?;
+    admin.command(&["SETRANGE", "large", &(LENGTH - 1).to_string(), "x"])?;
+    for corks in [false, true] {
+        set(&mut admin, "tcp-cork", if corks { "yes" } else { "no" })?;
+        let mut reader = server.client()?;
+        let socket = sockets::accepted(&server, &mut reader)?;
+        reader.send(b"GET large\r\n")?;
+        // Part of the reply has come, and the rest is more than sockets hold.
+        reader.read_until(b"\r\n")?;
+        assert_eq!(socket.tcp_cork()?, corks);
+        reader.read_exact(LENGTH + 2)?;
+        await_that("the cork is drawn", || Ok(!socket.tcp_cork()?))?;
+        ensure!(socket.tcp_nodelay()?, "TCP_NODELAY is off afterwards");
+        assert_eq!(reader.command(&["PING"])?, Reply::Simple("PONG".into()));
+    }
+    admin.command(&["CLIENT", "INFO"])?.text().context("still served").map(drop)
+}
