@@ -36,6 +36,10 @@ impl<'a> Argv<'a> {
     pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
         self.spans.iter().map(move |span| self.buffer.get(span.start..span.end).unwrap_or_default())
     }
+    /// The arguments from `index` on, as a line of their own.
+    pub fn from(self, index: usize) -> Argv<'a> {
+        Argv { spans: self.spans.get(index..).unwrap_or_default(), ..self }
+    }
     /// A cursor over the arguments from `index` on.
     pub fn cursor(self, index: usize) -> Cursor<'a> {
         Cursor { argv: self, next: index }

@@ -39,14 +39,16 @@ pub struct After {
     pub shutdown: Option<crate::shutdown::ShutdownRequest>,
     /// Arguments that no log may show, by index.
     pub redacted: Vec<usize>,
-    /// Take effect only once the locks are released.
+    /// What gates check has changed: before the reply goes out, nobody may be served by the old state any more.
     pub barrier: bool,
+    /// The command took its time: the clock is to be read again before the next one.
+    pub time_passed: bool,
 }
 
 impl After {
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
-        self.close || self.barrier || self.shutdown.is_some() || !self.redacted.is_empty()
+        self.close || self.barrier || self.time_passed || self.shutdown.is_some() || !self.redacted.is_empty()
     }
 }
 

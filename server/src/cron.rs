@@ -2,6 +2,7 @@
 
 use crate::net::Worker;
 use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Runs the periodic work of a worker: sweeping its clients and expiring keys in its share of the shards.
@@ -9,8 +10,18 @@ pub(crate) async fn run(worker: Rc<Worker>) {
     loop {
         let hz = u64::from(worker.config().hz.clamp(1, 500));
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
-        worker.sweep();
-        crate::memory::expire_some(&worker);
+        if !worker.server.switches.cron_rests.load(Relaxed) {
+            worker.sweep();
+            crate::memory::expire_some(&worker);
+        }
         worker.member.publish_memory();
+        let server = &worker.server;
+        server.memory.observe(server.store.used_memory());
+        let cpu = crate::metrics::process::cpu_of_thread();
+        worker.stats.cpu_user_us.set(cpu.user_us);
+        worker.stats.cpu_system_us.set(cpu.system_us);
+        if worker.index == 0 {
+            server.rates.sample(&server.stats, worker.now_ms());
+        }
     }
 }

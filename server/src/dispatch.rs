@@ -22,6 +22,8 @@ pub(crate) enum Step {
     NeedAll,
     /// The next command is paused until then (Unix milliseconds).
     Paused(i64),
+    /// What gates check has changed: nobody may be served by the old state when the reply goes out.
+    Barrier,
 }
 
 /// Most commands in a row under one lock.
@@ -39,9 +41,14 @@ pub(crate) fn run<'w>(
     let mut slice: Option<Slice<'w, Shard>> = None;
     let mut under_lock = 0;
     let mut tick = worker.ticks.now();
+    let mut seen_epoch = worker.server.gate_epoch();
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
         let epoch = worker.server.gate_epoch();
+        if epoch != seen_epoch {
+            seen_epoch = epoch;
+            worker.see_config();
+        }
         let command = match gates(connection, worker, &queued) {
             Gate::Pass(command) => command,
             Gate::Reject(error) => {
@@ -90,6 +97,10 @@ pub(crate) fn run<'w>(
         under_lock += 1;
         match execute(connection, worker, &queued, command, guard, slice.as_ref(), &mut tick) {
             Executed::Yes => *next += 1,
+            Executed::Barrier => {
+                *next += 1;
+                return Step::Barrier;
+            }
             Executed::Contended(shard) => return Step::NeedShards(ShardSet::one(shard)),
         }
     }
@@ -106,15 +117,15 @@ enum Gate<'s> {
 #[inline]
 fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued) -> Gate<'w> {
     let server = &*worker.server;
-    let argv = connection.batch.argv(queued, connection.argument_bytes());
+    let argv = || connection.batch.argv(queued, connection.argument_bytes());
     let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
-        return Gate::Reject(error::unknown_command(argv));
+        return Gate::Reject(error::unknown_command(argv()));
     };
-    if !command.spec.accepts(argv.len()) {
+    if !command.spec.accepts(queued.args()) {
         return Gate::Reject(error::wrong_arity(&command.full_name));
     }
-    if command.is_container() && argv.len() > 1 {
-        return Gate::Reject(error::unknown_subcommand(command.spec.name, argv.at(1)));
+    if command.is_container() && queued.args() > 1 {
+        return Gate::Reject(error::unknown_subcommand(command.spec.name, argv().at(1)));
     }
     if !connection.client.authenticated && !command.has(Flags::NO_AUTH) {
         return Gate::Reject(error::NO_AUTH);
@@ -130,11 +141,15 @@ fn attended_gates<'w>(connection: &Connection, worker: &'w Worker, command: &'w 
     if attention & Attention::MAXMEMORY != 0 && !crate::memory::make_room(worker) && command.has(Flags::DENYOOM) {
         return Gate::Reject(error::OOM);
     }
+    let is_watcher = connection.client.monitor;
+    if is_watcher && command.spec.flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
+        return Gate::Reject(error::REPLICA_INTERACTION);
+    }
     if attention & Attention::PAUSED != 0 {
         let is_write = command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
         match server.pause.in_force(worker.now_ms()) {
             Some((kind, until_ms)) if kind == PauseKind::All || is_write => {
-                let exempt = connection.client.handle.kind() == crate::client::ClientKind::Replica;
+                let exempt = is_watcher || connection.client.handle.kind() == crate::client::ClientKind::Replica;
                 if !exempt {
                     return Gate::Pause(until_ms);
                 }
@@ -164,6 +179,8 @@ fn count_error(worker: &Worker, error: &CommandError) {
 
 enum Executed {
     Yes,
+    /// And others must be waited for before the next command, and before the reply goes out.
+    Barrier,
     /// The handler did nothing, because this shard is locked by another.
     Contended(usize),
 }
@@ -182,7 +199,6 @@ fn execute<'w>(
     let mark = connection.output.mark();
     let mut after = After::default();
     let mut effects = worker.effects.borrow_mut();
-    let db_before = connection.client.db;
     let Connection { batch, query, decoder, client, output, inline, .. } = connection;
     let bytes: &[u8] = if *inline { decoder.inline_bytes() } else { query };
     let argv = batch.argv(queued, bytes);
@@ -230,7 +246,7 @@ fn execute<'w>(
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
     if nanos >= worker.slow_nanos() || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
-        settle_after(connection, worker, queued, command, db_before, nanos, after);
+        return settle_after(connection, worker, queued, command, nanos, after);
     }
     Executed::Yes
 }
@@ -242,26 +258,34 @@ fn settle_after(
     worker: &Worker,
     queued: &Queued,
     command: &Command,
-    db: usize,
     nanos: u64,
     after: After,
-) {
+) -> Executed {
     let server = &*worker.server;
     let argv: Argv<'_> = connection.batch.argv(queued, connection.argument_bytes());
     let client = &connection.client;
+    if after.barrier {
+        // The command's own duration is judged by what it has set.
+        worker.see_config();
+    }
     if nanos >= worker.slow_nanos() {
         worker.account_slow(client, command, argv, &after.redacted, nanos);
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-        server.monitors.feed(&client.handle, db, argv, crate::clock::unix_us());
+        server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
     }
     if after.close {
         connection.closing = Closing::AfterReply;
     }
     if let Some(request) = after.shutdown {
+        connection.closing = Closing::WithProcess;
         server.shutdown.request(request);
     }
+    if after.time_passed {
+        worker.begin_batch();
+    }
+    if after.barrier { Executed::Barrier } else { Executed::Yes }
 }
 
 fn apply_reply_mode(connection: &mut Connection, mark: usize) {

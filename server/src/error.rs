@@ -114,8 +114,26 @@ texts! {
     MAX_AGE = "ERR maxage should be greater than 0";
     /// CLIENT KILL IDLE.
     IDLE_TIME = "ERR idle should be greater than 0";
+    /// COMMAND GETKEYS of a command that does not exist.
+    NO_SUCH_COMMAND = "ERR Invalid command specified";
+    /// COMMAND GETKEYS of a command without keys.
+    NO_KEY_ARGUMENTS = "ERR The command has no key arguments";
+    /// COMMAND GETKEYS of a line that is too short or too long.
+    BAD_ARGUMENT_COUNT = "ERR Invalid number of arguments specified for command";
+    /// COMMAND GETKEYS of a line whose keys cannot be found.
+    BAD_ARGUMENTS = "ERR Invalid arguments specified for command";
     /// The data set is being loaded.
     LOADING = "LOADING Redis is loading the dataset in memory";
+    /// SWAPDB.
+    FIRST_DB_INVALID = "ERR invalid first DB index";
+    /// SWAPDB.
+    SECOND_DB_INVALID = "ERR invalid second DB index";
+    /// MEMORY PURGE.
+    CANNOT_PURGE = "ERR Error purging dirty pages";
+    /// SHUTDOWN ABORT.
+    NO_SHUTDOWN = "ERR No shutdown in progress.";
+    /// SHUTDOWN SAVE.
+    CANNOT_SAVE = "ERR Errors trying to SHUTDOWN: snapshots are not supported yet. NOSAVE or FORCE ends the process without one.";
     /// CONFIG REWRITE.
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     /// CLIENT SETNAME and HELLO SETNAME.
@@ -162,6 +180,22 @@ texts! {
     IDLE_TIME_NOT_TRACKED = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
     /// OBJECT FREQ while access is not counted.
     FREQUENCY_NOT_TRACKED = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    /// DEBUG where the configuration forbids it.
+    DEBUG_NOT_ALLOWED = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    /// DEBUG PROTOCOL.
+    DEBUG_PROTOCOL_TYPE = "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false";
+    /// A reply that RESP2 has no form for.
+    RESP2_NOT_SUPPORTED = "ERR RESP2 is not supported by this command";
+    /// DEBUG HTSTATS.
+    OUT_OF_RANGE_DATABASE = "ERR Out of range database";
+    /// DEBUG HTSTATS-KEY.
+    NOT_A_HASH_TABLE = "ERR The value stored at the specified key is not represented using an hash table";
+    /// DEBUG SDSLEN.
+    NOT_AN_SDS_STRING = "ERR Not an sds encoded string.";
+    /// SLOWLOG GET.
+    SLOWLOG_COUNT = "ERR count should be greater than or equal to -1";
+    /// A client that watches others asks for data.
+    REPLICA_INTERACTION = "ERR Replica can't interact with the keyspace";
     /// SCAN.
     INVALID_CURSOR = "ERR invalid cursor";
 }
@@ -211,6 +245,24 @@ pub fn unknown_command(argv: crate::args::Argv<'_>) -> CommandError {
 pub fn unknown_subcommand(parent: &str, name: &[u8]) -> CommandError {
     let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
     CommandError::Message(format!("ERR unknown subcommand '{name}'. Try {} HELP.", parent.to_ascii_uppercase()))
+}
+
+/// No such subcommand of a command that looks at its subcommands itself, or not with so many arguments.
+pub fn unknown_subcommand_or_arity(parent: &str, name: &[u8]) -> CommandError {
+    let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
+    CommandError::Message(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {parent} HELP."
+    ))
+}
+
+/// A subcommand of DEBUG that waits for what it is about.
+pub fn debug_not_supported(name: &str) -> CommandError {
+    CommandError::Message(format!("ERR DEBUG {name} is not supported yet"))
+}
+
+/// LATENCY GRAPH of an event without spikes.
+pub fn no_latency_samples(event: &[u8]) -> CommandError {
+    CommandError::Message(format!("ERR No samples available for event '{}'", String::from_utf8_lossy(event)))
 }
 
 /// An option of HELLO that does not exist or lacks its values.

@@ -18,6 +18,7 @@ pub mod glob;
 pub mod latency;
 pub mod logging;
 mod memory;
+pub mod metrics;
 pub mod monitor;
 pub mod net;
 pub mod pause;

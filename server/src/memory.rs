@@ -28,6 +28,7 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
         &mut || started.elapsed() >= time_max,
         &mut |_, effects| crate::effects::settle(worker, effects),
     );
+    worker.server.over_limit.set(outcome != Eviction::Enough, crate::clock::unix_us);
     outcome != Eviction::Nothing
 }
 
@@ -43,6 +44,7 @@ pub(crate) fn expire_some(worker: &Worker) {
         &mut || started.elapsed().as_micros() as u64,
         &mut |_, effects| crate::effects::settle(worker, effects),
     );
+    worker.stats.expire_cycle_us.add(started.elapsed().as_micros() as u64);
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::args::Argv;
 use crate::client::ClientHandle;
+use crate::server::Attention;
 use parking_lot::Mutex;
 use std::io::Write;
 use std::sync::Arc;
@@ -13,24 +14,27 @@ pub struct Monitors {
 }
 
 impl Monitors {
-    /// Adds a watcher.
-    pub fn add(&self, handle: Arc<ClientHandle>) {
-        self.watchers.lock().push(handle);
+    /// Adds a watcher; from now on the dispatcher attends to it.
+    pub fn add(&self, handle: Arc<ClientHandle>, attention: &Attention) {
+        let mut watchers = self.watchers.lock();
+        watchers.push(handle);
+        attention.set(Attention::MONITORS, true);
     }
-    /// Removes a watcher; true if none is left.
-    pub fn remove(&self, id: u64) -> bool {
+    /// Removes a watcher.
+    pub fn remove(&self, id: u64, attention: &Attention) {
         let mut watchers = self.watchers.lock();
         watchers.retain(|watcher| watcher.id != id);
-        watchers.is_empty()
+        attention.set(Attention::MONITORS, !watchers.is_empty());
     }
-    /// Shows a command of `client`, executed on `db` at `now_us` (Unix microseconds), to all watchers.
-    pub fn feed(&self, client: &ClientHandle, db: usize, argv: Argv<'_>, now_us: i64) {
+    /// Shows a command of `client`, executed on `db` at `now_us` (Unix microseconds), to all watchers; of `redacted`
+    /// arguments only that they were there.
+    pub fn feed(&self, client: &ClientHandle, db: usize, argv: Argv<'_>, redacted: &[usize], now_us: i64) {
         let addr =
             if client.is_unix { format!("unix:{}", client.addr.trim_end_matches(":0")) } else { client.addr.clone() };
         let mut line = format!("+{}.{:06} [{db} {addr}]", now_us / 1_000_000, now_us % 1_000_000).into_bytes();
-        for argument in argv.iter() {
+        for (index, argument) in argv.iter().enumerate() {
             line.push(b' ');
-            quote(&mut line, argument);
+            quote(&mut line, if redacted.contains(&index) { b"(redacted)" } else { argument });
         }
         line.extend_from_slice(b"\r\n");
         self.watchers.lock().iter().for_each(|watcher| watcher.push(&line));

@@ -7,7 +7,7 @@ use crate::stats::Stats;
 use arc_swap::ArcSwap;
 use ochre_store::Store;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 /// The version of Redis whose behaviour is the baseline; clients gate on it.
 pub const REDIS_VERSION: &str = "7.2.4";
@@ -34,8 +34,18 @@ pub struct Server {
     pub attention: Attention,
     /// Identity and start time of this process.
     pub process: ProcessInfo,
+    /// Names the history of this data set to replicas: forty hexadecimal digits.
+    pub replication_id: String,
+    /// How fast counters grow.
+    pub rates: crate::metrics::rates::Rates,
+    /// Peak and first use of memory.
+    pub memory: crate::metrics::memory::MemoryWatch,
+    /// How long memory was over its limit.
+    pub over_limit: crate::metrics::over_limit::OverLimit,
     /// SHUTDOWN, SIGTERM.
     pub shutdown: crate::shutdown::Shutdown,
+    /// What DEBUG switches off and on.
+    pub switches: Switches,
     reply_buffer_peak_reset_ms: AtomicI64,
     /// Changes of the configuration at run time.
     pub changes: crate::config::apply::Changes,
@@ -56,6 +66,15 @@ pub struct ProcessInfo {
     pub executable: std::path::PathBuf,
     /// The port it listens on, which CONFIG SET may change.
     pub port: AtomicI64,
+}
+
+/// Switches for tests, all off in normal service.
+#[derive(Default)]
+pub struct Switches {
+    /// Periodic work rests (DEBUG PAUSE-CRON).
+    pub cron_rests: AtomicBool,
+    /// Reply buffers do not follow their use (DEBUG REPLYBUFFER RESIZING).
+    pub reply_buffers_keep_size: AtomicBool,
 }
 
 /// One bit for each reason for which commands leave the fast path.
@@ -112,7 +131,12 @@ impl Server {
             pause: Default::default(),
             attention: Attention::default(),
             process,
+            replication_id: crate::random::run_id(),
+            rates: Default::default(),
+            memory: Default::default(),
+            over_limit: Default::default(),
             shutdown: Default::default(),
+            switches: Default::default(),
             reply_buffer_peak_reset_ms: AtomicI64::new(Self::REPLY_BUFFER_PEAK_RESET_MS),
             changes: Default::default(),
             config: ArcSwap::from_pointee(config),

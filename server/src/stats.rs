@@ -1,9 +1,11 @@
 //! Statistics: each worker counts for itself; readers add up.
 
+use crate::command::CommandId;
 use crossbeam_utils::CachePadded;
 use parking_lot::RwLock;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use tokio::runtime::RuntimeMetrics;
 
 /// A counter that one thread writes and any thread reads.
 #[derive(Default)]
@@ -37,7 +39,7 @@ pub struct CommandStats {
     /// Executions that answered with an error.
     pub failed: Counter,
     /// Executions by duration, see [`LatencyHistogram`]; made at the first call.
-    pub latency: std::sync::OnceLock<Box<LatencyHistogram>>,
+    pub latency: OnceLock<Box<LatencyHistogram>>,
 }
 
 /// Durations in buckets of about 3 % width: 32 linear steps in each power of two nanoseconds.
@@ -69,6 +71,17 @@ impl LatencyHistogram {
         let step = (bucket & ((1 << Self::STEP_BITS) - 1)) as u64;
         (((1 << Self::STEP_BITS) + step + 1) << power) - 1
     }
+    /// The duration, in nanoseconds, that `percent` per cent of the durations counted in `counts` do not exceed.
+    pub fn percentile(counts: &[u64], percent: f64) -> u64 {
+        let total: u64 = counts.iter().sum();
+        let rank = ((percent.clamp(0.0, 100.0) / 100.0 * total as f64 + 0.5) as u64).max(1);
+        let mut seen = 0;
+        let bucket = counts.iter().position(|count| {
+            seen += count;
+            seen >= rank
+        });
+        bucket.map_or(0, Self::upper_bound)
+    }
     /// The counts by bucket.
     pub fn counts(&self) -> impl Iterator<Item = u32> {
         self.counts.iter().map(|count| count.load(Relaxed))
@@ -83,6 +96,58 @@ impl Default for LatencyHistogram {
     fn default() -> LatencyHistogram {
         LatencyHistogram { counts: [const { AtomicU32::new(0) }; LatencyHistogram::BUCKETS] }
     }
+}
+
+/// What event loops did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventLoop {
+    /// Times they went to sleep.
+    pub cycles: u64,
+    /// Microseconds they were awake.
+    pub busy_us: u64,
+}
+
+/// The largest query and reply buffers that clients had in the last seconds.
+#[derive(Default)]
+pub struct BufferPeaks {
+    /// A slot a second: the second, and the largest of each kind in it.
+    slots: [(Counter, Counter, Counter); BufferPeaks::SECONDS],
+}
+
+impl BufferPeaks {
+    const SECONDS: usize = 8;
+
+    /// Notes the largest buffers at that time. Only the owning thread may call this.
+    pub fn note(&self, now_ms: i64, input: u64, output: u64) {
+        let second = now_ms.unsigned_abs() / 1000;
+        let (slot_second, input_max, output_max) = &self.slots[second as usize % Self::SECONDS];
+        if slot_second.get() != second {
+            slot_second.set(second);
+            input_max.set(0);
+            output_max.set(0);
+        }
+        input_max.set(input_max.get().max(input));
+        output_max.set(output_max.get().max(output));
+    }
+    /// The largest query and reply buffer of the last seconds.
+    pub fn recent(&self, now_ms: i64) -> (u64, u64) {
+        let second = now_ms.unsigned_abs() / 1000;
+        let recent = self.slots.iter().filter(|slot| second.saturating_sub(slot.0.get()) < Self::SECONDS as u64);
+        recent.fold((0, 0), |max, slot| (max.0.max(slot.1.get()), max.1.max(slot.2.get())))
+    }
+}
+
+/// Statistics of one command over all workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommandTotal {
+    /// Executions.
+    pub calls: u64,
+    /// Nanoseconds spent.
+    pub nanos: u64,
+    /// Refused before execution.
+    pub rejected: u64,
+    /// Executions that answered with an error.
+    pub failed: u64,
 }
 
 /// What one worker counts.
@@ -110,6 +175,21 @@ pub struct WorkerStats {
     pub output_limit_closed: Counter,
     /// Clients closed at the query buffer limit.
     pub query_limit_closed: Counter,
+    /// Times a reply buffer was made smaller.
+    pub reply_buffer_shrinks: Counter,
+    /// Times a reply buffer was made larger.
+    pub reply_buffer_expands: Counter,
+    /// Microseconds spent on looking for expired keys.
+    pub expire_cycle_us: Counter,
+    /// Processor time of the thread in its own code, in microseconds, as of its last look.
+    pub cpu_user_us: Counter,
+    /// Processor time of the thread in the kernel, likewise.
+    pub cpu_system_us: Counter,
+    /// The largest buffers of clients, of late.
+    pub buffer_peaks: BufferPeaks,
+    /// The event loop, and what it had done when the statistics were last set to zero.
+    event_loop: OnceLock<RuntimeMetrics>,
+    event_loop_base: (Counter, Counter),
     /// By [`crate::command::CommandId`].
     pub by_command: Vec<CommandStats>,
 }
@@ -118,6 +198,19 @@ impl WorkerStats {
     /// Zeroes for `commands` command ids.
     pub fn new(commands: usize) -> WorkerStats {
         WorkerStats { by_command: (0..commands).map(|_| CommandStats::default()).collect(), ..WorkerStats::default() }
+    }
+    /// Names the event loop of the worker; only the first call counts.
+    pub fn set_event_loop(&self, metrics: RuntimeMetrics) {
+        let _ = self.event_loop.set(metrics);
+    }
+    /// What the worker's event loop did.
+    pub fn event_loop(&self) -> EventLoop {
+        let Some(metrics) = self.event_loop.get() else { return EventLoop::default() };
+        let busy_us = u64::try_from(metrics.worker_total_busy_duration(0).as_micros()).unwrap_or(u64::MAX);
+        EventLoop {
+            cycles: metrics.worker_park_count(0).saturating_sub(self.event_loop_base.0.get()),
+            busy_us: busy_us.saturating_sub(self.event_loop_base.1.get()),
+        }
     }
     fn reset(&self) {
         let WorkerStats {
@@ -132,8 +225,20 @@ impl WorkerStats {
             dirty: _,
             output_limit_closed,
             query_limit_closed,
+            reply_buffer_shrinks,
+            reply_buffer_expands,
+            expire_cycle_us,
+            cpu_user_us: _,
+            cpu_system_us: _,
+            buffer_peaks: _,
+            event_loop: _,
+            event_loop_base,
             by_command,
         } = self;
+        let done = self.event_loop();
+        event_loop_base.0.add(done.cycles);
+        event_loop_base.1.add(done.busy_us);
+        [reply_buffer_shrinks, reply_buffer_expands, expire_cycle_us].into_iter().for_each(|total| total.set(0));
         let totals = [connections, rejected_connections, bytes_in, bytes_out, reads, writes, errors];
         totals.into_iter().chain([&**commands, output_limit_closed, query_limit_closed]).for_each(|total| total.set(0));
         for command in by_command {
@@ -180,6 +285,50 @@ impl Stats {
     /// The sum of one figure over all workers.
     pub fn sum(&self, figure: impl Fn(&WorkerStats) -> u64) -> u64 {
         self.workers.read().iter().map(|worker| figure(worker)).sum()
+    }
+    /// What the event loops did, in all.
+    pub fn event_loop(&self) -> EventLoop {
+        let mut total = EventLoop::default();
+        self.each(|worker| {
+            let part = worker.event_loop();
+            total.cycles += part.cycles;
+            total.busy_us += part.busy_us;
+        });
+        total
+    }
+    /// The largest query and reply buffer of the last seconds.
+    pub fn recent_buffer_peaks(&self, now_ms: i64) -> (u64, u64) {
+        let mut max = (0, 0);
+        self.each(|worker| {
+            let (input, output) = worker.buffer_peaks.recent(now_ms);
+            max = (max.0.max(input), max.1.max(output));
+        });
+        max
+    }
+    /// The statistics of a command.
+    pub fn of_command(&self, id: CommandId) -> CommandTotal {
+        let mut total = CommandTotal::default();
+        self.each(|worker| {
+            if let Some(part) = worker.by_command.get(usize::from(id)) {
+                total.calls += part.calls.get();
+                total.nanos += part.nanos.get();
+                total.rejected += part.rejected.get();
+                total.failed += part.failed.get();
+            }
+        });
+        total
+    }
+    /// The executions of a command by the buckets of [`LatencyHistogram`]; empty if none was timed.
+    pub fn latency_of_command(&self, id: CommandId) -> Vec<u64> {
+        let mut total = Vec::new();
+        self.each(|worker| {
+            let histogram = worker.by_command.get(usize::from(id)).and_then(|part| part.latency.get());
+            if let Some(histogram) = histogram {
+                total.resize(LatencyHistogram::BUCKETS, 0);
+                histogram.counts().zip(&mut total).for_each(|(count, sum)| *sum += u64::from(count));
+            }
+        });
+        total
     }
     /// Calls `visit` for the statistics of each worker.
     pub fn each(&self, visit: impl FnMut(&Arc<WorkerStats>)) {

@@ -125,6 +125,17 @@ impl Store {
         self.hints(db).map(|hint| hint.volatile.load(Relaxed)).sum()
     }
 
+    /// Bytes of the bucket arrays of a database: of all its keys, and of those with a deadline.
+    pub fn db_table_bytes(&self, db: usize) -> (usize, usize) {
+        let bytes = |hint: &Hint| (hint.main_bytes(), hint.volatile_bytes.load(Relaxed));
+        self.hints(db).map(bytes).fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1))
+    }
+
+    /// Bytes of the arrays that the keys of a database are just leaving for others.
+    pub fn db_rehashing_bytes(&self, db: usize) -> usize {
+        self.hints(db).map(Hint::rehashing_bytes).sum()
+    }
+
     /// Estimated mean time to live, in ms, of the keys with a deadline in a database; 0 without any.
     pub fn db_average_ttl_ms(&self, db: usize) -> i64 {
         let (mut sum, mut keys) = (0i128, 0i128);

@@ -122,6 +122,7 @@ impl<'t> Txn<'t> {
         Ok((shard, self.effects))
     }
 
+    #[inline(always)]
     fn look(&mut self, db: usize, key: &Key<'_>) -> Result<(Found<'_>, Around<'_>), Error> {
         let shard = self.shards.shard(key.shard()).ok_or(Error::NotLocked)?;
         let Shard { databases, random, .. } = shard;
@@ -139,6 +140,7 @@ impl<'t> Txn<'t> {
     }
 
     /// Looks a key up for a read: counts a hit or miss, touches the entry.
+    #[inline]
     pub(crate) fn read(&mut self, db: usize, key: &Key<'_>) -> Result<Option<EntryMut<'_>>, Error> {
         let found = self.peek(db, key)?;
         Ok(match found {
@@ -155,6 +157,7 @@ impl<'t> Txn<'t> {
     }
 
     /// Looks a key up for a read that is not counted, but touches the entry.
+    #[inline]
     pub(crate) fn peek(&mut self, db: usize, key: &Key<'_>) -> Result<(Option<EntryMut<'_>>, Around<'_>), Error> {
         let access = self.access;
         let (found, mut around) = self.look(db, key)?;
@@ -172,6 +175,7 @@ impl<'t> Txn<'t> {
     }
 
     /// Looks a key up for a write: an expired entry is removed first, a live one is touched.
+    #[inline]
     pub(crate) fn write(&mut self, db: usize, key: &Key<'_>) -> Result<(Found<'_>, Around<'_>), Error> {
         let access = self.access;
         let (found, mut around) = self.look(db, key)?;
@@ -234,11 +238,13 @@ pub(crate) struct Around<'a> {
 
 impl<'a> Around<'a> {
     /// Whether the entry's deadline has passed.
+    #[inline]
     pub(crate) fn is_expired(&self, entry: &Entry) -> bool {
         entry.deadline().is_some_and(|deadline| self.now_ms > deadline)
     }
 
     /// Removes an expired entry and records that.
+    #[cold]
     pub(crate) fn expire<'k>(&mut self, entry: EntryMut<'k>) -> Vacant<'k> {
         count(&self.counters.expired);
         self.vanish(entry, Reason::Expired, EventClass::Expired, "expired")
@@ -265,6 +271,7 @@ impl<'a> Around<'a> {
         vacant
     }
 
+    #[inline]
     fn touch(&mut self, entry: &mut EntryMut<'_>) {
         let old = entry.access();
         let new = match self.touch {

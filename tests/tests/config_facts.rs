@@ -1,54 +1,9 @@
 //! CONFIG against a real Redis 7.0: the same directives, defaults, bounds and error texts.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use ochre_tests::{Client, Reply, Server};
-
-/// A running `redis-server`.
-struct Peer {
-    child: Child,
-    client: Client,
-    folder: PathBuf,
-}
-
-impl Peer {
-    /// Starts it without saving and with its protected directives open. Errs when it is not installed.
-    fn start() -> Result<Peer> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let port = address.port().to_string();
-        let folder = std::env::temp_dir().join(format!("ochre-peer-{}-{port}", std::process::id()));
-        fs::create_dir_all(&folder)?;
-        let mut command = Command::new("redis-server");
-        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--enable-protected-configs", "yes"]);
-        let mut child = command.current_dir(&folder).stdout(Stdio::null()).spawn().context("cannot start redis-server")?;
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            match Client::connect(address) {
-                Ok(client) => return Ok(Peer { child, client, folder }),
-                Err(error) if Instant::now() > deadline => {
-                    child.kill()?;
-                    return Err(error);
-                }
-                Err(_) => thread::sleep(Duration::from_millis(5)),
-            }
-        }
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
+use ochre_tests::{Client, Peer, Reply, Server};
 
 /// Directives whose values depend on the place or on how the two servers were started, or that would end the test.
 const OF_THE_PLACE: [&str; 6] = ["port", "bind", "dir", "io-threads", "maxclients", "requirepass"];
@@ -113,16 +68,18 @@ fn get(client: &mut Client, pattern: &str) -> Result<BTreeMap<String, String>> {
     words.chunks(2).map(|pair| Ok((pair[0].text()?, pair.get(1).context("a name alone")?.text()?))).collect()
 }
 
-fn both() -> Result<(Server, Client, Peer)> {
+fn both() -> Result<(Server, Client, Peer, Client)> {
     let server = Server::start(&["--compatibility-level", "7.0", "--enable-protected-configs", "yes"])?;
     let client = server.client()?;
-    Ok((server, client, Peer::start()?))
+    let peer = Peer::start(&["--enable-protected-configs", "yes"])?;
+    let theirs = peer.client()?;
+    Ok((server, client, peer, theirs))
 }
 
 #[test]
 fn it_has_the_directives_and_defaults_of_redis() -> Result<()> {
-    let (_server, mut ours, mut peer) = both()?;
-    let (ours, theirs) = (get(&mut ours, "*")?, get(&mut peer.client, "*")?);
+    let (_server, mut ours, _peer, mut peer) = both()?;
+    let (ours, theirs) = (get(&mut ours, "*")?, get(&mut peer, "*")?);
     // Later versions hide it.
     let hidden = "aof-disable-auto-gc";
     let wrong: Vec<_> = theirs
@@ -137,16 +94,16 @@ fn it_has_the_directives_and_defaults_of_redis() -> Result<()> {
 
 #[test]
 fn it_takes_and_refuses_the_values_that_redis_does() -> Result<()> {
-    let (_server, mut ours, mut peer) = both()?;
+    let (_server, mut ours, _peer, mut peer) = both()?;
     let mut wrong = Vec::new();
     let mut compared = 0;
-    for (name, default) in get(&mut peer.client, "*")? {
+    for (name, default) in get(&mut peer, "*")? {
         if OF_THE_PLACE.contains(&name.as_str()) || DIFFERENT.contains(&name.as_str()) {
             continue;
         }
         for value in VALUES {
             let command = ["CONFIG", "SET", &name, value];
-            let (here, there) = (ours.command(&command)?, peer.client.command(&command)?);
+            let (here, there) = (ours.command(&command)?, peer.command(&command)?);
             if matches!(&here, Reply::Error(text) if text.contains("is not supported yet")) {
                 continue;
             }
@@ -154,7 +111,7 @@ fn it_takes_and_refuses_the_values_that_redis_does() -> Result<()> {
             if here != there {
                 wrong.push(format!("{name} {value:?}: {here:?}, Redis {there:?}"));
             } else if here == Reply::ok() {
-                let (here, there) = (get(&mut ours, &name)?, get(&mut peer.client, &name)?);
+                let (here, there) = (get(&mut ours, &name)?, get(&mut peer, &name)?);
                 if here != there {
                     wrong.push(format!("{name} {value:?}: {here:?}, Redis {there:?}"));
                 }
@@ -162,7 +119,7 @@ fn it_takes_and_refuses_the_values_that_redis_does() -> Result<()> {
         }
         let back = ["CONFIG", "SET", &name, &default];
         ours.command(&back)?;
-        peer.client.command(&back)?;
+        peer.command(&back)?;
     }
     ensure!(wrong.is_empty(), "{wrong:#?}");
     ensure!(compared > 5000, "only {compared} values were compared");
@@ -171,7 +128,7 @@ fn it_takes_and_refuses_the_values_that_redis_does() -> Result<()> {
 
 #[test]
 fn it_words_its_refusals_as_redis_does() -> Result<()> {
-    let (_server, mut ours, mut peer) = both()?;
+    let (_server, mut ours, _peer, mut peer) = both()?;
     for command in [
         &["CONFIG"][..],
         &["CONFIG", "NOTHING"],
@@ -189,7 +146,7 @@ fn it_words_its_refusals_as_redis_does() -> Result<()> {
         &["CONFIG", "RESETSTAT", "x"],
         &["CONFIG", "GET", "HZ"],
     ] {
-        assert_eq!(ours.command(command)?, peer.client.command(command)?, "{command:?}");
+        assert_eq!(ours.command(command)?, peer.command(command)?, "{command:?}");
     }
     Ok(())
 }

@@ -68,7 +68,8 @@ fn a_deferred_connection_that_is_silent_is_not_accepted() -> Result<()> {
     let server = Server::start(&["--tcp-defer-accept", "30"])?;
     let mut client = server.client()?;
     let _silent = server.client()?;
-    let clients = |client: &mut Client| Ok::<_, anyhow::Error>(client.command(&["CLIENT", "LIST"])?.text()?.lines().count());
+    let clients =
+        |client: &mut Client| Ok::<_, anyhow::Error>(client.command(&["CLIENT", "LIST"])?.text()?.lines().count());
     // A connection that came later is there already.
     let mut later = server.client()?;
     later.command(&["PING"])?;

@@ -360,6 +360,9 @@ impl<'a> ReplyWriter<'a> {
 pub(crate) fn write_header(out: &mut Vec<u8>, tag: u8, len: usize) {
     match u8::try_from(len) {
         Ok(small @ 0..=9) => out.extend_from_slice(&[tag, b'0' + small, b'\r', b'\n']),
+        Ok(small @ 10..=99) => {
+            out.extend_from_slice(&[tag, b'0' + small / 10, b'0' + small % 10, b'\r', b'\n']);
+        }
         _ => {
             out.push(tag);
             out.extend_from_slice(itoa::Buffer::new().format(len).as_bytes());

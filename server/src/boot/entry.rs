@@ -48,7 +48,8 @@ pub fn main() -> ExitCode {
 }
 
 fn generate(name: &str) -> Result<(), String> {
-    let text = crate::config::generate(name).ok_or_else(|| format!("nothing to generate has the name '{name}'"))?;
+    let text = crate::config::generate(name).or_else(|| crate::commands::generate(name));
+    let text = text.ok_or_else(|| format!("nothing to generate has the name '{name}'"))?;
     print!("{text}");
     Ok(())
 }

@@ -181,6 +181,13 @@ impl ClientHandle {
         let host = self.addr.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
         self.is_unix || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
+    /// Bytes that its buffers and its entry in the registry take.
+    pub fn buffer_bytes(&self) -> u64 {
+        let seen = &self.published;
+        let output = seen.output_len.load(Relaxed).max(seen.output_capacity.load(Relaxed));
+        let query = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed);
+        query + output + seen.argv_bytes.load(Relaxed) + size_of::<ClientHandle>() as u64
+    }
     /// The class by which output limits go.
     pub fn kind(&self) -> ClientKind {
         let flags = self.published.flags.load(Relaxed);

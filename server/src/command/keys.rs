@@ -1,6 +1,6 @@
 //! Where the keys of a command line are.
 
-use super::{Begin, CommandSpec, Find, KeyFlags};
+use super::{Begin, CommandSpec, Find, KeyFlags, KeySpec};
 use crate::args::Argv;
 
 /// An argument that is a key.
@@ -46,6 +46,56 @@ pub fn command_keys(spec: &CommandSpec, argv: Argv<'_>, mut found: impl FnMut(Ke
     valid
 }
 
+/// The keys of `argv` (name included) with what happens to them there; nothing that only looks like a key.
+///
+/// None where the arguments make no sense.
+pub fn keys_and_flags(spec: &CommandSpec, argv: Argv<'_>) -> Option<Vec<KeyPosition>> {
+    let of_line = spec.key_flags.map(|flags| flags(argv));
+    let mut keys = Vec::new();
+    let valid = command_keys(spec, argv, |position| {
+        if !position.flags.has(KeyFlags::NOT_KEY) {
+            let flags = match of_line {
+                Some(flags) if position.flags.has(KeyFlags::VARIABLE_FLAGS) => flags,
+                _ => position.flags,
+            };
+            keys.push(KeyPosition { flags, ..position });
+        }
+    });
+    valid.then_some(keys)
+}
+
+/// The range of keys as servers before 7.0 described it: the arguments of the first and the last key (negative: from
+/// the end) and their distance, zeros where there is none; and whether that misses keys.
+pub fn legacy_range(keys: &[KeySpec]) -> ((i64, i64, i64), bool) {
+    let mut range: Option<(i64, i64, i64)> = None;
+    let mut movable = false;
+    let mut last_of_previous = 0;
+    for spec in keys {
+        let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find) else {
+            movable = true;
+            continue;
+        };
+        let (first, last, step) = (i64::from(first), i64::from(last), i64::from(step));
+        let last = if last >= 0 { first + last } else { last };
+        if keys.len() == 1 {
+            return ((first, last, step), spec.flags.has(KeyFlags::INCOMPLETE));
+        }
+        if step != 1 || last_of_previous != 0 && last_of_previous != first - 1 {
+            movable = true;
+            continue;
+        }
+        movable |= spec.flags.has(KeyFlags::INCOMPLETE);
+        let (first, last) = range.map_or((first, last), |(first_before, last_before, _)| {
+            // An end counted from the last argument lies behind any other.
+            let last = if (last < 0) == (last_before < 0) { last.max(last_before) } else { last.min(last_before) };
+            (first.min(first_before), last)
+        });
+        last_of_previous = last;
+        range = Some((first, last, 1));
+    }
+    (range.unwrap_or_default(), movable)
+}
+
 fn begin(begin: Begin, argv: Argv<'_>) -> Option<usize> {
     match begin {
         Begin::Index(index) => (usize::from(index) < argv.len()).then_some(usize::from(index)),
@@ -76,4 +126,43 @@ fn last_of_range(begin: usize, last: i16, limit: u8, len: usize) -> Option<usize
 
 fn parse_count(text: &[u8]) -> Option<usize> {
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(first: u16, last: i16, step: u8, flags: KeyFlags) -> KeySpec {
+        KeySpec { flags, begin: Begin::Index(first), find: Find::Range { last, step, limit: 0 } }
+    }
+
+    // Of COMMAND INFO of Redis 7.0: GET, MSET, LCS, RENAME, BITOP, ZUNIONSTORE, MIGRATE, EVAL, BLPOP.
+    #[test]
+    fn ranges_for_old_clients() {
+        let (ro, rw) = (KeyFlags::RO, KeyFlags::RW);
+        let counted = |first| KeySpec {
+            flags: ro,
+            begin: Begin::Index(first),
+            find: Find::KeyNum { count: 0, first: 1, step: 1 },
+        };
+        let keyword = KeySpec {
+            flags: rw.with(KeyFlags::INCOMPLETE),
+            begin: Begin::Keyword("KEYS", -2),
+            find: Find::Range { last: -1, step: 1, limit: 0 },
+        };
+        for (keys, expected) in [
+            (vec![], ((0, 0, 0), false)),
+            (vec![range(1, 0, 1, ro)], ((1, 1, 1), false)),
+            (vec![range(1, -1, 2, ro)], ((1, -1, 2), false)),
+            (vec![range(1, 1, 1, ro)], ((1, 2, 1), false)),
+            (vec![range(1, 0, 1, ro), range(2, 0, 1, rw)], ((1, 2, 1), false)),
+            (vec![range(2, 0, 1, rw), range(3, -1, 1, ro)], ((2, -1, 1), false)),
+            (vec![range(1, 0, 1, rw), counted(2)], ((1, 1, 1), true)),
+            (vec![range(3, 0, 1, rw), keyword], ((3, 3, 1), true)),
+            (vec![counted(2)], ((0, 0, 0), true)),
+            (vec![range(1, -2, 1, rw)], ((1, -2, 1), false)),
+        ] {
+            assert_eq!(legacy_range(&keys), expected);
+        }
+    }
 }

@@ -2,10 +2,12 @@
 
 mod keys;
 mod spec;
+mod syntax;
 mod table;
 
-pub use keys::{KeyPosition, command_keys};
+pub use keys::{KeyPosition, command_keys, keys_and_flags, legacy_range};
 pub use spec::{
     AclCategories, Begin, CommandSpec, Find, Flags, Group, Handler, KeyFlags, KeySpec, LockClass, Subcommands,
 };
+pub use syntax::{Argument, ArgumentKind, arguments};
 pub use table::{Command, CommandId, CommandTable};

@@ -1,6 +1,7 @@
 //! What a command declares about itself. One `static` [`CommandSpec`] stands beside each handler and is the only
 //! place the command is described: dispatch, COMMAND, ACL, key extraction, HELP and the documents are derived from it.
 
+use crate::args::Argv;
 use crate::context::Context;
 use crate::error::CommandResult;
 
@@ -19,6 +20,8 @@ pub struct CommandSpec {
     pub acl: AclCategories,
     /// Where the keys are.
     pub keys: &'static [KeySpec],
+    /// What happens to the keys of a line, where that depends on its other arguments.
+    pub key_flags: Option<fn(Argv<'_>) -> KeyFlags>,
     /// Which shards the command locks.
     pub lock: LockClass,
     /// The version of Redis that brought it; for commands that came later, that of the server that did.
@@ -71,6 +74,10 @@ macro_rules! flag_set {
             /// Both sets together.
             pub const fn with(self, other: $name) -> $name {
                 $name(self.0 | other.0)
+            }
+            /// This set less the other.
+            pub const fn without(self, other: $name) -> $name {
+                $name(self.0 & !other.0)
             }
             /// Whether every flag of `other` is set.
             pub const fn has(self, other: $name) -> bool {
@@ -133,16 +140,16 @@ flag_set! {
         NO_AUTH = 14, "no_auth";
         /// May replicate though it is no write.
         MAY_REPLICATE = 15, "may_replicate";
-        /// Not inside MULTI.
-        NO_MULTI = 16, "no_multi";
-        /// Its keys depend on its arguments in a way that only a function can find.
-        MOVABLEKEYS = 17, "movablekeys";
-        /// Allowed while a script is busy.
-        ALLOW_BUSY = 18, "allow_busy";
         /// Keys are optional.
-        NO_MANDATORY_KEYS = 19, "no_mandatory_keys";
+        NO_MANDATORY_KEYS = 16, "no_mandatory_keys";
         /// Not in asynchronous loading.
-        NO_ASYNC_LOADING = 20, "no_async_loading";
+        NO_ASYNC_LOADING = 17, "no_async_loading";
+        /// Not inside MULTI.
+        NO_MULTI = 18, "no_multi";
+        /// Clients cannot tell its keys from the first, the last and the step; follows from the key specifications.
+        MOVABLEKEYS = 19, "movablekeys";
+        /// Allowed while a script is busy.
+        ALLOW_BUSY = 20, "allow_busy";
         /// Works on every database.
         ALL_DBS = 21, "all_dbs";
         /// Only in Sentinel mode.
@@ -344,6 +351,7 @@ impl CommandSpec {
         flags: Flags::NONE,
         acl: AclCategories::NONE,
         keys: &[],
+        key_flags: None,
         lock: LockClass::None,
         since: "1.0.0",
         group: Group::Server,
@@ -380,7 +388,21 @@ impl CommandSpec {
         all
     }
 
+    /// The flags that clients are shown: without those of the server alone, with those that follow from the keys.
+    pub fn shown_flags(&self) -> impl Iterator<Item = &'static str> {
+        let (_, movable) = super::legacy_range(self.keys);
+        let flags = if movable { self.flags | Flags::MOVABLEKEYS } else { self.flags };
+        let hidden = Flags::MAY_REPLICATE | Flags::ALL_DBS | Flags::ONLY_SENTINEL | Flags::SENTINEL;
+        flags.without(hidden).names()
+    }
+
+    /// Whether the command has arguments that are keys.
+    pub fn has_keys(&self) -> bool {
+        self.keys.iter().any(|keys| !keys.flags.has(KeyFlags::NOT_KEY))
+    }
+
     /// Whether the number of arguments, names included, is acceptable.
+    #[inline]
     pub fn accepts(&self, arguments: usize) -> bool {
         let arity = usize::from(self.arity.unsigned_abs());
         if self.arity < 0 { arguments >= arity } else { arguments == arity }

@@ -1,6 +1,6 @@
 //! Looking commands up by name.
 
-use super::{CommandSpec, Flags};
+use super::{Begin, CommandSpec, Find, Flags, KeySpec};
 use crate::config::{RenameCommand, fatal_error};
 
 /// A number for each command and subcommand, dense from 0: the index of its statistics.
@@ -18,6 +18,8 @@ pub struct Command {
     pub parent: Option<CommandId>,
     /// The numbers of its subcommands.
     pub subcommands: Vec<CommandId>,
+    /// The only argument that is a key, where that never depends on the arguments; 0: it has none, or several.
+    pub(crate) only_key: u8,
 }
 
 impl Command {
@@ -34,8 +36,16 @@ impl Command {
 }
 
 const SLOTS: usize = 2048;
-const NAME_MAX: usize = 64;
 const FREE: u16 = u16::MAX;
+
+/// A name under which a command can be called.
+struct Name {
+    /// [`folded_head`] of the text.
+    head: u64,
+    /// Lower case.
+    text: Box<[u8]>,
+    command: CommandId,
+}
 
 /// All commands by name. Built once, with the renames of the configuration.
 pub struct CommandTable {
@@ -43,8 +53,8 @@ pub struct CommandTable {
     commands: Vec<Command>,
     /// Open addressing over indices into `names`.
     slots: Box<[u16; SLOTS]>,
-    /// Lower-case name, and the command it stands for.
-    names: Vec<(Box<[u8]>, CommandId)>,
+    /// By name.
+    names: Vec<Name>,
 }
 
 impl CommandTable {
@@ -68,11 +78,14 @@ impl CommandTable {
                 return Err(report("Target command name already exists"));
             }
         }
-        let names: Vec<(Box<[u8]>, CommandId)> =
-            names.into_iter().map(|(name, id)| (name.into_bytes().into_boxed_slice(), id)).collect();
+        let name = |(text, command): (String, CommandId)| {
+            let text = text.into_bytes().into_boxed_slice();
+            Name { head: folded_head(&text), text, command }
+        };
+        let names: Vec<Name> = names.into_iter().map(name).collect();
         let mut slots = Box::new([FREE; SLOTS]);
-        for (number, (name, _)) in names.iter().enumerate() {
-            let mut slot = hash(name);
+        for (number, name) in names.iter().enumerate() {
+            let mut slot = hash(name.head, name.text.len());
             while slots[slot % SLOTS] != FREE {
                 slot += 1;
             }
@@ -84,15 +97,13 @@ impl CommandTable {
     /// The command of that name, in any case.
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<&Command> {
-        if name.len() > NAME_MAX {
-            return None;
-        }
-        let mut slot = hash(name);
+        let head = folded_head(name);
+        let mut slot = hash(head, name.len());
         loop {
-            let number = self.slots[slot % SLOTS];
-            let (known, id) = self.names.get(usize::from(number))?;
-            if known.eq_ignore_ascii_case(name) {
-                return Some(self.by_id(*id));
+            let known = self.names.get(usize::from(self.slots[slot % SLOTS]))?;
+            let is_same = known.head == head && known.text.len() == name.len();
+            if is_same && (name.len() <= HEAD || known.text.eq_ignore_ascii_case(name)) {
+                return Some(self.by_id(known.command));
             }
             slot += 1;
         }
@@ -133,7 +144,7 @@ impl CommandTable {
 
     /// The commands that can be called, by name, without their subcommands.
     pub fn callable(&self) -> impl Iterator<Item = &Command> {
-        self.names.iter().map(|(_, id)| self.by_id(*id))
+        self.names.iter().map(|name| self.by_id(name.command))
     }
 
     /// Number of commands that can be called.
@@ -153,18 +164,77 @@ fn add(commands: &mut Vec<Command>, spec: &'static CommandSpec, parent: Option<C
         Some(parent) => format!("{}|{}", commands[usize::from(parent)].full_name, spec.name),
         None => spec.name.to_owned(),
     };
-    commands.push(Command { id, spec, full_name, parent, subcommands: Vec::new() });
+    commands.push(Command { id, spec, full_name, parent, subcommands: Vec::new(), only_key: only_key(spec) });
     let subcommands = spec.subcommands.iter().map(|sub| add(commands, sub, Some(id))).collect();
     commands[usize::from(id)].subcommands = subcommands;
     id
 }
 
-/// A hash that ignores ASCII case and does not need to resist an attacker: the names in the table are ours.
-#[inline]
-fn hash(name: &[u8]) -> usize {
-    let mut hash = name.len() as u64;
-    for &byte in name {
-        hash = (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
+/// See [`Command::only_key`].
+fn only_key(spec: &CommandSpec) -> u8 {
+    match spec.keys {
+        [KeySpec { begin: Begin::Index(index), find: Find::Range { last: 0, .. }, .. }] => {
+            u8::try_from(*index).unwrap_or_default()
+        }
+        _ => 0,
     }
-    (hash >> 20) as usize % SLOTS
+}
+
+/// Bytes of a name that are compared as one number.
+const HEAD: usize = 8;
+
+/// The first eight bytes of a name as a number, in lower case.
+#[inline]
+fn folded_head(name: &[u8]) -> u64 {
+    let head = match (name.first_chunk(), name.first_chunk(), name.last_chunk()) {
+        (Some(head), _, _) => u64::from_le_bytes(*head),
+        (None, Some(front), Some(back)) => {
+            let back = u64::from(u32::from_le_bytes(*back)) << ((name.len() - 4) * 8);
+            u64::from(u32::from_le_bytes(*front)) | back
+        }
+        _ => name.iter().rev().fold(0, |head, &byte| head << 8 | u64::from(byte)),
+    };
+    // The high bit of every byte between `A` and `Z`, moved to the bit in which the cases differ.
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let low = head & (0x7f * EACH);
+    let from_a = low + (0x80 - u64::from(b'A')) * EACH;
+    let beyond_z = low + (0x7f - u64::from(b'Z')) * EACH;
+    head | ((from_a & !beyond_z & !head & (0x80 * EACH)) >> 2)
+}
+
+/// Where a name belongs. It does not need to resist an attacker: the names in the table are ours.
+#[inline]
+fn hash(head: u64, len: usize) -> usize {
+    ((head ^ len as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 53) as usize % SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_folded_as_ascii_is() {
+        for byte in 0..=255u8 {
+            for len in 1..=10 {
+                let name = vec![byte; len];
+                assert_eq!(folded_head(&name), folded_head(&name.to_ascii_lowercase()), "{byte} {len}");
+                let others = (0..=255u8).filter(|other| folded_head(&vec![*other; len]) == folded_head(&name));
+                assert!(others.clone().all(|other| other.eq_ignore_ascii_case(&byte)), "{byte} {len}");
+            }
+        }
+        assert_ne!(folded_head(b"abc"), folded_head(b"abcd"));
+    }
+
+    #[test]
+    fn every_command_is_found_in_any_case() {
+        let table = CommandTable::new(&crate::commands::all(), &[]).unwrap();
+        for command in table.callable() {
+            let name = &command.full_name;
+            assert_eq!(table.get(name.as_bytes()).unwrap().id, command.id);
+            assert_eq!(table.get(name.to_ascii_uppercase().as_bytes()).unwrap().id, command.id);
+            assert!(table.get(format!("{name}x").as_bytes()).is_none_or(|other| other.id != command.id));
+            assert!(table.get(&name.as_bytes()[1..]).is_none_or(|other| other.id != command.id));
+        }
+        assert!(table.get(&[b'a'; 100_000]).is_none());
+    }
 }

@@ -1,6 +1,6 @@
 //! BITFIELD: integers of any width at bit offsets of a string.
 
-use crate::args::{Cursor, parse_int};
+use crate::args::{Argv, Cursor, parse_int};
 use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
@@ -16,10 +16,11 @@ pub static BITFIELD: CommandSpec = CommandSpec {
     arity: -2,
     flags: Flags::WRITE.with(Flags::DENYOOM),
     keys: &[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE).with(KeyFlags::VARIABLE_FLAGS))],
+    key_flags: Some(key_flags),
     since: "3.2.0",
     complexity: "O(1) for each operation",
     summary: "Reads, sets and increments integers of any width at bit offsets of a string.",
-    syntax: "key [GET encoding offset|[OVERFLOW WRAP|SAT|FAIL] <SET encoding offset value|INCRBY encoding offset increment> [GET encoding offset|[OVERFLOW WRAP|SAT|FAIL] <SET encoding offset value|INCRBY encoding offset increment> ...]]",
+    syntax: "key [<GET encoding offset|[OVERFLOW <WRAP|SAT|FAIL>] <SET encoding offset value|INCRBY encoding offset increment>> ...]",
     handler: bitfield,
     ..BITFIELD_COMMAND
 };
@@ -27,6 +28,22 @@ pub static BITFIELD: CommandSpec = CommandSpec {
 fn bitfield(context: &mut Context<'_>) -> CommandResult {
     let operations = parse(context.argv.cursor(2), bytes_max(context))?;
     run(context, &operations)
+}
+
+/// The key is only read where every operation is a GET.
+fn key_flags(argv: Argv<'_>) -> KeyFlags {
+    let mut cursor = argv.cursor(2);
+    while !cursor.is_done() {
+        let words = match () {
+            () if cursor.token("GET") => 2,
+            () if cursor.token("OVERFLOW") => 1,
+            () => return KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE),
+        };
+        if (0..words).any(|_| cursor.bytes().is_err()) {
+            return KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE);
+        }
+    }
+    KeyFlags::RO.with(KeyFlags::ACCESS)
 }
 
 /// BITFIELD_RO

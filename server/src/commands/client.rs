@@ -283,7 +283,8 @@ pub static INFO: CommandSpec = CommandSpec {
 };
 
 fn info_of_self(context: &mut Context<'_>) -> CommandResult {
-    let mut line = info::line(context.server, &context.client.handle, Some(context.client), context.now_ms());
+    let mut line =
+        info::line(context.server, &context.client.handle, Some((context.client, context.command)), context.now_ms());
     line.push(b'\n');
     context.reply.verbatim(b"txt", line);
     Ok(())
@@ -310,7 +311,7 @@ fn list(context: &mut Context<'_>) -> CommandResult {
     for handle in context.server.clients.all() {
         let is_self = handle.id == context.client.id();
         if filter.matches(&handle, is_self, context.now_ms()) {
-            let own = is_self.then_some(&*context.client);
+            let own = is_self.then_some((&*context.client, context.command));
             text.extend_from_slice(&info::line(context.server, &handle, own, context.now_ms()));
             text.push(b'\n');
         }

@@ -128,7 +128,11 @@ pub static RESETSTAT: CommandSpec = CommandSpec {
 };
 
 fn resetstat(context: &mut Context<'_>) -> CommandResult {
-    context.server.stats.reset();
+    let server = context.server;
+    server.stats.reset();
+    server.store.reset_stats();
+    server.rates.reset();
+    server.over_limit.reset();
     context.reply.ok();
     Ok(())
 }

@@ -5,7 +5,6 @@ use crate::client::{Client, ReplyMode};
 use crate::command::{AclCategories, CommandSpec, Flags, Group};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
-use crate::server::Attention;
 use ochre_resp::reply::Protocol;
 
 const CONNECTION: CommandSpec =
@@ -79,7 +78,7 @@ fn select(context: &mut Context<'_>) -> CommandResult {
 pub static AUTH: CommandSpec = CommandSpec {
     name: "auth",
     arity: -2,
-    flags: OPEN.with(Flags::SENTINEL).with(Flags::SKIP_MONITOR).with(Flags::SKIP_SLOWLOG),
+    flags: OPEN.with(Flags::SENTINEL),
     summary: "Logs the connection in.",
     syntax: "[username] password",
     complexity: "O(N) where N is the number of passwords of the user",
@@ -89,12 +88,12 @@ pub static AUTH: CommandSpec = CommandSpec {
 };
 
 fn auth(context: &mut Context<'_>) -> CommandResult {
-    let (user, password, index) = match context.argv.len() {
-        2 => (b"default".as_slice(), context.argv.at(1), 1),
-        3 => (context.argv.at(1), context.argv.at(2), 2),
+    context.after.redacted.extend(1..context.argv.len());
+    let (user, password) = match context.argv.len() {
+        2 => (b"default".as_slice(), context.argv.at(1)),
+        3 => (context.argv.at(1), context.argv.at(2)),
         _ => return Err(error::SYNTAX),
     };
-    context.after.redacted.push(index);
     if context.argv.len() == 2 && context.server.config().requirepass.is_empty() {
         return Err(error::AUTH_WITHOUT_PASSWORD);
     }
@@ -124,7 +123,7 @@ fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
 pub static HELLO: CommandSpec = CommandSpec {
     name: "hello",
     arity: -1,
-    flags: OPEN.with(Flags::SENTINEL).with(Flags::SKIP_MONITOR).with(Flags::SKIP_SLOWLOG),
+    flags: OPEN.with(Flags::SENTINEL),
     since: "6.0.0",
     summary: "Chooses the protocol version, logs in, and tells about the server.",
     syntax: "[protover [AUTH username password] [SETNAME clientname]]",
@@ -140,7 +139,8 @@ struct HelloArgs<'a> {
 }
 
 impl<'a> HelloArgs<'a> {
-    fn parse(mut cursor: Cursor<'a>) -> Result<HelloArgs<'a>, CommandError> {
+    /// Notes in `redacted` which arguments are secret, also where it fails later.
+    fn parse(mut cursor: Cursor<'a>, redacted: &mut Vec<usize>) -> Result<HelloArgs<'a>, CommandError> {
         let mut parsed = HelloArgs { protocol: None, login: None, name: None };
         if cursor.is_done() {
             return Ok(parsed);
@@ -154,6 +154,7 @@ impl<'a> HelloArgs<'a> {
         while let Some(option) = cursor.peek() {
             let remaining = cursor.remaining();
             if remaining >= 3 && cursor.token("AUTH") {
+                redacted.extend([cursor.position(), cursor.position() + 1]);
                 parsed.login = Some((cursor.bytes()?, cursor.bytes()?));
             } else if remaining >= 2 && cursor.token("SETNAME") {
                 let name = cursor.bytes()?;
@@ -168,7 +169,7 @@ impl<'a> HelloArgs<'a> {
 }
 
 fn hello(context: &mut Context<'_>) -> CommandResult {
-    let arguments = HelloArgs::parse(context.argv.cursor(1))?;
+    let arguments = HelloArgs::parse(context.argv.cursor(1), &mut context.after.redacted)?;
     if let Some((user, password)) = arguments.login {
         log_in(context, user, password)?;
     }
@@ -214,8 +215,8 @@ pub static RESET: CommandSpec = CommandSpec {
 
 fn reset(context: &mut Context<'_>) -> CommandResult {
     let client = &mut *context.client;
-    if client.monitor && context.server.monitors.remove(client.id()) {
-        context.server.attention.set(Attention::MONITORS, false);
+    if client.monitor {
+        context.server.monitors.remove(client.id(), &context.server.attention);
     }
     let handle = client.handle.clone();
     handle.name.lock().clear();

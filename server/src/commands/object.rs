@@ -137,7 +137,8 @@ fn inspect(context: &mut Context<'_>, tell: fn(&mut Context<'_>, ObjectInfo) -> 
     }
 }
 
-fn encoding_name(encoding: Encoding) -> &'static str {
+/// The name by which clients know an encoding.
+pub(crate) fn encoding_name(encoding: Encoding) -> &'static str {
     match encoding {
         Encoding::Int => "int",
         Encoding::Embstr => "embstr",

@@ -1,6 +1,7 @@
 //! Single strings: get, set, delete.
 
 use super::string_options::{self, Deadline};
+use crate::args::Argv;
 use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec, LockClass};
 use crate::context::Context;
 use crate::error::CommandResult;
@@ -38,6 +39,7 @@ pub static SET: CommandSpec = CommandSpec {
     arity: -3,
     flags: Flags::WRITE.with(Flags::DENYOOM),
     keys: &[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE).with(KeyFlags::VARIABLE_FLAGS))],
+    key_flags: Some(set_key_flags),
     summary: "Sets a key to a string, whatever it held; conditions and a deadline are optional.",
     syntax: "key value [NX|XX|IFEQ comparison-value] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
     changed_in: &["2.6.12", "6.0.0", "6.2.0", "7.0.0", "8.1.0"],
@@ -58,6 +60,13 @@ fn set(context: &mut Context<'_>) -> CommandResult {
         None => context.reply.null(),
     }
     Ok(())
+}
+
+/// The old value is used only where it is asked for.
+fn set_key_flags(argv: Argv<'_>) -> KeyFlags {
+    let is_read = argv.iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"get"));
+    let effect = if is_read { KeyFlags::RW.with(KeyFlags::ACCESS) } else { KeyFlags::OW };
+    effect.with(KeyFlags::UPDATE)
 }
 
 /// SETNX

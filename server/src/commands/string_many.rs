@@ -90,7 +90,7 @@ fn msetnx(context: &mut Context<'_>) -> CommandResult {
 pub static MSETEX: CommandSpec = CommandSpec {
     name: "msetex",
     arity: -4,
-    flags: Flags::WRITE.with(Flags::DENYOOM).with(Flags::MOVABLEKEYS),
+    flags: Flags::WRITE.with(Flags::DENYOOM),
     keys: &[KeySpec {
         flags: KeyFlags::OW.with(KeyFlags::UPDATE),
         begin: Begin::Index(1),

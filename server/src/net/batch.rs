@@ -39,6 +39,14 @@ pub(crate) struct Queued {
     pub(crate) shards: ShardSet,
 }
 
+impl Queued {
+    /// Number of arguments, the name included.
+    #[inline]
+    pub(crate) fn args(&self) -> usize {
+        self.spans
+    }
+}
+
 /// Decoded commands and their arguments.
 #[derive(Default)]
 pub(crate) struct Batch {
@@ -104,16 +112,22 @@ impl Batch {
     }
 }
 
+/// Hashes the arguments that are keys; which shards they are in.
 #[inline]
 fn hash_keys(hashes: &mut [KeyHash], store: &Store, command: &Command, argv: Argv<'_>) -> ShardSet {
-    let mut shards = ShardSet::EMPTY;
     if command.spec.lock != LockClass::Keys || !command.spec.accepts(argv.len()) {
-        return shards;
+        return ShardSet::EMPTY;
     }
-    command_keys(command.spec, argv, |position| {
-        let key = store.key(argv.at(position.index));
+    let mut shards = ShardSet::EMPTY;
+    let mut found = |index: usize| {
+        let Some(hash) = hashes.get_mut(index) else { return };
+        let key = store.key(argv.at(index));
         shards.insert(key.shard());
-        hashes[position.index] = KeyHash { hash: key.hash(), shard: key.shard() as u8 + 1 };
-    });
+        *hash = KeyHash { hash: key.hash(), shard: key.shard() as u8 + 1 };
+    };
+    match command.only_key {
+        0 => drop(command_keys(command.spec, argv, |position| found(position.index))),
+        index => found(usize::from(index)),
+    }
     shards
 }

@@ -58,6 +58,8 @@ pub(crate) enum Closing {
     No,
     /// Once all output is sent.
     AfterReply,
+    /// Nothing is executed or read any more, but it stays open until the process ends.
+    WithProcess,
     Now,
 }
 
@@ -154,7 +156,7 @@ impl Connection {
                 Event::End => break,
             }
             let ended = match self.closing {
-                Closing::No => false,
+                Closing::No | Closing::WithProcess => false,
                 Closing::AfterReply => self.output.is_empty(),
                 Closing::Now => true,
             };
@@ -162,8 +164,8 @@ impl Connection {
                 break;
             }
         }
-        if self.client.monitor && worker.server.monitors.remove(self.client.id()) {
-            worker.server.attention.set(crate::server::Attention::MONITORS, false);
+        if self.client.monitor {
+            worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
         worker.remove_connection(self.slot);
     }
@@ -238,6 +240,8 @@ impl Connection {
                 worker.begin_batch();
             }
         }
+        // Before anybody hears of the changes, so that whoever asks next finds them counted.
+        worker.member.publish_memory();
         self.flush(worker);
         self.publish(worker);
     }
@@ -291,8 +295,18 @@ impl Connection {
         while next < self.batch.len() && self.closing == Closing::No {
             match crate::dispatch::run(self, worker, &mut next, held.take()) {
                 Step::Done => {}
-                Step::NeedShards(set) => held = Some(worker.member.party().lock(set).await),
-                Step::NeedAll => held = Some(worker.member.party().lock_all().await),
+                Step::NeedShards(set) => {
+                    held = Some(worker.member.party().lock(set).await);
+                    worker.begin_batch();
+                }
+                Step::NeedAll => {
+                    held = Some(worker.member.party().lock_all().await);
+                    worker.begin_batch();
+                }
+                Step::Barrier => {
+                    drop(worker.member.party().lock_all().await);
+                    worker.begin_batch();
+                }
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
             }
         }
@@ -390,7 +404,9 @@ impl Connection {
             self.query = smaller;
         }
         self.query_peak = self.query.len();
-        self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset());
+        if !worker.server.switches.reply_buffers_keep_size.load(Relaxed) {
+            self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset(), &worker.stats);
+        }
         self.flush(worker);
     }
 

@@ -148,12 +148,17 @@ impl Output {
     }
 
     /// Fits the capacity to the peak of the last while.
-    pub(crate) fn tidy(&mut self, now_ms: i64, reset_after_ms: Option<i64>) {
+    pub(crate) fn tidy(&mut self, now_ms: i64, reset_after_ms: Option<i64>, stats: &WorkerStats) {
         let was = self.capacity;
         if self.peak >= self.capacity {
             self.capacity = (self.capacity * 2).min(Self::CAPACITY_MAX);
         } else if self.peak < self.capacity / 2 {
             self.capacity = (self.capacity / 2).max(Self::CAPACITY_MIN);
+        }
+        if self.capacity > was {
+            stats.reply_buffer_expands.add(1);
+        } else if self.capacity < was {
+            stats.reply_buffer_shrinks.add(1);
         }
         if self.capacity != was && self.is_empty() {
             self.bytes = Vec::new();

@@ -76,6 +76,11 @@ impl Worker {
     #[inline]
     pub(crate) fn begin_batch(&self) {
         self.now_ms.set(unix_ms());
+        self.see_config();
+    }
+    /// Looks for a new configuration.
+    #[inline]
+    pub(crate) fn see_config(&self) {
         let version = self.server.config_version();
         if version != self.config_version.get() {
             self.refresh_config(version);
@@ -169,12 +174,18 @@ impl Worker {
         self.begin_batch();
         let now_ms = self.now_ms();
         let config = self.config();
+        let (mut input_max, mut output_max) = (0, 0);
         for (_, handle) in self.connections.borrow().iter() {
             let seen = &handle.published;
             let idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed));
             let partial_since = seen.partial_since_ms.load(Relaxed);
-            let exempt = ClientHandle::FLAG_REPLICA | ClientHandle::FLAG_BLOCKED | ClientHandle::FLAG_PUBSUB;
+            let exempt = ClientHandle::FLAG_REPLICA
+                | ClientHandle::FLAG_MONITOR
+                | ClientHandle::FLAG_BLOCKED
+                | ClientHandle::FLAG_PUBSUB;
             let is_exempt = seen.flags.load(Relaxed) & exempt != 0;
+            input_max = input_max.max(seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed));
+            output_max = output_max.max(seen.output_len.load(Relaxed));
             if config.timeout > 0 && !is_exempt && idle_ms / 1000 > i64::from(config.timeout) {
                 tracing::debug!("Closing idle client");
                 handle.kill();
@@ -188,6 +199,7 @@ impl Worker {
                 handle.signal(Signals::HOUSEKEEPING);
             }
         }
+        self.stats.buffer_peaks.note(now_ms, input_max, output_max);
     }
 }
 
@@ -228,6 +240,9 @@ impl WorkerPool {
 }
 
 async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
+    worker.stats.set_event_loop(tokio::runtime::Handle::current().metrics());
+    worker.member.publish_memory();
+    worker.server.memory.started(worker.server.store.used_memory());
     tokio::task::spawn_local(crate::cron::run(worker.clone()));
     while let Some(incoming) = inbox.recv().await {
         worker.begin_batch();

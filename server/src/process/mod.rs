@@ -10,3 +10,5 @@ pub mod signals;
 pub mod startup;
 pub mod supervise;
 pub mod title;
+
+pub use raw::purge_allocator;

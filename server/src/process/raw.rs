@@ -3,6 +3,7 @@
 //! * [`TitleArea`]: `ps` and the conformance suite read the command line from the memory of the argument strings, so a title
 //!   is written there. The crates with a safe interface set the thread's name of 15 bytes, which is something else.
 //! * Fatal signals: a handler of SIGSEGV runs where nothing is known to be intact, so no crate offers a safe way to attach one.
+//! * [`purge_allocator`]: jemalloc purges by a call without arguments, and the crate that wraps it only reads and writes values.
 //!
 //! Everything exported is safe to call from anywhere: preconditions are checked here.
 #![allow(unsafe_code)]
@@ -17,6 +18,19 @@ pub(super) const REPORT_START: &str =
     "\n\n=== REDIS BUG REPORT START: this is a crash of Ochre, please report all that follows ===";
 pub(super) const STACK_TRACE: &str = "\n------ STACK TRACE ------\n";
 pub(super) const REPORT_END: &str = "\n=== REDIS BUG REPORT END ===\n";
+
+// ---- Memory ----
+
+/// Has jemalloc give pages that it keeps in reserve back to the system; false if it refuses.
+pub fn purge_allocator() -> bool {
+    // The number that stands for all arenas, MALLCTL_ARENAS_ALL.
+    let name = c"arena.4096.purge";
+    // SAFETY: the name is a string that ends in zero; this control neither reads nor writes a value, so both are null.
+    let error = unsafe {
+        tikv_jemalloc_sys::mallctl(name.as_ptr(), std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), 0)
+    };
+    error == 0
+}
 
 // ---- Arguments and environment ----
 

@@ -32,6 +32,8 @@ pub struct ObjectInfo {
     pub len: usize,
     /// Bytes allocated for the value beyond its length.
     pub spare: usize,
+    /// Where the key lies in memory: two looks that see the same address saw the same object.
+    pub address: usize,
 }
 
 /// The state of the tables of one database in one shard.
@@ -69,6 +71,7 @@ pub fn object(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Objec
                 access: entry.access(),
                 len: entry.str().len(),
                 spare: entry.buffer_capacity().saturating_sub(entry.str().len()),
+                address: entry.key().as_ptr().addr(),
             }
         }))
     })

@@ -1,14 +1,25 @@
 //! Walks over many keys, one shard at a time.
 
 use crate::error::Error;
-use crate::raw::entry::{Entry, Type};
-use crate::store::Store;
+use crate::raw::entry::{Entry, Str, Type};
+use crate::store::{Key, Store};
 use crate::txn::{Expired, Txn};
 
 /// Chains visited by one `scan` for each key asked for, so that a sparse table does not hold the shard for long.
 const CHAINS_PER_KEY: usize = 10;
 /// Expired keys met before `random_key` takes one that is expired but may not be removed.
 const RANDOM_TRIES: usize = 100;
+
+/// A key with all that belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'e> {
+    /// Its name.
+    pub key: &'e [u8],
+    /// Its value.
+    pub value: Str<'e>,
+    /// When it expires, ms since the Unix epoch.
+    pub deadline_ms: Option<i64>,
+}
 
 /// The shard that `scan` needs for a cursor.
 pub fn scan_shard(store: &Store, cursor: u64) -> usize {
@@ -73,6 +84,30 @@ pub fn keys_in_shard(
     Ok(())
 }
 
+/// Visits everything there is in a database in one shard, also what has expired and was not removed yet.
+pub fn records_in_shard(
+    txn: &mut Txn<'_>,
+    db: usize,
+    shard: usize,
+    visit: &mut dyn FnMut(Record<'_>),
+) -> Result<(), Error> {
+    let (shard, _) = txn.shard(shard)?;
+    let keys = shard.databases.get(db).ok_or(Error::OutOfRange)?;
+    keys.for_each(&mut |entry| visit(record_of(entry)));
+    Ok(())
+}
+
+/// Passes what is at a key to `look`, also if it has expired and was not removed yet. Neither a hit nor a use.
+/// `None` if there is nothing.
+pub fn record<R>(
+    txn: &mut Txn<'_>,
+    db: usize,
+    key: Key<'_>,
+    look: impl FnOnce(Record<'_>) -> R,
+) -> Result<Option<R>, Error> {
+    Ok(txn.find_existing(db, &key)?.map(|(entry, _)| look(record_of(&entry))))
+}
+
 /// Visits all keys of a database with their types, except expired ones. Needs all shards locked.
 pub fn keys(txn: &mut Txn<'_>, db: usize, visit: &mut dyn FnMut(&[u8], Type)) -> Result<(), Error> {
     (0..txn.store().shards()).try_for_each(|shard| keys_in_shard(txn, db, shard, visit))
@@ -111,6 +146,10 @@ pub fn random_key(txn: &mut Txn<'_>, db: usize, shard: usize) -> Result<Option<V
         }
     }
     Ok(None)
+}
+
+fn record_of(entry: &Entry) -> Record<'_> {
+    Record { key: entry.key(), value: entry.str(), deadline_ms: entry.deadline() }
 }
 
 fn is_expired(entry: &Entry, now_ms: i64) -> bool {

@@ -21,6 +21,8 @@ pub(crate) struct Hint {
     pub(crate) len: AtomicUsize,
     /// Keys with a deadline.
     pub(crate) volatile: AtomicUsize,
+    /// Bytes of the arrays of the table of keys with a deadline.
+    pub(crate) volatile_bytes: AtomicUsize,
     /// Running average of the time to live, ms, as the active expiry cycle saw it.
     pub(crate) average_ttl_ms: AtomicI64,
 }
@@ -29,6 +31,17 @@ impl Hint {
     pub(super) fn publish(&self, current: &Array, next: &Array) {
         self.arrays[0].store(current.tagged(), SeqCst);
         self.arrays[1].store(next.tagged(), SeqCst);
+    }
+
+    /// Bytes of the arrays of the main table.
+    pub(crate) fn main_bytes(&self) -> usize {
+        self.arrays.iter().map(published_bytes).sum()
+    }
+
+    /// Bytes of the current array of the main table while it is being left for the next one.
+    pub(crate) fn rehashing_bytes(&self) -> usize {
+        let [current, next] = &self.arrays;
+        if next.load(SeqCst).is_null() { 0 } else { published_bytes(current) }
     }
 
     /// The home buckets of `hash` in the published arrays.
@@ -43,6 +56,12 @@ impl Hint {
             Some(base.wrapping_add(hash as usize & mask).cast_const())
         })
     }
+}
+
+/// The size of a published array.
+fn published_bytes(array: &AtomicPtr<u8>) -> usize {
+    let tagged = array.load(SeqCst);
+    if tagged.is_null() { 0 } else { size_of::<Bucket>() << (tagged.addr() & 63) }
 }
 
 /// A registered thread's seat: pinned while the thread looks at published arrays; and its counters.

@@ -1,7 +1,7 @@
 //! The keys of one database in one shard: the table that owns the entries, and the table of those with a deadline.
 
 use super::entry::{Contents, Encoding, Entry, Str};
-use super::table::{Slot, Table};
+use super::table::{Role, Slot, Table};
 use crate::free::Core;
 use crate::random::Random;
 use std::marker::PhantomData;
@@ -48,7 +48,9 @@ pub(crate) struct Vacant<'a> {
 impl Keys {
     /// No keys. Published at hint number `hint`.
     pub(crate) fn new(core: Arc<Core>, hint: usize) -> Keys {
-        let keys = Keys { main: Table::new(core.clone(), Some(hint)), volatile: Table::new(core.clone(), None), core };
+        let main = Table::new(core.clone(), Role::Main, Some(hint));
+        let volatile = Table::new(core.clone(), Role::Volatile, Some(hint));
+        let keys = Keys { main, volatile, core };
         keys.publish_len();
         keys
     }
@@ -85,22 +87,28 @@ impl Keys {
     /// Exchanges the keys of two databases; each stays published under its own database.
     pub(crate) fn swap(&mut self, other: &mut Keys) {
         std::mem::swap(self, other);
-        let (mine, others) = (self.main.set_hint(None), other.main.set_hint(None));
-        self.main.set_hint(others);
-        other.main.set_hint(mine);
+        let (mine, others) = (self.set_hint(None), other.set_hint(None));
+        self.set_hint(others);
+        other.set_hint(mine);
         self.publish_len();
         other.publish_len();
     }
 
     /// Takes all keys out.
     pub(crate) fn take(&mut self) -> Keys {
-        let hint = self.main.set_hint(None);
-        let (main, volatile) = (Table::new(self.core.clone(), None), Table::new(self.core.clone(), None));
-        let mut taken = std::mem::replace(self, Keys { main, volatile, core: self.core.clone() });
-        self.main.set_hint(hint);
-        taken.main.set_hint(None);
+        let hint = self.set_hint(None);
+        let main = Table::new(self.core.clone(), Role::Main, None);
+        let volatile = Table::new(self.core.clone(), Role::Volatile, None);
+        let taken = std::mem::replace(self, Keys { main, volatile, core: self.core.clone() });
+        self.set_hint(hint);
         self.publish_len();
         taken
+    }
+
+    /// Changes where both tables are published.
+    fn set_hint(&mut self, hint: Option<usize>) -> Option<usize> {
+        self.volatile.set_hint(hint);
+        self.main.set_hint(hint)
     }
 
     fn publish_len(&self) {

@@ -13,6 +13,7 @@ use crate::free::Core;
 use crate::random::Random;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Entries a bucket on average, times ten, above which the table doubles.
 const FILL_MAX_TENTHS: usize = 63;
@@ -37,14 +38,24 @@ pub(super) struct Table {
     core: Arc<Core>,
     /// Index of the hint where the arrays are published.
     hint: Option<usize>,
+    role: Role,
+}
+
+/// What a table is to its database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Owns the entries; its arrays are published for prefetching.
+    Main,
+    /// Points to the entries with a deadline; only the size of its arrays is published.
+    Volatile,
 }
 
 // SAFETY: the table is an owner of memory reached by no other path, except for prefetching (see `hint`).
 unsafe impl Send for Table {}
 
 impl Table {
-    pub(super) fn new(core: Arc<Core>, hint: Option<usize>) -> Table {
-        Table { current: Array::EMPTY, next: Array::EMPTY, moved: 0, len: 0, core, hint }
+    pub(super) fn new(core: Arc<Core>, role: Role, hint: Option<usize>) -> Table {
+        Table { current: Array::EMPTY, next: Array::EMPTY, moved: 0, len: 0, core, hint, role }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -78,8 +89,10 @@ impl Table {
     }
 
     fn publish(&self) {
-        if let Some(hint) = self.hint() {
-            hint.publish(&self.current, &self.next);
+        let Some(hint) = self.hint() else { return };
+        match self.role {
+            Role::Main => hint.publish(&self.current, &self.next),
+            Role::Volatile => hint.volatile_bytes.store(self.bytes(), Relaxed),
         }
     }
 

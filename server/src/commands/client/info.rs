@@ -1,12 +1,14 @@
 //! The lines of CLIENT LIST and CLIENT INFO.
 
 use crate::client::{Client, ClientHandle};
+use crate::command::Command;
 use crate::server::Server;
 use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Describes a client. `own` is its session where it is the caller's, whose figures are fresher than the published ones.
-pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Client>, now_ms: i64) -> Vec<u8> {
+/// Describes a client. `own` is its session and what it is executing, where it is the caller's: they are fresher than
+/// what is published.
+pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<(&Client, &Command)>, now_ms: i64) -> Vec<u8> {
     let seen = &handle.published;
     let mut line = Vec::with_capacity(320);
     let (query_len, query_free) = (seen.query_len.load(Relaxed), seen.query_free.load(Relaxed));
@@ -14,15 +16,16 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Client>,
     let output_len = seen.output_len.load(Relaxed);
     // Replies beyond the capacity of the reply buffer count as a list of one node.
     let list_len = output_len.saturating_sub(output_capacity);
-    let db = own.map_or_else(|| u64::from(seen.db.load(Relaxed)), |own| own.db as u64);
-    let command = match seen.last_command.load(Relaxed) {
-        _ if own.is_some() => None,
-        0 => Some("NULL"),
-        id => server.commands.all().get(id as usize - 1).map(|command| command.full_name.as_str()),
+    let db = own.map_or_else(|| u64::from(seen.db.load(Relaxed)), |(client, _)| client.db as u64);
+    let command = match (own, seen.last_command.load(Relaxed)) {
+        (Some((_, command)), _) => Some(command),
+        (None, 0) => None,
+        (None, id) => server.commands.all().get(id as usize - 1),
     };
     let idle = if own.is_some() { 0 } else { now_ms.saturating_sub(seen.last_active_ms.load(Relaxed)).max(0) / 1000 };
+    let library = handle.library.lock();
     let argv_bytes = seen.argv_bytes.load(Relaxed);
-    let total = memory_usage(handle);
+    let total = handle.buffer_bytes();
     let _ = write!(
         line,
         "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={db} sub=0 psub=0 ssub=0 multi=-1 watch=0 \
@@ -40,24 +43,16 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Client>,
         output_len.min(output_capacity),
         u8::from(list_len > 0),
         if output_len > 0 { "rw" } else { "r" },
-        command.unwrap_or(if handle.published.last_command.load(Relaxed) == 0 { "NULL" } else { "client|list" }),
+        command.map_or("NULL", |command| command.full_name.as_str()),
         handle.user.lock(),
         seen.protocol.load(Relaxed),
-        String::from_utf8_lossy(&handle.library.lock().0),
-        String::from_utf8_lossy(&handle.library.lock().1),
+        String::from_utf8_lossy(&library.0),
+        String::from_utf8_lossy(&library.1),
         seen.bytes_in.load(Relaxed),
         seen.bytes_out.load(Relaxed),
         seen.commands.load(Relaxed),
     );
     line
-}
-
-/// Bytes a client's buffers take.
-pub(crate) fn memory_usage(handle: &ClientHandle) -> u64 {
-    let seen = &handle.published;
-    let output = seen.output_len.load(Relaxed).max(seen.output_capacity.load(Relaxed));
-    let buffers = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed) + output;
-    buffers + size_of::<ClientHandle>() as u64 + seen.argv_bytes.load(Relaxed)
 }
 
 /// The letters of the client's flags, `N` where there is none.

@@ -1,0 +1,62 @@
+//! One worker and one connection in one process, for counting instructions: `hot_path get|set PIPELINE REQUESTS`.
+//!
+//! The client writes the same batch again and again and reads as many bytes as it must answer, so that next to nothing
+//! but the server's own path is counted.
+
+use ochre_server::config::{Invocation, load, parse_arguments};
+use ochre_server::net::{Incoming, WorkerPool};
+use ochre_server::server::{ProcessInfo, Server};
+use std::error::Error;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let usage = "usage: hot_path get|set PIPELINE REQUESTS";
+    let command = arguments.next().ok_or(usage)?;
+    let pipeline: usize = arguments.next().ok_or(usage)?.parse()?;
+    let requests: usize = arguments.next().ok_or(usage)?.parse()?;
+    let (request, reply) = match command.as_str() {
+        "get" => ("*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000000\r\n", "$16\r\nvalue:0000000000\r\n"),
+        "set" => ("*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000000\r\n$16\r\nvalue:0000000000\r\n", "+OK\r\n"),
+        _ => return Err(usage.into()),
+    };
+
+    let Invocation::Run(launch) = parse_arguments(&[b"--worker-threads".into(), b"1".into()]) else {
+        return Err("no server to run".into());
+    };
+    let loaded = load(&launch, &mut std::io::empty()).map_err(|error| error.to_string())?;
+    let process = ProcessInfo {
+        run_id: String::new(),
+        started_ms: 0,
+        config_file: None,
+        executable: Default::default(),
+        port: 0.into(),
+    };
+    let server = Server::new(loaded.config, process)?;
+    let pool = WorkerPool::start(&server, 1)?;
+    let (mut client, served) = UnixStream::pair()?;
+    served.set_nonblocking(true)?;
+    pool.hand_over(Incoming::Unix(served, String::new()));
+
+    exchange(&mut client, "*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000000\r\n$16\r\nvalue:0000000000\r\n", "+OK\r\n")?;
+    let (batch, replies) = (request.repeat(pipeline), reply.repeat(pipeline));
+    for _ in 0..requests / pipeline.max(1) {
+        exchange(&mut client, &batch, &replies)?;
+    }
+    Ok(())
+}
+
+/// Sends a batch and checks its replies.
+fn exchange(client: &mut UnixStream, batch: &str, replies: &str) -> Result<(), Box<dyn Error>> {
+    client.write_all(batch.as_bytes())?;
+    let mut answer = vec![0; replies.len()];
+    client.read_exact(&mut answer)?;
+    if answer != replies.as_bytes() {
+        return Err(format!("unexpected reply {:?}", String::from_utf8_lossy(&answer)).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Hashes of values and of the whole data set, the same that Redis computes (`debug.c`, 7.0): two servers with the same
+//! keys, values and databases, in whatever order they store them, answer the same.
+
+use crate::context::Context;
+use crate::error::CommandResult;
+use ochre_store::keyspace::{self, Record};
+use sha1::{Digest as _, Sha1};
+
+/// A SHA-1 that further data is added to, in an order that counts or not.
+#[derive(Clone, Copy, Default)]
+struct Digest([u8; 20]);
+
+impl Digest {
+    /// Adds data regardless of what was added before or will be after.
+    fn add_unordered(&mut self, data: &[u8]) {
+        let hash = Sha1::digest(data);
+        self.0.iter_mut().zip(hash).for_each(|(own, other)| *own ^= other);
+    }
+    /// Adds data at the end.
+    fn add_next(&mut self, data: &[u8]) {
+        self.add_unordered(data);
+        self.0 = Sha1::digest(self.0).into();
+    }
+    /// Adds a value and that it expires, though not when.
+    fn add_value(&mut self, record: &Record<'_>) {
+        const STRING: u32 = 0;
+        self.add_next(&STRING.to_be_bytes());
+        self.add_next(record.value.as_bytes(&mut Default::default()));
+        if record.deadline_ms.is_some() {
+            self.add_unordered(b"!!expire!!");
+        }
+    }
+    fn to_hex(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Of everything; zeroes where there is nothing.
+pub(super) fn dataset(context: &mut Context<'_>) -> CommandResult {
+    let store = context.txn.store();
+    let mut digest = Digest::default();
+    for db in (0..store.databases()).filter(|db| store.db_len(*db) > 0) {
+        digest.add_next(&(db as u32).to_be_bytes());
+        for shard in 0..store.shards() {
+            keyspace::records_in_shard(&mut context.txn, db, shard, &mut |record| {
+                let mut pair = Digest::default();
+                pair.add_next(record.key);
+                pair.add_value(&record);
+                digest.add_unordered(&pair.0);
+            })?;
+        }
+    }
+    context.reply.simple(digest.to_hex());
+    Ok(())
+}
+
+/// Of the values of some keys; zeroes for those that do not exist.
+pub(super) fn values(context: &mut Context<'_>) -> CommandResult {
+    let (db, store) = (context.db(), context.txn.store());
+    let names = context.argv.iter().skip(2);
+    context.reply.array(names.len());
+    for name in names {
+        let mut digest = Digest::default();
+        keyspace::record(&mut context.txn, db, store.key(name), |record| digest.add_value(&record))?;
+        context.reply.simple(digest.to_hex());
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! What was done since the start or the last CONFIG RESETSTAT: section stats.
+
+use super::Lines;
+use crate::context::Context;
+use crate::metrics::rates::Rate;
+
+/// `# Stats`
+pub(super) fn stats(lines: &mut Lines, context: &Context<'_>) {
+    let server = context.server;
+    let (stats, rates) = (&server.stats, server.rates.current());
+    let kilobytes = |rate: Rate| format!("{:.2}", rates.of(rate) as f64 / 1024.0);
+    lines.field("total_connections_received", stats.sum(|worker| worker.connections.get()));
+    lines.field("total_commands_processed", stats.sum(|worker| worker.commands.get()));
+    lines.field("instantaneous_ops_per_sec", rates.of(Rate::Commands));
+    lines.field("total_net_input_bytes", stats.sum(|worker| worker.bytes_in.get()));
+    lines.field("total_net_output_bytes", stats.sum(|worker| worker.bytes_out.get()));
+    lines.zero("total_net_repl_input_bytes");
+    lines.zero("total_net_repl_output_bytes");
+    lines.field("instantaneous_input_kbps", kilobytes(Rate::BytesIn));
+    lines.field("instantaneous_output_kbps", kilobytes(Rate::BytesOut));
+    lines.field("instantaneous_input_repl_kbps", "0.00");
+    lines.field("instantaneous_output_repl_kbps", "0.00");
+    lines.field("rejected_connections", stats.sum(|worker| worker.rejected_connections.get()));
+    for name in ["sync_full", "sync_partial_ok", "sync_partial_err"] {
+        lines.zero(name);
+    }
+    keys(lines, context);
+    for name in ["pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks"] {
+        lines.zero(name);
+    }
+    for name in ["migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"] {
+        lines.zero(name);
+    }
+    for name in ["active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time"] {
+        lines.zero(name);
+    }
+    for name in ["current_active_defrag_time", "tracking_total_keys", "tracking_total_items"] {
+        lines.zero(name);
+    }
+    lines.zero("tracking_total_prefixes");
+    lines.zero("unexpected_error_replies");
+    lines.field("total_error_replies", stats.sum(|worker| worker.errors.get()));
+    lines.zero("dump_payload_sanitizations");
+    lines.field("total_reads_processed", stats.sum(|worker| worker.reads.get()));
+    lines.field("total_writes_processed", stats.sum(|worker| worker.writes.get()));
+    lines.zero("io_threaded_reads_processed");
+    lines.zero("io_threaded_writes_processed");
+    lines.field("client_query_buffer_limit_disconnections", stats.sum(|worker| worker.query_limit_closed.get()));
+    lines.field("client_output_buffer_limit_disconnections", stats.sum(|worker| worker.output_limit_closed.get()));
+    lines.field("reply_buffer_shrinks", stats.sum(|worker| worker.reply_buffer_shrinks.get()));
+    lines.field("reply_buffer_expands", stats.sum(|worker| worker.reply_buffer_expands.get()));
+    let event_loop = stats.event_loop();
+    lines.field("eventloop_cycles", event_loop.cycles);
+    lines.field("eventloop_duration_sum", event_loop.busy_us);
+    let command_nanos = |nanos: u64, stats: &crate::stats::CommandStats| nanos + stats.nanos.get();
+    lines.field(
+        "eventloop_duration_cmd_sum",
+        stats.sum(|worker| worker.by_command.iter().fold(0, command_nanos)) / 1000,
+    );
+    lines.field("instantaneous_eventloop_cycles_per_sec", rates.of(Rate::LoopCycles));
+    let cycles = rates.of(Rate::LoopCycles).max(1);
+    lines.field("instantaneous_eventloop_duration_usec", rates.of(Rate::LoopBusyMicros) / cycles);
+    let denials = ["auth", "cmd", "key", "channel"];
+    denials.iter().for_each(|reason| lines.zero(&format!("acl_access_denied_{reason}")));
+}
+
+/// What happened to keys.
+fn keys(lines: &mut Lines, context: &Context<'_>) {
+    let server = context.server;
+    let (store, over_limit) = (server.store.stats(), server.over_limit.read(crate::clock::unix_us()));
+    let stale = store.expired_stale_millionths as f64 / 10_000.0;
+    let expire_us = server.stats.sum(|worker| worker.expire_cycle_us.get());
+    lines.field("expired_keys", store.expired_keys);
+    lines.field("expired_stale_perc", format_args!("{stale:.2}"));
+    lines.field("expired_time_cap_reached_count", store.expired_time_cap_reached_count);
+    lines.field("expire_cycle_cpu_milliseconds", expire_us / 1000);
+    lines.field("evicted_keys", store.evicted_keys);
+    lines.zero("evicted_clients");
+    lines.field("total_eviction_exceeded_time", over_limit.total_ms);
+    lines.field("current_eviction_exceeded_time", over_limit.current_ms);
+    lines.field("keyspace_hits", store.keyspace_hits);
+    lines.field("keyspace_misses", store.keyspace_misses);
+}

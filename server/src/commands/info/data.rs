@@ -1,0 +1,70 @@
+//! The data set: sections persistence, replication, cluster and keyspace.
+
+use super::Lines;
+use crate::context::Context;
+
+/// `# Persistence`
+pub(super) fn persistence(lines: &mut Lines, context: &Context<'_>) {
+    let server = context.server;
+    for name in ["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"] {
+        lines.zero(name);
+    }
+    lines.field("current_fork_perc", "0.00");
+    lines.zero("current_save_keys_processed");
+    lines.zero("current_save_keys_total");
+    lines.field("rdb_changes_since_last_save", server.stats.sum(|worker| worker.dirty.get()));
+    lines.zero("rdb_bgsave_in_progress");
+    lines.field("rdb_last_save_time", server.process.started_ms / 1000);
+    lines.field("rdb_last_bgsave_status", "ok");
+    lines.field("rdb_last_bgsave_time_sec", -1);
+    lines.field("rdb_current_bgsave_time_sec", -1);
+    for name in ["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"] {
+        lines.zero(name);
+    }
+    for name in ["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"] {
+        lines.zero(name);
+    }
+    lines.field("aof_last_rewrite_time_sec", -1);
+    lines.field("aof_current_rewrite_time_sec", -1);
+    lines.field("aof_last_bgrewrite_status", "ok");
+    lines.zero("aof_rewrites");
+    lines.zero("aof_rewrites_consecutive_failures");
+    lines.field("aof_last_write_status", "ok");
+    for name in ["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"] {
+        lines.zero(name);
+    }
+}
+
+/// `# Replication`
+pub(super) fn replication(lines: &mut Lines, context: &Context<'_>) {
+    let server = context.server;
+    lines.field("role", "master");
+    lines.zero("connected_slaves");
+    lines.zero("replicas_waiting_psync");
+    lines.field("master_failover_state", "no-failover");
+    lines.field("master_replid", &server.replication_id);
+    lines.field("master_replid2", "0".repeat(server.replication_id.len()));
+    lines.zero("master_repl_offset");
+    lines.field("second_repl_offset", -1);
+    lines.zero("repl_backlog_active");
+    lines.field("repl_backlog_size", server.config().repl_backlog_size);
+    lines.zero("repl_backlog_first_byte_offset");
+    lines.zero("repl_backlog_histlen");
+}
+
+/// `# Cluster`
+pub(super) fn cluster(lines: &mut Lines, _context: &Context<'_>) {
+    lines.zero("cluster_enabled");
+}
+
+/// `# Keyspace`
+pub(super) fn keyspace(lines: &mut Lines, context: &Context<'_>) {
+    let store = &context.server.store;
+    for db in 0..store.databases() {
+        let (keys, expires) = (store.db_len(db), store.db_volatile_len(db));
+        if keys > 0 || expires > 0 {
+            let avg_ttl = store.db_average_ttl_ms(db);
+            lines.field(format_args!("db{db}"), format_args!("keys={keys},expires={expires},avg_ttl={avg_ttl}"));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Section memory.
+
+use super::Lines;
+use crate::context::Context;
+use crate::metrics::memory::{Allocator, MemoryReport, Proportion};
+use crate::metrics::process::machine_bytes;
+
+/// `# Memory`
+pub(super) fn memory(lines: &mut Lines, context: &Context<'_>) {
+    let server = context.server;
+    let report = MemoryReport::take(server);
+    lines.bytes("used_memory", report.used);
+    lines.bytes("used_memory_rss", report.resident);
+    lines.bytes("used_memory_peak", report.peak);
+    lines.field("used_memory_peak_perc", format_args!("{:.2}%", report.peak_percent()));
+    lines.field("used_memory_overhead", report.overhead());
+    lines.field("used_memory_startup", report.startup);
+    lines.field("used_memory_dataset", report.dataset());
+    lines.field("used_memory_dataset_perc", format_args!("{:.2}%", report.dataset_percent()));
+    lines.field("allocator_allocated", report.allocator.allocated);
+    lines.field("allocator_active", report.allocator.active);
+    lines.field("allocator_resident", report.allocator.resident);
+    lines.bytes("total_system_memory", machine_bytes().unwrap_or(0));
+    scripts(lines);
+    let config = server.config();
+    lines.bytes("maxmemory", config.maxmemory);
+    let policy = crate::config::get_one(&config, "maxmemory-policy").unwrap_or_default();
+    lines.field("maxmemory_policy", String::from_utf8_lossy(&policy));
+    proportion(lines, "allocator_frag", report.allocator_fragmentation());
+    proportion(lines, "allocator_rss", report.allocator_resident());
+    proportion(lines, "rss_overhead", report.resident_overhead());
+    proportion(lines, "mem_fragmentation", report.fragmentation());
+    for name in ["mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers"] {
+        lines.zero(name);
+    }
+    lines.field("mem_clients_slaves", report.clients_replicas);
+    lines.field("mem_clients_normal", report.clients_normal);
+    lines.zero("mem_cluster_links");
+    lines.zero("mem_aof_buffer");
+    lines.field("mem_allocator", Allocator::name());
+    lines.field("mem_overhead_db_hashtable_rehashing", report.rehashing().0);
+    lines.zero("active_defrag_running");
+    let freed = server.store.stats();
+    lines.field("lazyfree_pending_objects", freed.lazyfree_pending_objects);
+    lines.field("lazyfreed_objects", freed.lazyfreed_objects);
+}
+
+/// There is no scripting engine.
+fn scripts(lines: &mut Lines) {
+    lines.zero("used_memory_lua");
+    lines.zero("used_memory_vm_eval");
+    lines.field("used_memory_lua_human", super::human(0));
+    for name in ["used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions", "number_of_libraries"] {
+        lines.zero(name);
+    }
+    lines.zero("used_memory_vm_functions");
+    lines.bytes("used_memory_vm_total", 0);
+    lines.zero("used_memory_functions");
+    lines.bytes("used_memory_scripts", 0);
+}
+
+fn proportion(lines: &mut Lines, name: &str, proportion: Proportion) {
+    lines.field(format_args!("{name}_ratio"), format_args!("{:.2}", proportion.ratio));
+    lines.field(format_args!("{name}_bytes"), proportion.bytes);
+}

@@ -1,0 +1,57 @@
+//! A real Redis beside the server under test.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::Client;
+
+/// A running `redis-server`, ended when dropped.
+#[derive(Debug)]
+pub struct Peer {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Peer {
+    /// Starts the `redis-server` of this machine, without saving, with these further options. Errs when it is not
+    /// installed or does not accept connections within 30 seconds.
+    pub fn start(options: &[&str]) -> Result<Peer> {
+        Peer::start_program(Path::new("redis-server"), options)
+    }
+
+    /// The same for another program that takes its options.
+    pub fn start_program(program: &Path, options: &[&str]) -> Result<Peer> {
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let port = address.port().to_string();
+        let mut command = Command::new(program);
+        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", ""]).args(options);
+        let child = command.stdout(Stdio::null()).spawn();
+        let child = child.with_context(|| format!("cannot start {}", program.display()))?;
+        let peer = Peer { child, address };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while let Err(error) = peer.client() {
+            if Instant::now() > deadline {
+                return Err(error);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(peer)
+    }
+
+    /// A new connection.
+    pub fn client(&self) -> Result<Client> {
+        Client::connect(self.address)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
