@@ -77,18 +77,28 @@ fn a_deferred_connection_that_is_silent_is_not_accepted() -> Result<()> {
     Ok(())
 }
 
-/// The kernel falls back to delayed acknowledgements once a connection has gone back and forth a few times, unless it
-/// is asked again and again.
+/// The kernel falls back to delayed acknowledgements whenever a reply follows a request, unless it is asked again after
+/// each read.
 #[test]
 fn quick_acknowledgements_last() -> Result<()> {
     let server = Server::start(&[])?;
-    let mut client = server.client()?;
-    let quick = |client: &mut Client| -> Result<bool> {
-        for _ in 0..20 {
-            client.command(&["PING"])?;
-        }
-        Ok(sockets::accepted(&server, client)?.tcp_quickack()?)
+    let mut admin = server.client()?;
+    let mut quick = |client: &mut Client| -> Result<bool> {
+        let id = client.command(&["CLIENT", "ID"])?;
+        let Reply::Integer(id) = id else { anyhow::bail!("{id:?} is no id") };
+        let socket = sockets::accepted(&server, client)?;
+        // Half a request is read and not answered.
+        client.send(b"PI")?;
+        await_that("the server has read", || {
+            let line = admin.command(&["CLIENT", "LIST", "ID", &id.to_string()])?.text()?;
+            Ok(line.contains(" qbuf=2 "))
+        })?;
+        let quick = socket.tcp_quickack()?;
+        client.send(b"NG\r\n")?;
+        assert_eq!(client.read_reply()?, Reply::Simple("PONG".into()));
+        Ok(quick)
     };
+    let mut client = server.client()?;
     ensure!(!quick(&mut client)?, "acknowledgements are quick without being asked for");
     set(&mut client, "tcp-quickack", "yes")?;
     ensure!(quick(&mut client)?, "acknowledgements are not quick");
