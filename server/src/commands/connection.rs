@@ -222,6 +222,7 @@ fn reset(context: &mut Context<'_>) -> CommandResult {
     handle.name.lock().clear();
     *client = Client::new(handle, context.server.config().requirepass.is_empty());
     client.set_protocol(Protocol::Resp2);
+    client.publish_flags();
     context.reply.set_protocol(Protocol::Resp2);
     context.reply.simple("RESET");
     Ok(())
