@@ -17,4 +17,4 @@ pub mod sockets;
 pub use bystander::{Bystander, Latencies};
 pub use client::{Client, Reply};
 pub use peer::Peer;
-pub use server::{Server, raise_open_files, workspace_target};
+pub use server::{Server, await_that, free_port, program, raise_open_files, workspace_target};

@@ -1,24 +1,9 @@
 //! What the kernel is told about the server's sockets, read back from them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ochre_tests::{Client, Reply, Server, sockets};
-
-/// Asks until `holds`, for at most ten seconds.
-fn await_that(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !holds()? {
-        ensure!(Instant::now() < deadline, "never: {what}");
-        std::thread::yield_now();
-    }
-    Ok(())
-}
-
-fn set(client: &mut Client, name: &str, value: &str) -> Result<()> {
-    assert_eq!(client.command(&["CONFIG", "SET", name, value])?, Reply::ok());
-    Ok(())
-}
+use ochre_tests::{Client, Reply, Server, await_that, sockets};
 
 #[test]
 fn connections_send_at_once_and_are_probed() -> Result<()> {
@@ -29,10 +14,10 @@ fn connections_send_at_once_and_are_probed() -> Result<()> {
     let expected = (Duration::from_secs(300), Duration::from_secs(100), 3);
     assert_eq!(probes(&server, &mut client)?, Some(expected));
     // New connections follow the directive.
-    set(&mut client, "tcp-keepalive", "30")?;
+    client.set_config("tcp-keepalive", "30")?;
     let expected = (Duration::from_secs(30), Duration::from_secs(10), 3);
     assert_eq!(probes(&server, &mut server.client()?)?, Some(expected));
-    set(&mut client, "tcp-keepalive", "0")?;
+    client.set_config("tcp-keepalive", "0")?;
     assert_eq!(probes(&server, &mut server.client()?)?, None);
     Ok(())
 }
@@ -45,7 +30,7 @@ fn unacknowledged_data_has_a_time_limit_where_one_is_set() -> Result<()> {
         Ok(sockets::accepted(&server, client)?.tcp_user_timeout()?.unwrap_or_default())
     };
     assert_eq!(limit(&mut client)?, Duration::ZERO);
-    set(&mut client, "tcp-user-timeout", "12345")?;
+    client.set_config("tcp-user-timeout", "12345")?;
     assert_eq!(limit(&mut server.client()?)?, Duration::from_millis(12345));
     Ok(())
 }
@@ -100,7 +85,7 @@ fn quick_acknowledgements_last() -> Result<()> {
     };
     let mut client = server.client()?;
     ensure!(!quick(&mut client)?, "acknowledgements are quick without being asked for");
-    set(&mut client, "tcp-quickack", "yes")?;
+    client.set_config("tcp-quickack", "yes")?;
     ensure!(quick(&mut client)?, "acknowledgements are not quick");
     ensure!(quick(&mut server.client()?)?, "acknowledgements of a new connection are not quick");
     Ok(())
@@ -113,7 +98,7 @@ fn large_replies_are_corked_until_they_are_sent() -> Result<()> {
     let mut admin = server.client()?;
     admin.command(&["SETRANGE", "large", &(LENGTH - 1).to_string(), "x"])?;
     for corks in [false, true] {
-        set(&mut admin, "tcp-cork", if corks { "yes" } else { "no" })?;
+        admin.set_config("tcp-cork", if corks { "yes" } else { "no" })?;
         let mut reader = server.client()?;
         let socket = sockets::accepted(&server, &mut reader)?;
         reader.send(b"GET large\r\n")?;
