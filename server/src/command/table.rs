@@ -1,6 +1,7 @@
 //! Looking commands up by name.
 
 use super::{Begin, CommandSpec, Find, Flags, KeySpec};
+use crate::args::Argv;
 use crate::config::{RenameCommand, fatal_error};
 
 /// A number for each command and subcommand, dense from 0: the index of its statistics.
@@ -111,12 +112,12 @@ impl CommandTable {
 
     /// The command that a line `name [subcommand …]` calls: the subcommand where there is one of that name.
     #[inline]
-    pub fn resolve(&self, name: &[u8], subcommand: Option<&[u8]>) -> Option<&Command> {
-        let command = self.get(name)?;
-        match subcommand {
-            Some(subcommand) if command.is_container() => Some(self.subcommand(command, subcommand).unwrap_or(command)),
-            _ => Some(command),
+    pub fn resolve(&self, argv: Argv<'_>) -> Option<&Command> {
+        let command = self.get(argv.at(0))?;
+        if !command.is_container() {
+            return Some(command);
         }
+        Some(argv.get(1).and_then(|name| self.subcommand(command, name)).unwrap_or(command))
     }
 
     /// The subcommand of that name, in any case.
