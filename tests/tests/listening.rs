@@ -5,12 +5,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use ochre_tests::{Client, Reply, Server, free_port, program, scripts};
+use ochre_tests::{Client, Reply, Server, await_that, free_port, program, scripts};
 
 /// An address that no machine has: it is for documents (RFC 5737).
 const ABSENT: &str = "203.0.113.7";
@@ -37,9 +37,21 @@ fn refusal(argument: &str, text: &str) -> Reply {
     Reply::Error(format!("ERR CONFIG SET failed (possibly related to argument '{argument}') - {text}"))
 }
 
-/// Runs the server until it ends by itself.
-fn run(options: &[&str]) -> Result<Output> {
-    Command::new(program()?).args(options).stdin(Stdio::null()).output().context("cannot start the server")
+/// Runs the server, which should end by itself with 1, and returns what it printed.
+fn failed_start(options: &[&str]) -> Result<String> {
+    let mut command = Command::new(program()?);
+    let mut child = command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut status = None;
+    let ended = await_that("the server ends by itself", || {
+        status = child.try_wait()?;
+        Ok(status.is_some())
+    });
+    child.kill()?;
+    let output = child.wait_with_output()?;
+    ended?;
+    let log = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(status.and_then(|status| status.code()), Some(1), "{log}");
+    Ok(log)
 }
 
 #[test]
@@ -85,9 +97,7 @@ fn a_dash_forgives_an_absent_address() -> Result<()> {
     let server = Server::start(&["--bind", "127.0.0.1", &format!("-{ABSENT}")])?;
     ping([127, 0, 0, 1], server.address().port())?;
     let port = free_port()?.to_string();
-    let ended = run(&["--port", &port, "--bind", "127.0.0.1", ABSENT])?;
-    let log = String::from_utf8_lossy(&ended.stdout).into_owned();
-    assert_eq!(ended.status.code(), Some(1), "{log}");
+    let log = failed_start(&["--port", &port, "--bind", "127.0.0.1", ABSENT])?;
     let reason = format!("{ABSENT}:{port}: bind: Cannot assign requested address");
     ensure!(log.contains(&reason) && log.contains(&format!("Failed listening on port {port}")), "{log}");
     Ok(())
@@ -97,9 +107,7 @@ fn a_dash_forgives_an_absent_address() -> Result<()> {
 fn a_busy_port_ends_the_start() -> Result<()> {
     let server = Server::start(&[])?;
     let port = server.address().port().to_string();
-    let ended = run(&["--port", &port, "--bind", "127.0.0.1"])?;
-    assert_eq!(ended.status.code(), Some(1));
-    let log = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let log = failed_start(&["--port", &port, "--bind", "127.0.0.1"])?;
     ensure!(log.contains(&format!("Failed listening on port {port}")), "{log}");
     Ok(())
 }
@@ -130,9 +138,7 @@ fn a_unix_socket_is_enough() -> Result<()> {
 
 #[test]
 fn nowhere_to_listen_ends_the_start() -> Result<()> {
-    let ended = run(&["--port", "0"])?;
-    assert_eq!(ended.status.code(), Some(1));
-    let log = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let log = failed_start(&["--port", "0"])?;
     ensure!(log.contains("Configured to not listen anywhere, exiting."), "{log}");
     Ok(())
 }

@@ -101,6 +101,8 @@ impl Drop for Background {
     fn drop(&mut self) {
         if let Ok(pid) = self.pid() {
             let _ = kill(pid, Signal::SIGKILL);
+        } else if let Ok(mut client) = Client::connect((Ipv4Addr::LOCALHOST, self.port).into()) {
+            let _ = client.send(b"SHUTDOWN NOSAVE\r\n");
         }
         let _ = fs::remove_dir_all(&self.folder);
     }
