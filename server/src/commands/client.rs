@@ -10,7 +10,7 @@ use crate::commands::connection::check_client_text;
 use crate::context::Context;
 use crate::error::{self, CommandResult};
 use crate::pause::PauseKind;
-use crate::server::Attention;
+use crate::server::{Attention, Server};
 use filter::Filter;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -286,6 +286,11 @@ fn info_of_self(context: &mut Context<'_>) -> CommandResult {
     let line = info::line(context, &context.client.handle);
     context.reply.verbatim(b"txt", line);
     Ok(())
+}
+
+/// The line of CLIENT LIST about a client.
+pub(crate) fn describe(server: &Server, client: &ClientHandle, now_ms: i64) -> Vec<u8> {
+    info::line(server, client, None, now_ms)
 }
 
 /// CLIENT LIST

@@ -114,6 +114,7 @@ impl Connection {
             library: Default::default(),
             user: parking_lot::Mutex::new("default".to_owned()),
             published: Published::default(),
+            counted_bytes: Default::default(),
             no_evict: Default::default(),
             understands_redirect: Default::default(),
             outbox: Default::default(),
@@ -169,6 +170,7 @@ impl Connection {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
         worker.remove_connection(self.slot);
+        worker.server.client_memory.forget(&self.client.handle);
     }
 
     fn poll_event(&mut self, cx: &mut TaskContext<'_>, worker: &Worker) -> Poll<Event> {
@@ -224,6 +226,14 @@ impl Connection {
             worker.stats.query_limit_closed.add(1);
             self.closing = Closing::Now;
             return;
+        }
+        if worker.limits_clients() {
+            self.publish_query();
+            worker.evict_clients(&self.client.handle);
+            if self.client.handle.is_killed() {
+                self.closing = Closing::Now;
+                return;
+            }
         }
         let mut turn = 0;
         loop {
@@ -476,8 +486,18 @@ impl Connection {
         seen.bytes_out.store(self.output.sent_total(), Relaxed);
         seen.output_len.store(self.output.len() as u64, Relaxed);
         seen.output_capacity.store(self.output.capacity() as u64, Relaxed);
+        seen.output_allocated.store(self.output.allocated() as u64, Relaxed);
         seen.output_peak.store(self.output.peak() as u64, Relaxed);
         seen.db.store(self.client.db as u32, Relaxed);
+        if worker.limits_clients() {
+            worker.evict_clients(&self.client.handle);
+        }
+    }
+
+    fn publish_query(&self) {
+        let seen = &self.client.handle.published;
+        seen.query_len.store(self.query.len() as u64, Relaxed);
+        seen.query_free.store((self.query.capacity() - self.query.len()) as u64, Relaxed);
     }
 }
 
