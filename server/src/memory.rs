@@ -1,7 +1,8 @@
 //! Keeping memory in bounds: eviction before a command, expiry from time to time.
 
 use crate::net::Worker;
-use ochre_store::evict::Eviction;
+use crate::server::Attention;
+use ochre_store::evict::{Eviction, excess_bytes};
 use ochre_store::expire::CycleKind;
 use std::time::{Duration, Instant};
 
@@ -15,20 +16,44 @@ fn eviction_time_max(tenacity: u32) -> Duration {
     }
 }
 
-/// Evicts keys until memory is below its limit; false if it stays above and nothing is left to evict.
+/// Whether more memory is used than allowed.
+#[inline]
+pub(crate) fn is_short(worker: &Worker) -> bool {
+    worker.server.attention.get() & Attention::MAXMEMORY != 0 && is_over_limit(worker)
+}
+
+#[cold]
+fn is_over_limit(worker: &Worker) -> bool {
+    worker.member.publish_memory();
+    let is_over = excess_bytes(&worker.server.store, 0).is_some();
+    worker.server.over_limit.set(is_over, crate::clock::unix_us);
+    is_over
+}
+
+/// Evicts keys until memory is below its limit; false if it stays above and nothing is left to evict. The caller must
+/// hold no shard.
 pub(crate) fn make_room(worker: &Worker) -> bool {
     let started = Instant::now();
     let time_max = eviction_time_max(worker.config().maxmemory_eviction_tenacity);
     let mut effects = worker.effects.borrow_mut();
+    let mut evicted = false;
     let outcome = worker.evictor.borrow_mut().run(
         &worker.member,
         worker.clock(),
         0,
         &mut effects,
         &mut || started.elapsed() >= time_max,
-        &mut |_, effects| crate::effects::settle(worker, effects),
+        &mut |_, effects| {
+            evicted = true;
+            crate::effects::settle(worker, effects);
+        },
     );
-    worker.server.over_limit.set(outcome != Eviction::Enough, crate::clock::unix_us);
+    if evicted {
+        worker.account_event("eviction-cycle", started.elapsed());
+    }
+    if outcome == Eviction::Enough {
+        worker.server.over_limit.set(false, crate::clock::unix_us);
+    }
     outcome != Eviction::Nothing
 }
 
@@ -44,7 +69,9 @@ pub(crate) fn expire_some(worker: &Worker) {
         &mut || started.elapsed().as_micros() as u64,
         &mut |_, effects| crate::effects::settle(worker, effects),
     );
-    worker.stats.expire_cycle_us.add(started.elapsed().as_micros() as u64);
+    let elapsed = started.elapsed();
+    worker.account_event("expire-cycle", elapsed);
+    worker.stats.expire_cycle_us.add(elapsed.as_micros() as u64);
 }
 
 #[cfg(test)]

@@ -46,10 +46,54 @@ impl Level {
         self == Self::V7_0
     }
 
+    /// Whether BITCOUNT and BITPOS look at the key before they check the range, so that a wrong range of a missing key
+    /// is no error.
+    #[must_use]
+    pub fn checks_bit_ranges_last(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// Whether BITCOUNT refuses a start without an end.
+    #[must_use]
+    pub fn bitcount_wants_an_end(self) -> bool {
+        self != Self::Native
+    }
+
     /// Whether floating-point replies are printed with 17 digits, where later versions print the shortest text that
     /// reads back.
     #[must_use]
     pub fn prints_17_digits(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// Whether CLIENT LIST tells the libraries that clients announced.
+    #[must_use]
+    pub fn shows_client_libraries(self) -> bool {
+        self != Self::V7_0
+    }
+
+    /// Whether CLIENT LIST tells how many keys clients watch.
+    #[must_use]
+    pub fn shows_watched_keys(self) -> bool {
+        self == Self::Native
+    }
+
+    /// Whether CLIENT LIST tells the capabilities that clients announced.
+    #[must_use]
+    pub fn shows_client_capabilities(self) -> bool {
+        self == Self::Native
+    }
+
+    /// Whether CLIENT LIST tells how much clients have sent and received.
+    #[must_use]
+    pub fn shows_client_traffic(self) -> bool {
+        self == Self::Native
+    }
+
+    /// Whether a pattern in CONFIG GET passes over directives that Redis 7.0 does not have: its programs set again what
+    /// they were shown.
+    #[must_use]
+    pub fn hides_later_directives(self) -> bool {
         self == Self::V7_0
     }
 

@@ -1,10 +1,12 @@
 //! `CONFIG GET`.
 
+use super::directive::{Attributes, Origin};
 use super::glob;
 use super::registry::{Config, DIRECTIVES, lookup, names};
 
 /// Every name and value that one of `patterns` asks for, aliases included, none twice.
 ///
+/// What compatibility level 7.0 does not know is found only by its name.
 /// A pattern without wildcards finds its directive in any case, also a hidden one, and is answered as it was written.
 #[must_use]
 pub fn get(config: &Config, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -21,8 +23,15 @@ pub fn get(config: &Config, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
             }
             continue;
         }
-        for directive in DIRECTIVES.iter().filter(|directive| !directive.attributes.hidden) {
-            for name in names(directive).filter(|name| glob::matches(pattern, name.as_bytes(), true)) {
+        let hides_later = config.compatibility_level.hides_later_directives();
+        let shown =
+            |attributes: &Attributes| !attributes.hidden && (attributes.origin == Origin::Redis70 || !hides_later);
+        for directive in DIRECTIVES.iter().filter(|directive| shown(&directive.attributes)) {
+            // Redis 7.0 spells some names with underscores only, which are aliases since.
+            let later_spelling =
+                |name: &str| hides_later && directive.attributes.aliases.contains(&&*name.replace('-', "_"));
+            let asked = |name: &&str| glob::matches(pattern, name.as_bytes(), true) && !later_spelling(name);
+            for name in names(directive).filter(asked) {
                 add(name.as_bytes(), directive.value(config));
             }
         }

@@ -89,6 +89,7 @@ pub(crate) fn wants_housekeeping(seen: &Published, idle_ms: i64) -> bool {
     (idle_ms > IDLE_MS && query > 0)
         || query as usize > QUERY_SHRINK_LEN
         || seen.output_capacity.load(Relaxed) > Output::CAPACITY_MIN as u64
+        || seen.output_peak.load(Relaxed) >= seen.output_capacity.load(Relaxed)
         || seen.output_len.load(Relaxed) > 0
 }
 
@@ -189,6 +190,14 @@ impl Connection {
             return Poll::Pending;
         }
         if self.query.capacity() == self.query.len() {
+            // An idle client has no buffer.
+            if self.query.is_empty() {
+                match self.stream.poll_read_ready(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
             self.query.reserve(READ_LEN);
         }
         match tokio_util::io::poll_read_buf(std::pin::Pin::new(&mut self.stream), cx, &mut self.query) {
@@ -202,6 +211,7 @@ impl Connection {
                 let seen = &self.client.handle.published;
                 seen.bytes_in.store(seen.bytes_in.load(Relaxed) + read as u64, Relaxed);
                 self.query_peak = self.query_peak.max(self.query.len());
+                self.publish_query();
                 Poll::Ready(Event::Data)
             }
             Poll::Pending => Poll::Pending,
@@ -233,7 +243,15 @@ impl Connection {
                 Ok(consumed) => {
                     turn += self.batch.len();
                     self.execute(worker).await;
-                    self.query.advance(consumed.min(self.query.len()));
+                    let executed = &self.client.handle.published.commands;
+                    executed.store(executed.load(Relaxed) + self.batch.len() as u64, Relaxed);
+                    if consumed < self.query.len() {
+                        self.query.advance(consumed);
+                    } else {
+                        // The next read goes to the beginning again, where the cache is warm.
+                        self.query.clear();
+                        self.query.reserve(READ_LEN);
+                    }
                 }
                 Err(error) => {
                     self.execute(worker).await;
@@ -252,6 +270,10 @@ impl Connection {
         }
         // Before anybody hears of the changes, so that whoever asks next finds them counted.
         worker.member.publish_memory();
+        self.client.handle.published.db.store(self.client.db as u32, Relaxed);
+        if !self.output.is_empty() {
+            behind_the_others().await;
+        }
         self.flush(worker);
         self.publish(worker);
     }
@@ -269,12 +291,12 @@ impl Connection {
             let buffer = self.query.get(offset..).unwrap_or_default();
             match self.decoder.decode(buffer, &limits, &mut self.batch.spans)? {
                 Decoded::Command { consumed } => {
-                    self.batch.push(&server.store, &server.commands, &self.query, offset, first_span);
+                    self.batch.push(server, self.client.db, &self.query, offset, first_span);
                     offset += consumed;
                 }
                 Decoded::Inline { consumed } if self.batch.len() == 0 => {
                     self.inline = true;
-                    self.batch.push(&server.store, &server.commands, self.decoder.inline_bytes(), 0, first_span);
+                    self.batch.push(server, self.client.db, self.decoder.inline_bytes(), 0, first_span);
                     return Ok(offset + consumed);
                 }
                 Decoded::Inline { .. } => {
@@ -320,6 +342,8 @@ impl Connection {
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
             }
         }
+        let commands = &self.client.handle.published.commands;
+        commands.store(commands.load(Relaxed) + next as u64, Relaxed);
     }
 
     /// The bytes the arguments of the batch lie in.
@@ -380,8 +404,29 @@ impl Connection {
         self.closing = Closing::AfterReply;
     }
 
-    /// Sends what can be sent at once, then looks at the output limits.
+    /// Closes the connection if more output waits than the hard limit allows.
+    pub(crate) fn check_hard_limit(&mut self, worker: &Worker) {
+        let limit = worker.config().output_limit(self.client.handle.kind());
+        if self.output.is_over_hard(limit) {
+            self.close_over_limit(worker);
+        }
+    }
+
+    #[cold]
+    fn close_over_limit(&mut self, worker: &Worker) {
+        tracing::warn!(addr = self.client.handle.addr, "Client closed: output buffer limit reached");
+        worker.stats.output_limit_closed.add(1);
+        self.closing = Closing::Now;
+    }
+
+    /// Sends what can be sent at once, and looks at the output limits before and after.
     fn flush(&mut self, worker: &Worker) {
+        if self.output.len() > Output::CAPACITY_MAX {
+            self.check_hard_limit(worker);
+        }
+        if self.closing == Closing::Now {
+            return;
+        }
         if !self.output.is_empty() {
             if worker.corks() {
                 self.output.cork(&self.stream);
@@ -395,9 +440,7 @@ impl Connection {
             let kind = self.client.handle.kind();
             let limit = worker.config().output_limit(kind);
             if self.output.is_over(limit, worker.now_ms()) {
-                tracing::warn!(addr = self.client.handle.addr, "Client closed: output buffer limit reached");
-                worker.stats.output_limit_closed.add(1);
-                self.closing = Closing::Now;
+                self.close_over_limit(worker);
             }
         }
     }
@@ -420,6 +463,12 @@ impl Connection {
         self.flush(worker);
     }
 
+    fn publish_query(&self) {
+        let seen = &self.client.handle.published;
+        seen.query_len.store(self.query.len() as u64, Relaxed);
+        seen.query_free.store((self.query.capacity() - self.query.len()) as u64, Relaxed);
+    }
+
     /// Publishes figures for CLIENT LIST and INFO.
     fn publish(&self, worker: &Worker) {
         let seen = &self.client.handle.published;
@@ -434,6 +483,7 @@ impl Connection {
         };
         seen.partial_since_ms.store(partial, Relaxed);
         self.publish_query();
+        seen.bytes_out.store(self.output.sent_total(), Relaxed);
         seen.output_len.store(self.output.len() as u64, Relaxed);
         seen.output_capacity.store(self.output.capacity() as u64, Relaxed);
         seen.output_allocated.store(self.output.allocated() as u64, Relaxed);
@@ -443,12 +493,20 @@ impl Connection {
             worker.evict_clients(&self.client.handle);
         }
     }
+}
 
-    fn publish_query(&self) {
-        let seen = &self.client.handle.published;
-        seen.query_len.store(self.query.len() as u64, Relaxed);
-        seen.query_free.store((self.query.capacity() - self.query.len()) as u64, Relaxed);
-    }
+/// Lets those run that are ready. Replies then leave in a row, and a peer with many connections is woken once for many
+/// of them: waking it costs more than a short send.
+async fn behind_the_others() {
+    let mut is_first = true;
+    poll_fn(|cx| {
+        if std::mem::take(&mut is_first) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 fn seen_clear_blocked(seen: &Published) {

@@ -20,6 +20,8 @@ pub(crate) struct Output {
     peak: usize,
     peak_reset_ms: i64,
     over_soft_limit_since_ms: i64,
+    /// Bytes sent since the connection began.
+    sent_total: u64,
     /// Whether the socket holds partial segments back until all is sent.
     corked: bool,
 }
@@ -33,6 +35,7 @@ impl Default for Output {
             peak: 0,
             peak_reset_ms: 0,
             over_soft_limit_since_ms: 0,
+            sent_total: 0,
             corked: false,
         }
     }
@@ -113,6 +116,7 @@ impl Output {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
                     self.sent += written;
+                    self.sent_total += written as u64;
                     stats.bytes_out.add(written as u64);
                     stats.writes.add(1);
                 }
@@ -135,12 +139,21 @@ impl Output {
         Poll::Ready(Ok(()))
     }
 
+    /// Bytes sent since the connection began.
+    pub(crate) fn sent_total(&self) -> u64 {
+        self.sent_total
+    }
+    /// Whether more waits than the hard limit allows.
+    pub(crate) fn is_over_hard(&self, limit: OutputLimit) -> bool {
+        limit.hard > 0 && self.len() as u64 >= limit.hard
+    }
+
     /// Whether the limit is broken: the hard one now, or the soft one for too long.
     pub(crate) fn is_over(&mut self, limit: OutputLimit, now_ms: i64) -> bool {
-        let waiting = self.len() as u64;
-        if limit.hard > 0 && waiting >= limit.hard {
+        if self.is_over_hard(limit) {
             return true;
         }
+        let waiting = self.len() as u64;
         if limit.soft == 0 || waiting < limit.soft {
             self.over_soft_limit_since_ms = 0;
             return false;

@@ -22,6 +22,13 @@ impl Stream {
             Stream::Unix(stream) => stream.as_raw_fd(),
         }
     }
+    /// Waits until there is something to read, without a buffer to read it into.
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => stream.poll_read_ready(cx),
+            Stream::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
     /// Asks for immediate acknowledgements again, after a read. A socket that refuses serves all the same.
     pub(crate) fn rearm_quickack(&self) {
         if let Stream::Tcp(stream) = self {

@@ -190,6 +190,15 @@ impl Worker {
         }
     }
 
+    /// Enters something that is no command into the latency monitor, if it took long enough for it.
+    pub(crate) fn account_event(&self, event: &'static str, elapsed: std::time::Duration) {
+        let threshold_ms = self.config().latency_monitor_threshold;
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        if threshold_ms > 0 && millis >= threshold_ms {
+            self.server.latency.add(event, unix_ms() / 1000, millis);
+        }
+    }
+
     /// Closes idle and stalled clients, and has others tidy up their buffers.
     pub(crate) fn sweep(&self) {
         self.begin_batch();

@@ -1,56 +1,70 @@
 //! The lines of CLIENT LIST and CLIENT INFO.
 
-use crate::client::{Client, ClientHandle};
+use crate::client::ClientHandle;
+use crate::context::Context;
 use crate::server::Server;
 use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Describes a client. `own` is its session where it is the caller's, whose figures are fresher than the published ones.
-pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Client>, now_ms: i64) -> Vec<u8> {
+/// Describes a client by what it last published; the caller, whose `context` is given, by what it is doing right now.
+pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context: Option<&Context<'_>>) -> Vec<u8> {
     let seen = &handle.published;
+    let level = server.config().compatibility_level;
     let mut line = Vec::with_capacity(320);
-    let (query_len, query_free) = (seen.query_len.load(Relaxed), seen.query_free.load(Relaxed));
-    let output_capacity = seen.output_capacity.load(Relaxed);
-    let output_len = seen.output_len.load(Relaxed);
+    let capacity = seen.output_capacity.load(Relaxed);
+    let waiting = seen.output_len.load(Relaxed);
+    let mut db = seen.db.load(Relaxed) as usize;
+    let mut idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed)).max(0);
+    let mut argv_bytes = seen.argv_bytes.load(Relaxed);
+    let mut query_len = seen.query_len.load(Relaxed);
+    let last = seen.last_command.load(Relaxed).checked_sub(1);
+    let mut command = last.and_then(|id| server.commands.all().get(id as usize));
+    if let Some(context) = context.filter(|context| handle.id == context.client.id()) {
+        (db, idle_ms, command) = (context.client.db, 0, Some(context.command));
+        query_len = context.argv.buffer_len() as u64;
+        argv_bytes = context.argv.iter().map(|argument| argument.len() as u64).sum();
+    }
+    let age_ms = now_ms.saturating_sub(handle.connected_ms).max(0);
+    let _ = write!(line, "id={} addr={} laddr={} fd={} name=", handle.id, handle.addr, handle.local_addr, handle.fd);
+    line.extend_from_slice(&handle.name.lock());
+    let _ = write!(line, " age={} idle={} flags={}", age_ms / 1000, idle_ms / 1000, flags(handle));
+    if level.shows_client_capabilities() {
+        let capabilities = if handle.understands_redirect.load(Relaxed) { "r" } else { "" };
+        let _ = write!(line, " capa={capabilities}");
+    }
+    let _ = write!(line, " db={db} sub=0 psub=0 ssub=0 multi=-1");
+    if level.shows_watched_keys() {
+        let _ = write!(line, " watch=0");
+    }
+    let query_free = seen.query_free.load(Relaxed);
     // Replies beyond the capacity of the reply buffer count as a list of one node.
-    let list_len = output_len.saturating_sub(output_capacity);
-    let db = own.map_or_else(|| u64::from(seen.db.load(Relaxed)), |own| own.db as u64);
-    let command = match seen.last_command.load(Relaxed) {
-        _ if own.is_some() => None,
-        0 => Some("NULL"),
-        id => server.commands.all().get(id as usize - 1).map(|command| command.full_name.as_str()),
-    };
-    let idle = if own.is_some() { 0 } else { now_ms.saturating_sub(seen.last_active_ms.load(Relaxed)).max(0) / 1000 };
-    let argv_bytes = seen.argv_bytes.load(Relaxed);
-    let total = handle.buffer_bytes();
-    // Locked once: both guards in one expression would wait for each other.
-    let library = handle.library.lock().clone();
+    let list_len = waiting.saturating_sub(capacity);
     let _ = write!(
         line,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={idle} flags={} db={db} sub=0 psub=0 ssub=0 multi=-1 watch=0 \
-         qbuf={query_len} qbuf-free={query_free} argv-mem={argv_bytes} multi-mem=0 rbs={output_capacity} rbp={} obl={} \
-         oll={} omem={list_len} tot-mem={total} events={} cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={} \
-         tot-net-in={} tot-net-out={} tot-cmds={}",
-        handle.id,
-        handle.addr,
-        handle.local_addr,
-        handle.fd,
-        String::from_utf8_lossy(&handle.name.lock()),
-        now_ms.saturating_sub(handle.connected_ms).max(0) / 1000,
-        flags(handle),
+        " qbuf={query_len} qbuf-free={query_free} argv-mem={argv_bytes} multi-mem=0 rbs={capacity} rbp={} obl={} \
+         oll={} omem={list_len} tot-mem={} events={} cmd={} user={} redir=-1 resp={}",
         seen.output_peak.load(Relaxed),
-        output_len.min(output_capacity),
+        waiting.min(capacity),
         u8::from(list_len > 0),
-        if output_len > 0 { "rw" } else { "r" },
-        command.unwrap_or(if handle.published.last_command.load(Relaxed) == 0 { "NULL" } else { "client|list" }),
+        handle.buffer_bytes(),
+        if waiting > 0 { "rw" } else { "r" },
+        command.map_or("NULL", |command| command.full_name.as_str()),
         handle.user.lock(),
         seen.protocol.load(Relaxed),
-        String::from_utf8_lossy(&library.0),
-        String::from_utf8_lossy(&library.1),
-        seen.bytes_in.load(Relaxed),
-        seen.bytes_out.load(Relaxed),
-        seen.commands.load(Relaxed),
     );
+    if level.shows_client_libraries() {
+        let library = handle.library.lock();
+        for (label, text) in [(" lib-name=", &library.0), (" lib-ver=", &library.1)] {
+            line.extend_from_slice(label.as_bytes());
+            line.extend_from_slice(text);
+        }
+    }
+    if level.shows_client_traffic() {
+        let (bytes_in, bytes_out) = (seen.bytes_in.load(Relaxed), seen.bytes_out.load(Relaxed));
+        let commands = seen.commands.load(Relaxed);
+        let _ = write!(line, " tot-net-in={bytes_in} tot-net-out={bytes_out} tot-cmds={commands}");
+    }
+    line.push(b'\n');
     line
 }
 

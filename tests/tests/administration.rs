@@ -1,0 +1,209 @@
+//! DEBUG, SLOWLOG, LATENCY, MONITOR, CLIENT PAUSE: watching a server and holding it up.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use ochre_tests::{Client, Reply, Server};
+
+const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
+const TWO_WORKERS: [&str; 4] = ["--enable-debug-command", "yes", "--worker-threads", "2"];
+
+fn array(reply: Reply) -> Result<Vec<Reply>> {
+    match reply {
+        Reply::Array(items) => Ok(items),
+        other => bail!("not an array: {other:?}"),
+    }
+}
+
+/// The arguments of the newest entry of the slow log that is not about the slow log.
+fn newest_slow_argv(client: &mut Client) -> Result<Vec<String>> {
+    for entry in array(client.command(&["SLOWLOG", "GET", "-1"])?)? {
+        let entry = array(entry)?;
+        let argv: Vec<String> = array(entry[3].clone())?.iter().map(Reply::text).collect::<Result<_>>()?;
+        if argv[0] != "SLOWLOG" {
+            return Ok(argv);
+        }
+    }
+    bail!("the slow log is empty")
+}
+
+#[test]
+fn digests_are_those_of_redis() -> Result<()> {
+    let server = Server::start(&DEBUG)?;
+    let mut client = server.client()?;
+    assert_eq!(client.command(&["DEBUG", "DIGEST"])?, Reply::Simple("0".repeat(40)));
+    client.command(&["SET", "a", "1"])?;
+    client.command(&["SET", "b", "hello", "EX", "1000"])?;
+    client.command(&["SELECT", "3"])?;
+    client.command(&["SET", "c", "xx"])?;
+    // Both recorded from Redis 7.0.15.
+    let expected = "f2eb50fb3dd850506f1a3aff5bc3a178f68553a9";
+    assert_eq!(client.command(&["DEBUG", "DIGEST"])?.text()?, expected);
+    let values = array(client.command(&["DEBUG", "DIGEST-VALUE", "c", "a"])?)?;
+    assert_eq!(values[0].text()?, "8cdd58fa153f93c02ce6df769dcba8f3a11f7c4b");
+    assert_eq!(values[1].text()?, "0".repeat(40));
+    Ok(())
+}
+
+#[test]
+fn debug_is_for_those_who_may() -> Result<()> {
+    let refused = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
+                   from a local connection, otherwise you need to set this option in the configuration file, and then \
+                   restart the server.";
+    let server = Server::start(&[])?;
+    assert_eq!(server.client()?.command(&["DEBUG", "HELP"])?, Reply::Error(refused.to_owned()));
+    let server = Server::start(&["--enable-debug-command", "local"])?;
+    ensure!(matches!(server.client()?.command(&["DEBUG", "HELP"])?, Reply::Array(_)));
+    Ok(())
+}
+
+#[test]
+fn debug_sleep_stalls_the_connections_of_all_workers() -> Result<()> {
+    let server = Server::start(&TWO_WORKERS)?;
+    let mut sleeper = server.client()?;
+    let mut others = [server.client()?, server.client()?];
+    sleeper.send(b"DEBUG SLEEP 0.4\r\n")?;
+    let done = AtomicBool::new(false);
+    let longest = std::thread::scope(|scope| {
+        let pinging: Vec<_> = others
+            .iter_mut()
+            .map(|client| {
+                scope.spawn(|| -> Result<Duration> {
+                    let mut longest = Duration::ZERO;
+                    while !done.load(SeqCst) {
+                        let started = Instant::now();
+                        client.command(&["PING"])?;
+                        longest = longest.max(started.elapsed());
+                    }
+                    Ok(longest)
+                })
+            })
+            .collect();
+        let slept = sleeper.read_reply();
+        done.store(true, SeqCst);
+        slept?;
+        pinging.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Result<Vec<_>>>()
+    })?;
+    ensure!(longest.iter().all(|longest| *longest > Duration::from_millis(200)), "{longest:?}");
+    Ok(())
+}
+
+#[test]
+fn nothing_is_written_once_a_pause_is_confirmed() -> Result<()> {
+    let server = Server::start(&TWO_WORKERS)?;
+    let mut pauser = server.client()?;
+    let mut writers: Vec<Client> = (0..3).map(|_| server.client()).collect::<Result<_>>()?;
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for writer in &mut writers {
+            scope.spawn(|| {
+                while !done.load(SeqCst) {
+                    let _ = writer.command(&["INCR", "n"]);
+                }
+            });
+        }
+        let rounds = (0..500).try_for_each(|_| {
+            pauser.command(&["CLIENT", "PAUSE", "60000", "WRITE"])?;
+            let seen = pauser.command(&["GET", "n"])?;
+            let later = pauser.command(&["GET", "n"])?;
+            pauser.command(&["CLIENT", "UNPAUSE"])?;
+            ensure!(seen == later, "{seen:?} became {later:?} during a pause");
+            Ok(())
+        });
+        done.store(true, SeqCst);
+        rounds
+    })
+}
+
+#[test]
+fn the_slow_log_shortens_and_redacts() -> Result<()> {
+    let server = Server::start(&["--slowlog-log-slower-than", "0"])?;
+    let mut client = server.client()?;
+    client.command(&["CLIENT", "SETNAME", "tester"])?;
+    let numbers: Vec<String> = (3..34).map(|number| number.to_string()).collect();
+    client.command(&["DEL", "set"].into_iter().chain(numbers.iter().map(String::as_str)).collect::<Vec<_>>())?;
+    let argv = newest_slow_argv(&mut client)?;
+    assert_eq!((argv.len(), argv[30].as_str(), argv[31].as_str()), (32, "31", "... (2 more arguments)"));
+    client.command(&["SET", "key", &"A".repeat(129)])?;
+    assert_eq!(newest_slow_argv(&mut client)?[2], format!("{}... (1 more bytes)", "A".repeat(128)));
+    client.command(&["CONFIG", "SET", "masterauth", "secret", "maxclients", "100"])?;
+    let expected = ["CONFIG", "SET", "masterauth", "(redacted)", "maxclients", "100"];
+    assert_eq!(newest_slow_argv(&mut client)?, expected);
+    client.command(&["AUTH", "somebody", "secret"])?;
+    assert_eq!(newest_slow_argv(&mut client)?, ["AUTH", "(redacted)", "(redacted)"]);
+    let entry = array(array(client.command(&["SLOWLOG", "GET", "1"])?)?.remove(0))?;
+    assert_eq!(entry[4].text()?, client.stream().local_addr()?.to_string());
+    assert_eq!(entry[5].text()?, "tester");
+    // What a CONFIG SET sets is what it is judged by.
+    client.command(&["CONFIG", "SET", "slowlog-log-slower-than", "-1"])?;
+    client.command(&["SLOWLOG", "RESET"])?;
+    client.command(&["PING"])?;
+    assert_eq!(client.command(&["SLOWLOG", "LEN"])?, Reply::Integer(0));
+    Ok(())
+}
+
+#[test]
+fn latency_events_are_collected() -> Result<()> {
+    let server = Server::start(&["--enable-debug-command", "yes", "--latency-monitor-threshold", "1"])?;
+    let mut client = server.client()?;
+    client.command(&["DEBUG", "SLEEP", "0.05"])?;
+    let history = array(client.command(&["LATENCY", "HISTORY", "command"])?)?;
+    let Reply::Integer(millis) = array(history[0].clone())?[1] else { bail!("{history:?}") };
+    ensure!((50..2000).contains(&millis), "{millis}");
+    ensure!(client.command(&["LATENCY", "GRAPH", "command"])?.text()?.starts_with("command - high "));
+    ensure!(client.command(&["LATENCY", "DOCTOR"])?.text()?.contains("1. command: 1 latency spikes (average "));
+
+    client.command(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"])?;
+    let sets: String = (0..50_000).map(|number| format!("SET key:{number} value PX 1\r\n")).collect();
+    client.send(sets.as_bytes())?;
+    (0..50_000).try_for_each(|_| client.read_reply().map(drop))?;
+    client.command(&["DEBUG", "SET-ACTIVE-EXPIRE", "1"])?;
+    let started = Instant::now();
+    while client.command(&["LATENCY", "HISTORY", "expire-cycle"])? == Reply::Array(Vec::new()) {
+        ensure!(started.elapsed() < Duration::from_secs(10), "no expire-cycle");
+    }
+    ensure!(matches!(client.command(&["LATENCY", "RESET"])?, Reply::Integer(2..)));
+    Ok(())
+}
+
+#[test]
+fn a_monitor_sees_what_others_do_but_no_secrets() -> Result<()> {
+    let server = Server::start(&TWO_WORKERS)?;
+    let (mut watcher, mut client) = (server.client()?, server.client()?);
+    assert_eq!(watcher.command(&["MONITOR"])?, Reply::ok());
+    client.send(b"SELECT 9\r\nSET k \"\\x00\\xff 'q\\n\"\r\nAUTH secret\r\nCONFIG SET hz 11\r\nHELLO 3 AUTH me secret\r\nECHO end\r\n")?;
+    let addr = client.stream().local_addr()?;
+    for expected in [
+        "\"SELECT\" \"9\"",
+        "\"SET\" \"k\" \"\\x00\\xff 'q\\n\"",
+        "\"AUTH\" \"(redacted)\"",
+        "\"HELLO\" \"3\" \"AUTH\" \"(redacted)\" \"(redacted)\"",
+        "\"ECHO\" \"end\"",
+    ] {
+        let line = watcher.read_reply()?.text()?;
+        let Some((time, rest)) = line.split_once(' ') else { bail!("{line:?}") };
+        let Some((seconds, micros)) = time.split_once('.') else { bail!("{line:?}") };
+        ensure!(seconds.len() == 10 && micros.len() == 6, "{line:?}");
+        assert_eq!(rest, format!("[9 {addr}] {expected}"));
+    }
+    let refused = Reply::Error("ERR Replica can't interact with the keyspace".to_owned());
+    assert_eq!(watcher.command(&["GET", "k"])?, refused);
+    watcher.send(b"RESET\r\nGET k\r\n")?;
+    assert_eq!(watcher.read_reply()?, Reply::Simple("RESET".to_owned()));
+    assert_eq!(watcher.read_reply()?, Reply::Null);
+    client.command(&["ECHO", "unseen"])?;
+    assert_eq!(watcher.command(&["PING"])?, Reply::Simple("PONG".to_owned()));
+    Ok(())
+}
+
+#[test]
+fn a_client_over_its_hard_limit_gets_nothing_more() -> Result<()> {
+    let server = Server::start(&["--client-output-buffer-limit", "normal 100000 0 0"])?;
+    let mut client = server.client()?;
+    client.command(&["SET", "key", &"x".repeat(10_000)])?;
+    client.send(&b"GET key\r\n".repeat(20))?;
+    assert_eq!(client.read_to_close(Duration::from_secs(10))?, b"");
+    assert_eq!(server.client()?.command(&["PING"])?, Reply::Simple("PONG".to_owned()));
+    Ok(())
+}
