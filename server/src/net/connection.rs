@@ -370,9 +370,11 @@ impl Connection {
         guard
     }
 
-    /// In the middle of a batch: does not let much output pile up, nor uncounted.
+    /// In the middle of a batch: does not let much output pile up, nor uncounted. Under a hard limit the batch as a whole
+    /// is measured by that, so nothing is sent before its end.
     fn send_some(&mut self, worker: &Worker) {
-        if self.output.len() > Output::CAPACITY_MAX {
+        let limit = worker.config().output_limit(self.client.handle.kind());
+        if limit.hard == 0 && self.output.len() > Output::CAPACITY_MAX {
             self.flush(worker);
         }
         if worker.limits_clients() {
