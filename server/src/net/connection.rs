@@ -493,12 +493,6 @@ impl Connection {
             worker.evict_clients(&self.client.handle);
         }
     }
-
-    fn publish_query(&self) {
-        let seen = &self.client.handle.published;
-        seen.query_len.store(self.query.len() as u64, Relaxed);
-        seen.query_free.store((self.query.capacity() - self.query.len()) as u64, Relaxed);
-    }
 }
 
 /// Lets those run that are ready. Replies then leave in a row, and a peer with many connections is woken once for many

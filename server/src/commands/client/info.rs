@@ -2,14 +2,15 @@
 
 use crate::client::ClientHandle;
 use crate::context::Context;
+use crate::server::Server;
 use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Describes a client. Of the caller, what it is doing right now is shown; of others, what they last published.
-pub(super) fn line(context: &Context<'_>, handle: &ClientHandle) -> Vec<u8> {
+/// Describes a client as a whole line. Of the `caller`, what it is doing right now is shown; of others, what they last
+/// published.
+pub(super) fn line(server: &Server, handle: &ClientHandle, caller: Option<&Context<'_>>, now_ms: i64) -> Vec<u8> {
     let seen = &handle.published;
-    let now_ms = context.now_ms();
-    let level = context.server.config().compatibility_level;
+    let level = server.config().compatibility_level;
     let mut line = Vec::with_capacity(320);
     let capacity = seen.output_capacity.load(Relaxed);
     let waiting = seen.output_len.load(Relaxed);
@@ -18,8 +19,8 @@ pub(super) fn line(context: &Context<'_>, handle: &ClientHandle) -> Vec<u8> {
     let mut argv_bytes = seen.argv_bytes.load(Relaxed);
     let mut query_len = seen.query_len.load(Relaxed);
     let last = seen.last_command.load(Relaxed).checked_sub(1);
-    let mut command = last.and_then(|id| context.server.commands.all().get(id as usize));
-    if handle.id == context.client.id() {
+    let mut command = last.and_then(|id| server.commands.all().get(id as usize));
+    if let Some(context) = caller.filter(|context| handle.id == context.client.id()) {
         (db, idle_ms, command) = (context.client.db, 0, Some(context.command));
         query_len = context.argv.buffer_len() as u64;
         argv_bytes = context.argv.iter().map(|argument| argument.len() as u64).sum();
