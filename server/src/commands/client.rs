@@ -283,16 +283,14 @@ pub static INFO: CommandSpec = CommandSpec {
 };
 
 fn info_of_self(context: &mut Context<'_>) -> CommandResult {
-    let line = info::line(context.server, &context.client.handle, Some(context), context.now_ms());
+    let line = info::line(context.server, &context.client.handle, context.now_ms(), Some(context));
     context.reply.verbatim(b"txt", line);
     Ok(())
 }
 
-/// The line of CLIENT LIST about a client, without its end.
+/// The line of CLIENT LIST about a client.
 pub(crate) fn describe(server: &Server, client: &ClientHandle, now_ms: i64) -> Vec<u8> {
-    let mut line = info::line(server, client, None, now_ms);
-    line.pop();
-    line
+    info::line(server, client, now_ms, None)
 }
 
 /// CLIENT LIST
@@ -316,7 +314,7 @@ fn list(context: &mut Context<'_>) -> CommandResult {
     for handle in context.server.clients.all() {
         let is_self = handle.id == context.client.id();
         if filter.matches(&handle, is_self, context.now_ms()) {
-            text.extend_from_slice(&info::line(context.server, &handle, Some(context), context.now_ms()));
+            text.extend_from_slice(&info::line(context.server, &handle, context.now_ms(), Some(context)));
         }
     }
     context.reply.verbatim(b"txt", text);

@@ -6,9 +6,8 @@ use crate::server::Server;
 use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Describes a client as a whole line. Of the `caller`, what it is doing right now is shown; of others, what they last
-/// published.
-pub(super) fn line(server: &Server, handle: &ClientHandle, caller: Option<&Context<'_>>, now_ms: i64) -> Vec<u8> {
+/// Describes a client by what it last published; the caller, whose `context` is given, by what it is doing right now.
+pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context: Option<&Context<'_>>) -> Vec<u8> {
     let seen = &handle.published;
     let level = server.config().compatibility_level;
     let mut line = Vec::with_capacity(320);
@@ -20,7 +19,7 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, caller: Option<&Conte
     let mut query_len = seen.query_len.load(Relaxed);
     let last = seen.last_command.load(Relaxed).checked_sub(1);
     let mut command = last.and_then(|id| server.commands.all().get(id as usize));
-    if let Some(context) = caller.filter(|context| handle.id == context.client.id()) {
+    if let Some(context) = context.filter(|context| handle.id == context.client.id()) {
         (db, idle_ms, command) = (context.client.db, 0, Some(context.command));
         query_len = context.argv.buffer_len() as u64;
         argv_bytes = context.argv.iter().map(|argument| argument.len() as u64).sum();
