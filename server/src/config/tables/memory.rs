@@ -34,7 +34,8 @@ macro_rules! memory_directives {
                 kept("has no meaning here: large values are always freed in the background");
 
             /// Whether DEL frees as UNLINK does.
-            lazyfree_lazy_user_del: bool = Switch(true), WORKS;
+            lazyfree_lazy_user_del: bool = Switch(true),
+                kept("has no meaning yet: large strings are always freed in the background");
 
             /// Whether FLUSHDB and FLUSHALL without option free in the background.
             lazyfree_lazy_user_flush: bool = Switch(true), WORKS;
