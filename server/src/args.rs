@@ -22,6 +22,10 @@ impl<'a> Argv<'a> {
     pub fn len(&self) -> usize {
         self.spans.len()
     }
+    /// Number of bytes in the buffer they lie in, which holds the commands behind this one too.
+    pub fn buffer_len(&self) -> usize {
+        self.buffer.len()
+    }
     /// The argument at `index`.
     #[inline]
     pub fn get(&self, index: usize) -> Option<&'a [u8]> {

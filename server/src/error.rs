@@ -12,6 +12,8 @@ pub enum CommandError {
     Text(&'static str),
     /// A text made for the occasion, code word first.
     Message(String),
+    /// A text that repeats what the client sent, which may be any bytes.
+    Quoting(Vec<u8>),
     /// The engine refused.
     Store(ochre_store::Error),
     /// A walking handler found this shard locked and has done nothing yet: run it again once the shard is free.
@@ -24,6 +26,7 @@ impl CommandError {
         match self {
             CommandError::Text(text) => (*text).into(),
             CommandError::Message(text) => text.as_str().into(),
+            CommandError::Quoting(text) => String::from_utf8_lossy(text),
             CommandError::Store(error) => store_text(error).into(),
             CommandError::Contended(_) => "ERR the data is locked".into(),
         }
@@ -41,7 +44,10 @@ impl CommandError {
     }
     /// Writes the error as a reply.
     pub fn write(&self, reply: &mut ReplyWriter<'_>) {
-        reply.error(self.text().as_bytes());
+        match self {
+            CommandError::Quoting(text) => reply.error(text),
+            other => reply.error(other.text().as_bytes()),
+        }
     }
 }
 
@@ -68,6 +74,8 @@ texts! {
     WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
     /// The key does not exist, and must.
     NO_SUCH_KEY = "ERR no such key";
+    /// A number that does not fit into 32 bits.
+    NOT_32_BITS = "ERR value is out of range, value must between -2147483648 and 2147483647";
     /// An offset that does not fit.
     OUT_OF_RANGE = "ERR value is out of range";
     /// A negative number where none may be.
@@ -226,25 +234,42 @@ pub fn invalid_expire(full_name: &str) -> CommandError {
     CommandError::Message(format!("ERR invalid expire time in '{full_name}' command"))
 }
 
-/// No such command; shows the name and some arguments, cut at 128 bytes each and in all.
+/// No such command; shows the name and some arguments, cut at 128 bytes each and in all, and each at a NUL.
 pub fn unknown_command(argv: crate::args::Argv<'_>) -> CommandError {
-    let mut arguments = String::new();
+    let mut arguments = Vec::new();
     for argument in argv.iter().skip(1) {
         if arguments.len() >= 128 {
             break;
         }
-        let room = 128 - arguments.len();
-        arguments.push_str(&format!("'{}' ", String::from_utf8_lossy(&argument[..argument.len().min(room)])));
+        let shown = shorten(argument, 128 - arguments.len());
+        arguments.extend([b"'", shown, b"' "].concat());
     }
-    let name = argv.at(0);
-    let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
-    CommandError::Message(format!("ERR unknown command '{name}', with args beginning with: {arguments}"))
+    let name = shorten(argv.at(0), 128);
+    quoting(&[b"ERR unknown command '", name, b"', with args beginning with: ", &arguments])
+}
+
+/// At most `len_max` bytes, as far as the first NUL.
+fn shorten(text: &[u8], len_max: usize) -> &[u8] {
+    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    &text[..end.min(len_max)]
+}
+
+/// A text in parts, some of which came from the client.
+fn quoting(parts: &[&[u8]]) -> CommandError {
+    CommandError::Quoting(parts.concat())
 }
 
 /// No such subcommand of the container `parent`.
 pub fn unknown_subcommand(parent: &str, name: &[u8]) -> CommandError {
-    let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
-    CommandError::Message(format!("ERR unknown subcommand '{name}'. Try {} HELP.", parent.to_ascii_uppercase()))
+    let parent = parent.to_ascii_uppercase();
+    quoting(&[b"ERR unknown subcommand '", shorten(name, 128), b"'. Try ", parent.as_bytes(), b" HELP."])
+}
+
+/// A subcommand with more or fewer words than it takes, where its arity does not say so.
+pub fn subcommand_syntax(parent: &str, name: &[u8]) -> CommandError {
+    let parent = parent.to_ascii_uppercase();
+    let rest = [b"'. Try ", parent.as_bytes(), b" HELP."].concat();
+    quoting(&[b"ERR unknown subcommand or wrong number of arguments for '", shorten(name, 128), &rest])
 }
 
 /// No such subcommand of a command that looks at its subcommands itself, or not with so many arguments.
@@ -267,7 +292,7 @@ pub fn no_latency_samples(event: &[u8]) -> CommandError {
 
 /// An option of HELLO that does not exist or lacks its values.
 pub fn hello_option(option: &[u8]) -> CommandError {
-    CommandError::Message(format!("ERR Syntax error in HELLO option '{}'", String::from_utf8_lossy(option)))
+    quoting(&[b"ERR Syntax error in HELLO option '", option, b"'"])
 }
 
 /// The reply to a client that broke the protocol.
@@ -277,7 +302,7 @@ pub fn protocol_error(error: &ochre_resp::ProtocolError) -> String {
 
 /// An option of CLIENT SETINFO that does not exist.
 pub fn unrecognized_option(option: &[u8]) -> CommandError {
-    CommandError::Message(format!("ERR Unrecognized option '{}'", String::from_utf8_lossy(option)))
+    quoting(&[b"ERR Unrecognized option '", option, b"'"])
 }
 
 /// A value of CLIENT SETINFO that has blanks or the like.
@@ -287,7 +312,7 @@ pub fn client_info_text(option: &str) -> CommandError {
 
 /// An option of EXPIRE and the like that does not exist.
 pub fn unsupported_option(option: &[u8]) -> CommandError {
-    CommandError::Message(format!("ERR Unsupported option {}", String::from_utf8_lossy(option)))
+    quoting(&[b"ERR Unsupported option ", option])
 }
 
 /// CLIENT KILL USER.
@@ -297,7 +322,7 @@ pub fn no_such_user(user: &str) -> CommandError {
 
 /// CLIENT LIST TYPE.
 pub fn unknown_client_type(name: &[u8]) -> CommandError {
-    CommandError::Message(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(name)))
+    quoting(&[b"ERR Unknown client type '", name, b"'"])
 }
 
 /// A refusal that another module words itself, as a general error.

@@ -74,8 +74,8 @@ fn run(shards: usize, keys: u64) {
             let names: [[u8; 16]; BATCH] = std::array::from_fn(|_| name(random.next_u64() % keys));
             let batch: [Key<'_>; BATCH] = std::array::from_fn(|index| store.key(&names[index]));
             if prefetching {
+                batch.iter().for_each(|key| store.prefetch_bucket(0, key));
                 let prefetch = member.prefetch();
-                batch.iter().for_each(|key| prefetch.bucket(0, key));
                 batch.iter().for_each(|key| prefetch.entry(0, key));
             }
             for key in batch {

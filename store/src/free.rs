@@ -88,6 +88,7 @@ impl Core {
     }
 
     /// The keyed hash of a key.
+    #[inline]
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(key);

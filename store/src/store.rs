@@ -99,6 +99,7 @@ impl Store {
     }
 
     /// Hashes a key. Keys with the same non-empty `{tag}` share a shard.
+    #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
         let hash = self.core.hash(bytes);
         if self.shards == 1 {
@@ -160,10 +161,21 @@ impl Store {
         (0..shards).map(move |shard| self.hint(shard, db))
     }
 
+    #[inline]
     pub(crate) fn hint(&self, shard: usize, db: usize) -> &Hint {
         self.core.hints.get(self.hint_index(shard, db))
     }
 
+    /// Asks the processor for the bucket where the key may be: the first of two steps that hide the memory's latency
+    /// when several keys are about to be looked up. The second is [`Prefetch::entry`].
+    #[inline]
+    pub fn prefetch_bucket(&self, db: usize, key: &Key<'_>) {
+        if db < self.databases {
+            self.hint(key.shard(), db).prefetch_buckets(key.hash);
+        }
+    }
+
+    #[inline]
     fn hint_index(&self, shard: usize, db: usize) -> usize {
         shard * self.databases + db
     }
@@ -266,8 +278,9 @@ impl Member {
         &self.party
     }
 
-    /// Starts prefetching for a batch: first call [`bucket`](Prefetch::bucket) for all keys, then
-    /// [`entry`](Prefetch::entry) for all keys, then drop the result before anything else is done.
+    /// Starts the second step of prefetching for a batch, some time after [`Store::prefetch_bucket`] for all its keys:
+    /// call [`entry`](Prefetch::entry) for each of them, then drop the result before anything else is done.
+    #[inline]
     pub fn prefetch(&self) -> Prefetch<'_> {
         Prefetch { store: &self.store, pin: self.store.core.hints.pin(&self.seat) }
     }
@@ -305,14 +318,8 @@ pub struct Prefetch<'m> {
 }
 
 impl Prefetch<'_> {
-    /// Asks the processor for the key's bucket.
-    pub fn bucket(&self, db: usize, key: &Key<'_>) {
-        if db < self.store.databases {
-            self.pin.prefetch_bucket(self.store.hint_index(key.shard(), db), key.hash);
-        }
-    }
-
     /// Asks the processor for the entries in the key's bucket that may be the key's.
+    #[inline]
     pub fn entry(&self, db: usize, key: &Key<'_>) {
         if db < self.store.databases {
             self.pin.prefetch_entry(self.store.hint_index(key.shard(), db), key.hash);

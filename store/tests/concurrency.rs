@@ -20,8 +20,8 @@ fn prefetching_is_safe_while_tables_come_and_go() {
                     let names: Vec<Vec<u8>> =
                         (0..32).map(|i| format!("key:{}", (number + i * 7) % 9000).into_bytes()).collect();
                     let keys: Vec<_> = names.iter().map(|name| store.key(name)).collect();
+                    keys.iter().for_each(|key| store.prefetch_bucket(0, key));
                     let prefetch = member.prefetch();
-                    keys.iter().for_each(|key| prefetch.bucket(0, key));
                     keys.iter().for_each(|key| prefetch.entry(0, key));
                     drop(prefetch);
                     let mut effects = Effects::default();

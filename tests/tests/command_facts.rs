@@ -13,6 +13,7 @@ const VALKEY: &str = include_str!("../facts/valkey-9.1.2-commands.txt");
 const DIFFERENT: &[(&str, &str, &str)] = &[
     ("bitop", "arguments", "has the operations that Redis 8.2 added"),
     ("client", "subcommands", "tracking and blocking are not there yet"),
+    ("shutdown", "arguments", "waits for neither SAFE nor FAILOVER yet"),
     ("client|kill", "arguments", "the alternatives of a choice are not optional"),
 ];
 

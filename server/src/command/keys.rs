@@ -33,10 +33,9 @@ pub fn command_keys(spec: &CommandSpec, argv: Argv<'_>, mut found: impl FnMut(Ke
                 let number = argv.get(begin + usize::from(count)).and_then(parse_count);
                 let first = begin + usize::from(first);
                 let step = usize::from(step.max(1));
-                match number.and_then(|number| Some((number, number.checked_mul(step)?))) {
-                    Some((number, width)) if number > 0 && first + width - step < argv.len() => {
-                        (first..first + width).step_by(step).for_each(&mut push);
-                    }
+                let last = number.and_then(|number| number.checked_sub(1)?.checked_mul(step)?.checked_add(first));
+                match last {
+                    Some(last) if last < argv.len() => (first..=last).step_by(step).for_each(&mut push),
                     _ => valid = false,
                 }
             }
@@ -131,9 +130,29 @@ fn parse_count(text: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::tests::with_argv;
 
     fn range(first: u16, last: i16, step: u8, flags: KeyFlags) -> KeySpec {
         KeySpec { flags, begin: Begin::Index(first), find: Find::Range { last, step, limit: 0 } }
+    }
+
+    #[test]
+    fn a_count_that_cannot_be_finds_nothing() {
+        const KEYS: &[KeySpec] = &[KeySpec {
+            flags: KeyFlags::RO,
+            begin: Begin::Index(1),
+            find: Find::KeyNum { count: 0, first: 1, step: 2 },
+        }];
+        let spec = CommandSpec { keys: KEYS, ..CommandSpec::BASE };
+        let found = |line: &str| {
+            with_argv(line, |argv| {
+                keys_and_flags(&spec, argv).map(|keys| keys.iter().map(|key| key.index).collect::<Vec<_>>())
+            })
+        };
+        assert_eq!(found("msetex 2 a 1 b 2"), Some(vec![2, 4]));
+        for count in ["0", "3", "-1", "x", "4611686018427387904", "9223372036854775807", "18446744073709551615"] {
+            assert_eq!(found(&format!("msetex {count} a 1 b 2")), None, "{count}");
+        }
     }
 
     // Of COMMAND INFO of Redis 7.0: GET, MSET, LCS, RENAME, BITOP, ZUNIONSTORE, MIGRATE, EVAL, BLPOP.

@@ -1,6 +1,7 @@
 //! Looking commands up by name.
 
 use super::{Begin, CommandSpec, Find, Flags, KeySpec};
+use crate::args::Argv;
 use crate::config::{RenameCommand, fatal_error};
 
 /// A number for each command and subcommand, dense from 0: the index of its statistics.
@@ -111,12 +112,12 @@ impl CommandTable {
 
     /// The command that a line `name [subcommand …]` calls: the subcommand where there is one of that name.
     #[inline]
-    pub fn resolve(&self, name: &[u8], subcommand: Option<&[u8]>) -> Option<&Command> {
-        let command = self.get(name)?;
-        match subcommand {
-            Some(subcommand) if command.is_container() => Some(self.subcommand(command, subcommand).unwrap_or(command)),
-            _ => Some(command),
+    pub fn resolve(&self, argv: Argv<'_>) -> Option<&Command> {
+        let command = self.get(argv.at(0))?;
+        if !command.is_container() {
+            return Some(command);
         }
+        Some(argv.get(1).and_then(|name| self.subcommand(command, name)).unwrap_or(command))
     }
 
     /// The subcommand of that name, in any case.
@@ -186,13 +187,13 @@ const HEAD: usize = 8;
 /// The first eight bytes of a name as a number, in lower case.
 #[inline]
 fn folded_head(name: &[u8]) -> u64 {
-    let head = match (name.first_chunk(), name.first_chunk(), name.last_chunk()) {
-        (Some(head), _, _) => u64::from_le_bytes(*head),
-        (None, Some(front), Some(back)) => {
+    let head = match (name, name.first_chunk(), name.last_chunk()) {
+        (&[a, b, c], _, _) => u64::from_le_bytes([a, b, c, 0, 0, 0, 0, 0]),
+        (_, Some(front), Some(back)) if name.len() <= HEAD => {
             let back = u64::from(u32::from_le_bytes(*back)) << ((name.len() - 4) * 8);
             u64::from(u32::from_le_bytes(*front)) | back
         }
-        _ => name.iter().rev().fold(0, |head, &byte| head << 8 | u64::from(byte)),
+        _ => name.iter().take(HEAD).rev().fold(0, |head, &byte| head << 8 | u64::from(byte)),
     };
     // The high bit of every byte between `A` and `Z`, moved to the bit in which the cases differ.
     const EACH: u64 = 0x0101_0101_0101_0101;

@@ -5,6 +5,7 @@ use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use ochre_store::bits::{self, BitOperation, BitRange, Unit};
+use ochre_store::string;
 use std::sync::atomic::Ordering::Relaxed;
 
 const BITMAP_COMMAND: CommandSpec = CommandSpec {
@@ -76,7 +77,18 @@ pub static BITCOUNT: CommandSpec = CommandSpec {
 
 fn bitcount(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
-    let range = parse_range(context.argv, 2)?;
+    let level = context.server.config().compatibility_level;
+    if level.checks_bit_ranges_last() && string::get(&mut context.txn, db, key)?.is_none() {
+        context.reply.int(0);
+        return Ok(());
+    }
+    if level.bitcount_wants_an_end() && context.argv.len() == 3 {
+        return Err(error::SYNTAX);
+    }
+    let range = match level.checks_bit_ranges_last() {
+        true => parse_count_range_of_7_0(context.argv)?,
+        false => parse_range(context.argv, 2)?,
+    };
     let count = bits::count(&mut context.txn, db, key, range)?;
     context.reply.int(count as i64);
     Ok(())
@@ -103,6 +115,11 @@ fn bitpos(context: &mut Context<'_>) -> CommandResult {
         1 => true,
         _ => return Err(error::BITPOS_BIT),
     };
+    let checks_last = context.server.config().compatibility_level.checks_bit_ranges_last();
+    if checks_last && string::get(&mut context.txn, db, key)?.is_none() {
+        context.reply.int(if bit { -1 } else { 0 });
+        return Ok(());
+    }
     let range = parse_range(context.argv, 3)?;
     let position = bits::position(&mut context.txn, db, key, bit, range)?;
     context.reply.int(position.map_or(-1, |position| position as i64));
@@ -168,6 +185,19 @@ fn parse_range(argv: Argv<'_>, from: usize) -> Result<Option<BitRange>, CommandE
     Ok(Some(BitRange { start, end, unit }))
 }
 
+/// The range of BITCOUNT as Redis 7.0 reads it: the unit last, and not at all where the range is empty anyway.
+fn parse_count_range_of_7_0(argv: Argv<'_>) -> Result<Option<BitRange>, CommandError> {
+    if !(4..=5).contains(&argv.len()) {
+        return parse_range(argv, 2);
+    }
+    let mut cursor = argv.cursor(2);
+    let (start, end) = (cursor.int()?, cursor.int()?);
+    if start < 0 && end < 0 && start > end {
+        return Ok(Some(BitRange { start, end: Some(end), unit: Unit::Byte }));
+    }
+    parse_range(argv, 2)
+}
+
 const OPERATIONS: [(&str, BitOperation); 8] = [
     ("AND", BitOperation::And),
     ("OR", BitOperation::Or),
@@ -211,6 +241,23 @@ mod tests {
             ("bitcount k 0 1 bit bit", "ERR syntax error"),
             ("bitcount k a 1 foo", "ERR value is not an integer or out of range"),
             ("bitcount k 0 a bit", "ERR value is not an integer or out of range"),
+        ] {
+            assert_eq!(range(line), Err(text.to_owned()), "{line}");
+        }
+    }
+
+    // Replies of Redis 7.0.15.
+    #[test]
+    fn ranges_of_7_0() {
+        let range = |line: &str| {
+            with_argv(line, |argv| parse_count_range_of_7_0(argv).map_err(|error| error.text().into_owned()))
+        };
+        assert_eq!(range("bitcount k"), Ok(None));
+        assert_eq!(range("bitcount k -3 -5 x"), Ok(Some(BitRange { start: -3, end: Some(-5), unit: Unit::Byte })));
+        for (line, text) in [
+            ("bitcount k -5 -3 x", "ERR syntax error"),
+            ("bitcount k 0 a foo", "ERR value is not an integer or out of range"),
+            ("bitcount k 0 1 bit bit", "ERR syntax error"),
         ] {
             assert_eq!(range(line), Err(text.to_owned()), "{line}");
         }

@@ -10,6 +10,7 @@ use crate::commands::connection::check_client_text;
 use crate::context::Context;
 use crate::error::{self, CommandResult};
 use crate::pause::PauseKind;
+use crate::server::Server;
 use filter::Filter;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -280,9 +281,14 @@ pub static INFO: CommandSpec = CommandSpec {
 };
 
 fn info_of_self(context: &mut Context<'_>) -> CommandResult {
-    let line = info::line(context, &context.client.handle);
+    let line = info::line(context.server, &context.client.handle, Some(context), context.now_ms());
     context.reply.verbatim(b"txt", line);
     Ok(())
+}
+
+/// The line of CLIENT LIST about a client.
+pub(crate) fn describe(server: &Server, client: &ClientHandle, now_ms: i64) -> Vec<u8> {
+    info::line(server, client, None, now_ms)
 }
 
 /// CLIENT LIST
@@ -306,7 +312,7 @@ fn list(context: &mut Context<'_>) -> CommandResult {
     for handle in context.server.clients.all() {
         let is_self = handle.id == context.client.id();
         if filter.matches(&handle, is_self, context.now_ms()) {
-            text.extend_from_slice(&info::line(context, &handle));
+            text.extend_from_slice(&info::line(context.server, &handle, is_self.then_some(context), context.now_ms()));
         }
     }
     context.reply.verbatim(b"txt", text);

@@ -15,7 +15,7 @@ const EVERYWHERE: &[&str] = &["request_policy:all_nodes", "response_policy:all_s
 pub static CONFIG: CommandSpec = CommandSpec {
     name: "config",
     arity: -2,
-    complexity: "Depends on subcommand.",
+    complexity: "That of the subcommand",
     summary: "Reads and changes the configuration.",
     subcommands: &[&GET, &HELP, &RESETSTAT, &REWRITE, &SET],
     ..SERVER
@@ -26,7 +26,7 @@ pub static GET: CommandSpec = CommandSpec {
     name: "get",
     arity: -3,
     flags: FLAGS,
-    complexity: "O(N) when N is the number of configuration parameters provided",
+    complexity: "O(N), N being the directives named",
     summary: "Answers with the directives that match a pattern, and their values.",
     syntax: "parameter [parameter ...]",
     changed_in: &["7.0.0"],
@@ -50,7 +50,7 @@ pub static SET: CommandSpec = CommandSpec {
     name: "set",
     arity: -4,
     flags: FLAGS,
-    complexity: "O(N) when N is the number of configuration parameters provided",
+    complexity: "O(N), N being the directives named",
     summary: "Changes directives: all that are named, or none.",
     syntax: "parameter value [parameter value ...]",
     tips: EVERYWHERE,

@@ -66,8 +66,8 @@ pub static SELECT: CommandSpec = CommandSpec {
 };
 
 fn select(context: &mut Context<'_>) -> CommandResult {
-    let number = parse_int(context.argv.at(1)).filter(|number| i32::try_from(*number).is_ok());
-    let number = number.ok_or(error::NOT_INTEGER)?;
+    let number = parse_int(context.argv.at(1)).ok_or(error::NOT_INTEGER)?;
+    let number = i32::try_from(number).map_err(|_| error::NOT_32_BITS)?;
     let db = usize::try_from(number).ok().filter(|db| *db < context.server.store.databases());
     context.client.db = db.ok_or(error::DB_OUT_OF_RANGE)?;
     context.reply.ok();
@@ -81,7 +81,7 @@ pub static AUTH: CommandSpec = CommandSpec {
     flags: OPEN.with(Flags::SENTINEL),
     summary: "Logs the connection in.",
     syntax: "[username] password",
-    complexity: "O(N) where N is the number of passwords of the user",
+    complexity: "O(N), N being the passwords of the user",
     changed_in: &["6.0.0"],
     handler: auth,
     ..CONNECTION

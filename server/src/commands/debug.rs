@@ -23,7 +23,7 @@ pub static DEBUG: CommandSpec = CommandSpec {
     flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE),
     lock: LockClass::All,
     group: Group::Server,
-    complexity: "Depends on subcommand.",
+    complexity: "That of the subcommand",
     summary: "Looks inside the server, and sets switches for tests.",
     handler: debug,
     ..CommandSpec::BASE

@@ -179,7 +179,7 @@ pub static MOVE: CommandSpec = CommandSpec {
     arity: 3,
     flags: Flags::WRITE.with(Flags::FAST),
     keys: &[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))],
-    summary: "Moves a key to another database.",
+    summary: "Takes a key over to another database.",
     syntax: "key db",
     handler: move_,
     ..GENERIC_COMMAND

@@ -17,7 +17,7 @@ const REPORT_TIPS: &[&str] = &["nondeterministic_output", "request_policy:all_sh
 pub static MEMORY: CommandSpec = CommandSpec {
     name: "memory",
     arity: -2,
-    complexity: "Depends on subcommand.",
+    complexity: "That of the subcommand",
     summary: "Tells where memory is, and gives some back.",
     subcommands: &[&DOCTOR, &HELP, &MALLOC_STATS, &PURGE, &STATS, &USAGE],
     ..SUBCOMMAND
@@ -30,7 +30,7 @@ pub static USAGE: CommandSpec = CommandSpec {
     flags: Flags::READONLY,
     keys: &[KeySpec::one(2, KeyFlags::RO)],
     lock: LockClass::Keys,
-    complexity: "O(N) where N is the number of samples.",
+    complexity: "O(N), N being the samples",
     summary: "Estimates the bytes that a key and its value take.",
     syntax: "key [SAMPLES count]",
     handler: usage,
@@ -121,7 +121,8 @@ pub static DOCTOR: CommandSpec = CommandSpec {
 /// MEMORY PURGE
 pub static PURGE: CommandSpec = CommandSpec {
     name: "purge",
-    complexity: "Depends on how much memory is allocated, could be slow",
+    flags: Flags::LOADING,
+    complexity: "Grows with the memory in use",
     summary: "Gives pages that the allocator keeps in reserve back to the system.",
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     handler: purge,
@@ -139,7 +140,8 @@ fn purge(context: &mut Context<'_>) -> CommandResult {
 /// MEMORY MALLOC-STATS
 pub static MALLOC_STATS: CommandSpec = CommandSpec {
     name: "malloc-stats",
-    complexity: "Depends on how much memory is allocated, could be slow",
+    flags: Flags::LOADING,
+    complexity: "Grows with the memory in use",
     summary: "Shows the allocator's own statistics.",
     tips: REPORT_TIPS,
     handler: malloc_stats,

@@ -40,7 +40,7 @@ const FLUSH_COMMAND: CommandSpec = CommandSpec {
 /// FLUSHDB
 pub static FLUSHDB: CommandSpec = CommandSpec {
     name: "flushdb",
-    complexity: "O(N) where N is the number of keys in the selected database",
+    complexity: "O(N), N being the keys of the database",
     summary: "Deletes all keys of the selected database.",
     handler: flushdb,
     ..FLUSH_COMMAND
@@ -56,7 +56,7 @@ fn flushdb(context: &mut Context<'_>) -> CommandResult {
 /// FLUSHALL
 pub static FLUSHALL: CommandSpec = CommandSpec {
     name: "flushall",
-    complexity: "O(N) where N is the total number of keys in all databases",
+    complexity: "O(N), N being the keys of all databases",
     summary: "Deletes all keys of all databases.",
     handler: flushall,
     ..FLUSH_COMMAND
@@ -76,7 +76,7 @@ pub static SWAPDB: CommandSpec = CommandSpec {
     flags: Flags::WRITE.with(Flags::FAST),
     acl: AclCategories::KEYSPACE.with(AclCategories::DANGEROUS),
     since: "4.0.0",
-    complexity: "O(N) where N is the count of clients watching or blocking on keys from both databases.",
+    complexity: "O(N), N being the clients that watch or wait for keys of either",
     summary: "Exchanges the keys of two databases.",
     syntax: "index1 index2",
     handler: swapdb,
@@ -122,9 +122,9 @@ pub static SHUTDOWN: CommandSpec = CommandSpec {
         .with(Flags::STALE)
         .with(Flags::NO_MULTI)
         .with(Flags::ALLOW_BUSY),
-    complexity: "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
+    complexity: "O(N) with a save, N being the keys of all databases, else O(1)",
     summary: "Ends the process.",
-    syntax: "[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]",
+    syntax: "[[NOSAVE|SAVE] [NOW] [FORCE]|ABORT]",
     changed_in: &["7.0.0"],
     handler: shutdown,
     ..CommandSpec::BASE

@@ -19,7 +19,7 @@ pub static SLOWLOG: CommandSpec = CommandSpec {
     name: "slowlog",
     arity: -2,
     flags: Flags::NONE,
-    complexity: "Depends on subcommand.",
+    complexity: "That of the subcommand",
     summary: "Commands about the log of slow commands.",
     subcommands: &[&GET, &HELP, &LEN, &RESET],
     ..SUBCOMMAND
@@ -29,7 +29,7 @@ pub static SLOWLOG: CommandSpec = CommandSpec {
 pub static GET: CommandSpec = CommandSpec {
     name: "get",
     arity: -2,
-    complexity: "O(N) where N is the number of entries returned",
+    complexity: "O(N), N being the entries shown",
     summary: "Shows the latest slow commands, the newest first; -1 shows all.",
     syntax: "[count]",
     tips: &["request_policy:all_nodes", "nondeterministic_output"],
@@ -80,7 +80,7 @@ fn len(context: &mut Context<'_>) -> CommandResult {
 /// SLOWLOG RESET
 pub static RESET: CommandSpec = CommandSpec {
     name: "reset",
-    complexity: "O(N) where N is the number of entries in the slowlog",
+    complexity: "O(N), N being the entries dropped",
     summary: "Empties the log.",
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     handler: reset,

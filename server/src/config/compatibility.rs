@@ -46,6 +46,25 @@ impl Level {
         self == Self::V7_0
     }
 
+    /// Whether BITCOUNT and BITPOS look at the key before they check the range, so that a wrong range of a missing key
+    /// is no error.
+    #[must_use]
+    pub fn checks_bit_ranges_last(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// Whether BITCOUNT refuses a start without an end.
+    #[must_use]
+    pub fn bitcount_wants_an_end(self) -> bool {
+        self != Self::Native
+    }
+
+    /// Whether CLIENT LIST tells the number of watched keys, between other fields.
+    #[must_use]
+    pub fn lists_watched_keys(self) -> bool {
+        self == Self::Native
+    }
+
     /// Whether floating-point replies are printed with 17 digits, where later versions print the shortest text that
     /// reads back.
     #[must_use]
@@ -57,12 +76,6 @@ impl Level {
     #[must_use]
     pub fn shows_client_libraries(self) -> bool {
         self != Self::V7_0
-    }
-
-    /// Whether CLIENT LIST tells how many keys clients watch.
-    #[must_use]
-    pub fn shows_watched_keys(self) -> bool {
-        self == Self::Native
     }
 
     /// Whether CLIENT LIST tells the capabilities that clients announced.

@@ -2,7 +2,8 @@
 //! hashed and prefetched together.
 
 use crate::args::Argv;
-use crate::command::{Command, CommandId, CommandTable, LockClass, command_keys};
+use crate::command::{Command, CommandId, LockClass, command_keys};
+use crate::server::Server;
 use ochre_resp::request::Span;
 use ochre_store::sync::ShardSet;
 use ochre_store::{Key, Member, Store};
@@ -84,37 +85,32 @@ impl Batch {
         &self.hashes[queued.first_span..queued.first_span + queued.spans]
     }
 
-    /// Adds the command whose spans from `first_span` on have just been decoded; hashes its keys.
+    /// Adds the command whose spans from `first_span` on have just been decoded from `buffer`, which begins with it at
+    /// `base`. Hashes its keys and asks the processor for their buckets in database `db`.
     #[inline]
-    pub(crate) fn push(&mut self, store: &Store, table: &CommandTable, buffer: &[u8], base: usize, first_span: usize) {
+    pub(crate) fn push(&mut self, server: &Server, db: usize, buffer: &[u8], base: usize, first_span: usize) {
         let spans = self.spans.len() - first_span;
         self.hashes.resize(self.spans.len(), KeyHash::default());
+        let argv = Argv::new(buffer.get(base..).unwrap_or_default(), &self.spans[first_span..]);
         let mut queued = Queued { base, first_span, spans, command: None, shards: ShardSet::EMPTY };
-        let argv = self.argv(&queued, buffer);
-        if let Some(command) = table.resolve(argv.at(0), argv.get(1)) {
+        if let Some(command) = server.commands.resolve(argv) {
             queued.command = Some(command.id);
-            queued.shards = hash_keys(
-                &mut self.hashes[first_span..],
-                store,
-                command,
-                Argv::new(buffer.get(base..).unwrap_or_default(), &self.spans[first_span..]),
-            );
+            queued.shards = hash_keys(&mut self.hashes[first_span..], &server.store, db, command, argv);
         }
         self.commands.push(queued);
     }
 
-    /// Asks the processor for the memory that the look-ups of this batch will touch.
+    /// Asks the processor for the entries that the look-ups of this batch will touch.
     pub(crate) fn prefetch(&self, member: &Member, db: usize) {
         let prefetch = member.prefetch();
-        let keys = || self.hashes.iter().filter(|hash| hash.is_set()).map(|hash| hash.key(&[]));
-        keys().for_each(|key| prefetch.bucket(db, &key));
-        keys().for_each(|key| prefetch.entry(db, &key));
+        for hash in self.hashes.iter().filter(|hash| hash.is_set()) {
+            prefetch.entry(db, &hash.key(&[]));
+        }
     }
 }
 
-/// Hashes the arguments that are keys; which shards they are in.
 #[inline]
-fn hash_keys(hashes: &mut [KeyHash], store: &Store, command: &Command, argv: Argv<'_>) -> ShardSet {
+fn hash_keys(hashes: &mut [KeyHash], store: &Store, db: usize, command: &Command, argv: Argv<'_>) -> ShardSet {
     if command.spec.lock != LockClass::Keys || !command.spec.accepts(argv.len()) {
         return ShardSet::EMPTY;
     }
@@ -122,6 +118,7 @@ fn hash_keys(hashes: &mut [KeyHash], store: &Store, command: &Command, argv: Arg
     let mut found = |index: usize| {
         let Some(hash) = hashes.get_mut(index) else { return };
         let key = store.key(argv.at(index));
+        store.prefetch_bucket(db, &key);
         shards.insert(key.shard());
         *hash = KeyHash { hash: key.hash(), shard: key.shard() as u8 + 1 };
     };

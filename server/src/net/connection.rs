@@ -209,7 +209,6 @@ impl Connection {
                 let seen = &self.client.handle.published;
                 seen.bytes_in.store(seen.bytes_in.load(Relaxed) + read as u64, Relaxed);
                 self.query_peak = self.query_peak.max(self.query.len());
-                self.publish_query();
                 Poll::Ready(Event::Data)
             }
             Poll::Pending => Poll::Pending,
@@ -233,7 +232,14 @@ impl Connection {
                 Ok(consumed) => {
                     turn += self.batch.len();
                     self.execute(worker).await;
-                    self.query.advance(consumed.min(self.query.len()));
+                    let executed = &self.client.handle.published.commands;
+                    executed.store(executed.load(Relaxed) + self.batch.len() as u64, Relaxed);
+                    if consumed < self.query.len() {
+                        self.query.advance(consumed);
+                    } else {
+                        // Keeps its place, so that the next read goes where the cache is warm.
+                        self.query.clear();
+                    }
                 }
                 Err(error) => {
                     self.execute(worker).await;
@@ -256,6 +262,10 @@ impl Connection {
         if self.query.is_empty() {
             self.query.reserve(READ_LEN);
         }
+        self.client.handle.published.db.store(self.client.db as u32, Relaxed);
+        if !self.output.is_empty() {
+            behind_the_others().await;
+        }
         self.flush(worker);
         self.publish(worker);
     }
@@ -273,12 +283,12 @@ impl Connection {
             let buffer = self.query.get(offset..).unwrap_or_default();
             match self.decoder.decode(buffer, &limits, &mut self.batch.spans)? {
                 Decoded::Command { consumed } => {
-                    self.batch.push(&server.store, &server.commands, &self.query, offset, first_span);
+                    self.batch.push(server, self.client.db, &self.query, offset, first_span);
                     offset += consumed;
                 }
                 Decoded::Inline { consumed } if self.batch.len() == 0 => {
                     self.inline = true;
-                    self.batch.push(&server.store, &server.commands, self.decoder.inline_bytes(), 0, first_span);
+                    self.batch.push(server, self.client.db, self.decoder.inline_bytes(), 0, first_span);
                     return Ok(offset + consumed);
                 }
                 Decoded::Inline { .. } => {
@@ -324,8 +334,6 @@ impl Connection {
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
             }
         }
-        let commands = &self.client.handle.published.commands;
-        commands.store(commands.load(Relaxed) + next as u64, Relaxed);
     }
 
     /// The bytes the arguments of the batch lie in.
@@ -475,6 +483,20 @@ impl Connection {
         seen.output_peak.store(self.output.peak() as u64, Relaxed);
         seen.db.store(self.client.db as u32, Relaxed);
     }
+}
+
+/// Lets those run that are ready. Replies then leave in a row, and a peer with many connections is woken once for many
+/// of them: waking it costs more than a short send.
+async fn behind_the_others() {
+    let mut is_first = true;
+    poll_fn(|cx| {
+        if std::mem::take(&mut is_first) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 fn seen_clear_blocked(seen: &Published) {

@@ -24,11 +24,13 @@ pub(super) struct Bucket {
 const _: () = assert!(size_of::<Bucket>() == 64);
 
 /// The fragment of a hash kept in the metadata.
+#[inline]
 pub(super) fn tag_of(hash: u64) -> u8 {
     (hash >> 56) as u8
 }
 
 /// The taken slots whose fragment is `tag`, as bits 0–6.
+#[inline]
 fn matching(meta: u64, tag: u8) -> u32 {
     let differing = meta ^ (u64::from(tag) * 0x0101_0101_0101_0101);
     // Exactly the bytes of zero get their high bit set: no carry leaves a byte.
@@ -39,6 +41,7 @@ fn matching(meta: u64, tag: u8) -> u32 {
 }
 
 impl Bucket {
+    #[inline]
     fn meta(&self) -> u64 {
         self.meta.load(Relaxed)
     }
@@ -49,6 +52,7 @@ impl Bucket {
     }
 
     /// The pointer in slot `index`.
+    #[inline]
     pub(super) fn get(&self, index: usize) -> *mut u8 {
         self.slots[index].load(Relaxed)
     }
@@ -90,6 +94,7 @@ impl Bucket {
     }
 
     /// The taken slot with fragment `tag` whose pointer satisfies `is`.
+    #[inline]
     pub(super) fn find(&self, tag: u8, mut is: impl FnMut(*mut u8) -> bool) -> Option<usize> {
         let mut candidates = matching(self.meta(), tag);
         while candidates != 0 {
@@ -137,6 +142,7 @@ impl Bucket {
     }
 
     /// The pointers of this bucket alone that a key with `tag` may be behind; and that of a further bucket, if any.
+    #[inline]
     pub(super) fn prefetch_targets(&self, tag: u8, mut target: impl FnMut(*const u8)) {
         let meta = self.meta();
         let mut candidates = matching(meta, tag);

@@ -97,6 +97,7 @@ impl Table {
     }
 
     /// The first bucket of the chain where `hash` belongs.
+    #[inline]
     fn home(&self, hash: u64) -> Option<&Bucket> {
         if self.current.buckets() == 0 {
             return None;
@@ -108,6 +109,7 @@ impl Table {
     }
 
     /// The entry with this hash for which `is` holds.
+    #[inline]
     pub(super) fn find(&self, hash: u64, mut is: impl FnMut(*mut u8) -> bool) -> Option<Slot> {
         let mut bucket = self.home(hash)?;
         loop {

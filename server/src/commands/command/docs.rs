@@ -8,13 +8,15 @@ use ochre_resp::reply::ReplyWriter;
 pub(super) fn write(reply: &mut ReplyWriter<'_>, table: &CommandTable, command: &Command) {
     let spec = command.spec;
     let arguments = arguments(spec);
-    reply.map(4 + usize::from(!arguments.is_empty()) + usize::from(command.is_container()));
-    for (name, text) in [
+    let texts = [
         ("summary", spec.summary),
         ("since", spec.since),
         ("group", spec.group.name()),
         ("complexity", spec.complexity),
-    ] {
+    ];
+    let texts = texts.iter().filter(|(_, text)| !text.is_empty());
+    reply.map(texts.clone().count() + usize::from(!arguments.is_empty()) + usize::from(command.is_container()));
+    for (name, text) in texts {
         reply.bulk(name);
         reply.bulk(text);
     }
