@@ -1,3 +1,5 @@
+//! Tests of the decoder of requests.
+
 use super::*;
 
 /// What one call after another finds in `input`, fed whole: the arguments of each command, then the error or `None`.

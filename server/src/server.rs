@@ -20,6 +20,8 @@ pub struct Server {
     pub commands: CommandTable,
     /// Who is connected.
     pub clients: Arc<Registry>,
+    /// What the clients take, where that is limited.
+    pub client_memory: crate::client::ClientMemory,
     /// What was counted.
     pub stats: Stats,
     /// Who watches with MONITOR.
@@ -124,6 +126,7 @@ impl Server {
             store,
             commands,
             clients: Arc::default(),
+            client_memory: Default::default(),
             stats: Stats::default(),
             monitors: Default::default(),
             slowlog: Default::default(),

@@ -175,6 +175,8 @@ pub struct WorkerStats {
     pub output_limit_closed: Counter,
     /// Clients closed at the query buffer limit.
     pub query_limit_closed: Counter,
+    /// Clients closed because all together took too much memory.
+    pub evicted_clients: Counter,
     /// Times a reply buffer was made smaller.
     pub reply_buffer_shrinks: Counter,
     /// Times a reply buffer was made larger.
@@ -225,6 +227,7 @@ impl WorkerStats {
             dirty: _,
             output_limit_closed,
             query_limit_closed,
+            evicted_clients,
             reply_buffer_shrinks,
             reply_buffer_expands,
             expire_cycle_us,
@@ -238,7 +241,8 @@ impl WorkerStats {
         let done = self.event_loop();
         event_loop_base.0.add(done.cycles);
         event_loop_base.1.add(done.busy_us);
-        [reply_buffer_shrinks, reply_buffer_expands, expire_cycle_us].into_iter().for_each(|total| total.set(0));
+        let totals = [evicted_clients, reply_buffer_shrinks, reply_buffer_expands, expire_cycle_us];
+        totals.into_iter().for_each(|total| total.set(0));
         let totals = [connections, rejected_connections, bytes_in, bytes_out, reads, writes, errors];
         totals.into_iter().chain([&**commands, output_limit_closed, query_limit_closed]).for_each(|total| total.set(0));
         for command in by_command {

@@ -2,6 +2,7 @@
 //!
 //! Prints ns of processor time a get and a set on one thread, one lock an operation, with and without prefetching in
 //! batches of 16, the resident memory a key, and the longest single insert.
+#![forbid(unsafe_code)]
 
 use nix::time::{ClockId, clock_gettime};
 use ochre_store::string::{self, SetOptions};

@@ -1,6 +1,7 @@
 //! What the shard locks cost when nobody is in the way, and who gets through when somebody is.
 //!
 //! `cargo run --release -p ochre-store --example shard_locks [uncontended|hot|all|long]`
+#![forbid(unsafe_code)]
 
 #[path = "../tests/executor/mod.rs"]
 mod executor;

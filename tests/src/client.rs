@@ -72,6 +72,14 @@ impl Client {
         Ok(Client { stream, pending: Vec::new() })
     }
 
+    /// Changes a directive; errs with the server's refusal.
+    pub fn set_config(&mut self, name: &str, value: &str) -> Result<()> {
+        match self.command(&["CONFIG", "SET", name, value])? {
+            Reply::Simple(_) => Ok(()),
+            other => bail!("CONFIG SET {name} {value}: {other:?}"),
+        }
+    }
+
     /// The connection below, to set options on.
     pub fn stream(&self) -> &TcpStream {
         &self.stream

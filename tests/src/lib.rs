@@ -2,8 +2,8 @@
 //!
 //! The library holds what the tests under `tests/` share: a running [`Server`], a raw [`Client`] that can also send
 //! what no proper client would, a [`Bystander`] that measures whether anybody else is harmed, a real Redis as a
-//! [`Peer`], the [`facts`] that servers tell about their commands, and runners for the [`scripts`] of foreign client
-//! libraries.
+//! [`Peer`], the [`facts`] that servers tell about their commands, runners for the [`scripts`] of foreign client
+//! libraries, and views of a server's [`sockets`].
 #![forbid(unsafe_code)]
 
 mod bystander;
@@ -12,8 +12,9 @@ pub mod facts;
 mod peer;
 pub mod scripts;
 mod server;
+pub mod sockets;
 
 pub use bystander::{Bystander, Latencies};
 pub use client::{Client, Reply};
 pub use peer::Peer;
-pub use server::{Server, raise_open_files, workspace_target};
+pub use server::{Server, await_that, free_port, program, raise_open_files, workspace_target};

@@ -1,7 +1,8 @@
 //! A real Redis beside the server under test.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use crate::Client;
 pub struct Peer {
     child: Child,
     address: SocketAddr,
+    folder: PathBuf,
 }
 
 impl Peer {
@@ -28,11 +30,15 @@ impl Peer {
     pub fn start_program(program: &Path, options: &[&str]) -> Result<Peer> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let port = address.port().to_string();
+        // It may write files: they belong in no folder of the project.
+        let folder = std::env::temp_dir().join(format!("ochre-peer-{}-{port}", std::process::id()));
+        fs::create_dir_all(&folder)?;
         let mut command = Command::new(program);
+        command.current_dir(&folder);
         command.args(["--port", &port, "--bind", "127.0.0.1", "--save", ""]).args(options);
         let child = command.stdout(Stdio::null()).spawn();
         let child = child.with_context(|| format!("cannot start {}", program.display()))?;
-        let peer = Peer { child, address };
+        let peer = Peer { child, address, folder };
         let deadline = Instant::now() + Duration::from_secs(30);
         while let Err(error) = peer.client() {
             if Instant::now() > deadline {
@@ -53,5 +59,6 @@ impl Drop for Peer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,9 +51,14 @@ impl Server {
     /// a folder of its own, and returns once it accepts connections. The program is the one that the variable
     /// `OCHRE_SERVER` names, else `ochre-server` as cargo builds it now. Errs, with the log, when it does not start.
     pub fn start(options: &[&str]) -> Result<Server> {
+        Server::start_in(&[], options)
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_in(environment: &[(&str, &str)], options: &[&str]) -> Result<Server> {
         let program = program()?;
         for _ in 1..TRIES {
-            if let Some(server) = Server::try_start(&program, options)? {
+            if let Some(server) = Server::try_start(&program, environment, options)? {
                 return Ok(server);
             }
         }
@@ -61,7 +66,7 @@ impl Server {
     }
 
     /// None when the port was taken in between.
-    fn try_start(program: &Path, options: &[&str]) -> Result<Option<Server>> {
+    fn try_start(program: &Path, environment: &[(&str, &str)], options: &[&str]) -> Result<Option<Server>> {
         // The listener is closed again: only its number is wanted.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let folder = std::env::temp_dir().join(format!("ochre-test-{}-{}", std::process::id(), address.port()));
@@ -71,7 +76,12 @@ impl Server {
             .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", ""])
             .arg("--dir")
             .arg(&folder);
-        command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(options)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let log = Arc::new(Log::default());
         log.follow(child.stdout.take());
@@ -144,13 +154,18 @@ impl Server {
     /// Asks it to end and returns its exit code; errs when it does not end within 30 seconds.
     pub fn terminate(&mut self) -> Result<Option<i32>> {
         self.signal(Signal::SIGTERM)?;
+        Ok(self.ended()?.code())
+    }
+
+    /// Waits for its end; errs when that takes more than 30 seconds.
+    pub fn ended(&mut self) -> Result<ExitStatus> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait()? {
-                return Ok(status.code());
+                return Ok(status);
             }
             if Instant::now() > deadline {
-                bail!("the server did not end on SIGTERM: {}", self.log());
+                bail!("the server did not end: {}", self.log());
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -191,8 +206,8 @@ impl Log {
     }
 }
 
-/// The program under test.
-fn program() -> Result<PathBuf> {
+/// The program under test, for what a [`Server`] is not made for. Errs when cargo cannot build it.
+pub fn program() -> Result<PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     if let Some(program) = std::env::var_os("OCHRE_SERVER") {
         return Ok(program.into());
@@ -221,6 +236,23 @@ pub fn workspace_target() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(3).context("the test program lies outside a target folder")?;
     Ok(target.to_path_buf())
+}
+
+/// A port that nobody listened on a moment ago, on the loopback of IPv4.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Asks until `holds`; errs, naming `what`, when it does not within 30 seconds or when asking fails.
+pub fn await_that(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds()? {
+        if Instant::now() > deadline {
+            bail!("it never came to this: {what}");
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Raises the limit of open files of this process, and so of the servers that it starts, to at least `count`. Errs

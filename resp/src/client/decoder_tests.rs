@@ -1,3 +1,5 @@
+//! Tests of the decoder of replies.
+
 use super::*;
 
 fn decode(input: &str) -> Result<Option<Value>, ReplyError> {

@@ -1,23 +1,11 @@
 //! The client's side: requests out, replies in.
 
+mod command;
 mod decoder;
 mod skipper;
 mod value;
 
+pub use command::encode_command;
 pub use decoder::{ReplyDecoder, ReplyLimits};
 pub use skipper::{Counts, ReplySkipper};
 pub use value::Value;
-
-use crate::reply::write_header;
-
-/// Appends `args` as one multibulk request to `out`.
-pub fn encode_command<A: AsRef<[u8]>>(out: &mut Vec<u8>, args: &[A]) {
-    write_header(out, b'*', args.len());
-    for arg in args {
-        let arg = arg.as_ref();
-        out.reserve(arg.len().saturating_add(24));
-        write_header(out, b'$', arg.len());
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
-    }
-}

@@ -1,3 +1,5 @@
+//! Tests of the writer of replies.
+
 use super::*;
 
 fn written(protocol: Protocol, write: impl FnOnce(&mut ReplyWriter<'_>)) -> String {

@@ -1,6 +1,6 @@
 //! What `main` does: reads the command line, and the configuration it names.
 
-use super::{VERSION, serve};
+use super::serve::{VERSION, serve};
 use crate::config::{Invocation, Launch, load, parse_arguments};
 use crate::process::startup::{self, Startup};
 use std::io::Read;
@@ -61,5 +61,5 @@ fn start(startup: &Startup, launch: &Launch) -> Result<(), String> {
         std::io::stdin().read_to_end(&mut stdin).map_err(|error| format!("Can't read standard input: {error}"))?;
     }
     let loaded = load(launch, &mut stdin.as_slice()).map_err(|error| error.to_string())?;
-    serve::serve(startup, loaded, launch.stdin.then_some(stdin.as_slice()))
+    serve(startup, loaded, launch.stdin.then_some(stdin.as_slice()))
 }

@@ -6,6 +6,3 @@ mod options;
 mod serve;
 
 pub use entry::main;
-
-/// The version of Ochre.
-const VERSION: &str = env!("CARGO_PKG_VERSION");

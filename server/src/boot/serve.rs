@@ -1,7 +1,7 @@
 //! From a configuration to a server that runs, and its end.
 
 use super::host::{Host, Relisten, open_files};
-use super::{VERSION, options};
+use super::options;
 use crate::config::{Config, Loaded, fatal_error};
 use crate::logging::{LogHandle, banner::Banner};
 use crate::net::listen::{self, ListenOptions, Listener};
@@ -15,6 +15,9 @@ use crate::server::{ProcessInfo, Server};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// The version of Ochre.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The pid file of a server in the background that names none.
 const BACKGROUND_PID_FILE: &str = "/var/run/ochre.pid";

@@ -82,8 +82,10 @@ pub struct Published {
     pub argv_bytes: AtomicU64,
     /// Bytes of replies not yet sent.
     pub output_len: AtomicU64,
-    /// Size of the reply buffer.
+    /// Size of the reply buffer as CLIENT LIST shows it.
     pub output_capacity: AtomicU64,
+    /// Bytes allocated for replies.
+    pub output_allocated: AtomicU64,
     /// Most bytes in the reply buffer since the last look at it.
     pub output_peak: AtomicU64,
     /// Bytes read since the connection began.
@@ -118,6 +120,8 @@ pub struct ClientHandle {
     pub user: Mutex<String>,
     /// Figures for CLIENT LIST.
     pub published: Published,
+    /// What [`ClientMemory`](super::ClientMemory) has counted for it.
+    pub counted_bytes: AtomicU64,
     /// CLIENT NO-EVICT.
     pub no_evict: AtomicBool,
     /// CLIENT CAPA REDIRECT.
@@ -184,9 +188,8 @@ impl ClientHandle {
     /// Bytes that its buffers and its entry in the registry take.
     pub fn buffer_bytes(&self) -> u64 {
         let seen = &self.published;
-        let output = seen.output_len.load(Relaxed).max(seen.output_capacity.load(Relaxed));
         let query = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed);
-        query + output + seen.argv_bytes.load(Relaxed) + size_of::<ClientHandle>() as u64
+        query + seen.output_allocated.load(Relaxed) + seen.argv_bytes.load(Relaxed) + size_of::<ClientHandle>() as u64
     }
     /// The class by which output limits go.
     pub fn kind(&self) -> ClientKind {
@@ -197,6 +200,32 @@ impl ClientHandle {
             ClientKind::PubSub
         } else {
             ClientKind::Normal
+        }
+    }
+}
+
+#[cfg(test)]
+impl ClientHandle {
+    /// A client without a connection.
+    pub(crate) fn for_tests() -> ClientHandle {
+        ClientHandle {
+            id: 1,
+            addr: "127.0.0.1:1".to_owned(),
+            local_addr: "127.0.0.1:2".to_owned(),
+            fd: -1,
+            is_unix: false,
+            connected_ms: 0,
+            worker: 0,
+            name: Default::default(),
+            library: Default::default(),
+            user: Default::default(),
+            published: Published::default(),
+            counted_bytes: Default::default(),
+            no_evict: Default::default(),
+            understands_redirect: Default::default(),
+            outbox: Default::default(),
+            signals: Default::default(),
+            waker: Default::default(),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Clients: the state of a session, the handle by which others see it, and the registry of all.
 
 mod handle;
+mod memory;
 mod outbox;
 mod registry;
 mod session;
 
 pub use handle::{ClientHandle, ClientKind, Published, Signals};
+pub use memory::ClientMemory;
 pub use outbox::Outbox;
 pub use registry::{Registration, Registry};
 pub use session::{Client, ReplyMode};

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use parking_lot::Mutex;
 
-use super::codec::{Policy, reason};
+use super::codec::{Policy, SizeOrPercent, reason};
 use super::directive::Effect;
 use super::registry::Config;
 use super::set::{Requester, SetError, set};
@@ -73,6 +73,24 @@ impl Config {
             ClientKind::PubSub => self.client_output_buffer_limit.pubsub,
             ClientKind::Primary => super::OutputLimit::default(),
         }
+    }
+}
+
+impl Config {
+    /// Bytes that all clients together may take; `None`: as many as they like. Too little to talk to the server at all
+    /// is not taken seriously.
+    #[must_use]
+    pub fn clients_max(&self) -> Option<u64> {
+        const BYTES_MIN: u64 = 128 << 10;
+        let bytes = match self.maxmemory_clients {
+            SizeOrPercent::Bytes(0) => return None,
+            SizeOrPercent::Bytes(bytes) => bytes,
+            SizeOrPercent::Percent(_) if self.maxmemory == 0 => return None,
+            SizeOrPercent::Percent(percent) => {
+                u128::from(self.maxmemory).saturating_mul(percent.into()).wrapping_div(100) as u64
+            }
+        };
+        Some(bytes.max(BYTES_MIN))
     }
 }
 

@@ -59,12 +59,6 @@ impl Level {
         self != Self::Native
     }
 
-    /// Whether CLIENT LIST tells the number of watched keys, between other fields.
-    #[must_use]
-    pub fn lists_watched_keys(self) -> bool {
-        self == Self::Native
-    }
-
     /// Whether floating-point replies are printed with 17 digits, where later versions print the shortest text that
     /// reads back.
     #[must_use]
@@ -76,6 +70,12 @@ impl Level {
     #[must_use]
     pub fn shows_client_libraries(self) -> bool {
         self != Self::V7_0
+    }
+
+    /// Whether CLIENT LIST tells how many keys clients watch.
+    #[must_use]
+    pub fn lists_watched_keys(self) -> bool {
+        self == Self::Native
     }
 
     /// Whether CLIENT LIST tells the capabilities that clients announced.

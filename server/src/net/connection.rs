@@ -114,6 +114,7 @@ impl Connection {
             library: Default::default(),
             user: parking_lot::Mutex::new("default".to_owned()),
             published: Published::default(),
+            counted_bytes: Default::default(),
             no_evict: Default::default(),
             understands_redirect: Default::default(),
             outbox: Default::default(),
@@ -169,6 +170,7 @@ impl Connection {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
         worker.remove_connection(self.slot);
+        worker.server.client_memory.forget(&self.client.handle);
     }
 
     fn poll_event(&mut self, cx: &mut TaskContext<'_>, worker: &Worker) -> Poll<Event> {
@@ -224,6 +226,14 @@ impl Connection {
             self.closing = Closing::Now;
             return;
         }
+        if worker.limits_clients() {
+            self.publish_query();
+            worker.evict_clients(&self.client.handle);
+            if self.client.handle.is_killed() {
+                self.closing = Closing::Now;
+                return;
+            }
+        }
         let mut turn = 0;
         loop {
             self.batch.clear();
@@ -237,8 +247,9 @@ impl Connection {
                     if consumed < self.query.len() {
                         self.query.advance(consumed);
                     } else {
-                        // Keeps its place, so that the next read goes where the cache is warm.
+                        // The next read goes to the beginning again, where the cache is warm.
                         self.query.clear();
+                        self.query.reserve(READ_LEN);
                     }
                 }
                 Err(error) => {
@@ -258,10 +269,6 @@ impl Connection {
         }
         // Before anybody hears of the changes, so that whoever asks next finds them counted.
         worker.member.publish_memory();
-        // What was consumed is reclaimed, or reads would get shorter towards the end of the buffer.
-        if self.query.is_empty() {
-            self.query.reserve(READ_LEN);
-        }
         self.client.handle.published.db.store(self.client.db as u32, Relaxed);
         if !self.output.is_empty() {
             behind_the_others().await;
@@ -480,8 +487,12 @@ impl Connection {
         seen.bytes_out.store(self.output.sent_total(), Relaxed);
         seen.output_len.store(self.output.len() as u64, Relaxed);
         seen.output_capacity.store(self.output.capacity() as u64, Relaxed);
+        seen.output_allocated.store(self.output.allocated() as u64, Relaxed);
         seen.output_peak.store(self.output.peak() as u64, Relaxed);
         seen.db.store(self.client.db as u32, Relaxed);
+        if worker.limits_clients() {
+            worker.evict_clients(&self.client.handle);
+        }
     }
 }
 

@@ -87,6 +87,10 @@ impl Output {
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
     }
+    /// Bytes allocated for replies.
+    pub(crate) fn allocated(&self) -> usize {
+        self.bytes.capacity()
+    }
     /// Most bytes waiting at once of late.
     pub(crate) fn peak(&self) -> usize {
         self.peak

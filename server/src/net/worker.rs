@@ -43,6 +43,8 @@ pub struct Worker {
     now_ms: Cell<i64>,
     slow_nanos: Cell<u64>,
     tracks_latency: Cell<bool>,
+    /// Bytes that all clients together may take.
+    clients_max: Cell<Option<u64>>,
     acks_quickly: Cell<bool>,
     corks: Cell<bool>,
     connections: RefCell<Slab<Arc<ClientHandle>>>,
@@ -65,6 +67,7 @@ impl Worker {
             now_ms: Cell::new(unix_ms()),
             slow_nanos: Cell::default(),
             tracks_latency: Cell::default(),
+            clients_max: Cell::default(),
             acks_quickly: Cell::default(),
             corks: Cell::default(),
             connections: RefCell::default(),
@@ -97,6 +100,7 @@ impl Worker {
         };
         self.slow_nanos.set(slowlog.min(latency));
         self.tracks_latency.set(config.latency_tracking);
+        self.clients_max.set(config.clients_max());
         self.acks_quickly.set(config.tcp_quickack);
         self.corks.set(config.tcp_cork);
         *self.config.borrow_mut() = config;
@@ -137,6 +141,23 @@ impl Worker {
         if self.tracks_latency.get() {
             stats.latency.get_or_init(Default::default).record(nanos);
         }
+    }
+    /// Whether there is a limit to what all clients together may take.
+    #[inline]
+    pub(crate) fn limits_clients(&self) -> bool {
+        self.clients_max.get().is_some()
+    }
+    /// Counts what a client of this worker takes, and closes the largest clients if all take too much.
+    #[cold]
+    pub(crate) fn evict_clients(&self, client: &ClientHandle) {
+        let Some(limit) = self.clients_max.get() else { return };
+        let (server, now_ms) = (&self.server, self.now_ms());
+        server.client_memory.count(client);
+        let evicted = server.client_memory.evict(&server.clients, limit, |client| {
+            let line = crate::commands::client::describe(server, client, now_ms);
+            tracing::info!("Evicting client: {}", String::from_utf8_lossy(&line));
+        });
+        self.stats.evicted_clients.add(evicted);
     }
     pub(crate) fn add_connection(&self, handle: Arc<ClientHandle>) -> usize {
         self.connections.borrow_mut().insert(handle)
@@ -193,6 +214,9 @@ impl Worker {
                 | ClientHandle::FLAG_BLOCKED
                 | ClientHandle::FLAG_PUBSUB;
             let is_exempt = seen.flags.load(Relaxed) & exempt != 0;
+            if self.limits_clients() {
+                self.evict_clients(handle);
+            }
             input_max = input_max.max(seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed));
             output_max = output_max.max(seen.output_len.load(Relaxed));
             if config.timeout > 0 && !is_exempt && idle_ms / 1000 > i64::from(config.timeout) {

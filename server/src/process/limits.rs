@@ -10,9 +10,6 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// Descriptors the server needs besides its clients: listeners, logs, files, links.
 pub const RESERVED_FDS: u64 = 32;
 
-/// The step in which a smaller limit is tried after the kernel refused one.
-const STEP: u64 = 16;
-
 /// What came of the wish for open files.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OpenFiles {
@@ -55,17 +52,23 @@ fn raise_with(
     if soft >= wanted {
         return Ok(OpenFiles { maxclients, lowered: false, lines: Vec::new() });
     }
-    let mut best = wanted;
-    let mut refusal = None;
-    while best > soft {
-        // Raising the hard limit takes privileges; within it, it stays as it is.
-        match set(best, best.max(hard)) {
-            Ok(()) => break,
-            Err(error) => refusal = Some(error),
+    // Raising the hard limit takes privileges; within it, it stays as it is.
+    let mut raise = |limit: u64| set(limit, limit.max(hard));
+    let (mut best, mut refusal) = (soft, None);
+    if let Err(error) = raise(wanted) {
+        refusal = Some(error);
+        // Between what is granted and what is refused.
+        let mut refused = wanted;
+        while refused - best > 1 {
+            let middle = best + (refused - best) / 2;
+            match raise(middle) {
+                Ok(()) => best = middle,
+                Err(_) => refused = middle,
+            }
         }
-        best = best.saturating_sub(STEP);
+    } else {
+        best = wanted;
     }
-    let best = best.max(soft);
     if best >= wanted {
         let line = format!("Increased maximum number of open files to {wanted} (it was originally set to {soft}).");
         return Ok(OpenFiles { maxclients, lowered: false, lines: vec![line] });
@@ -177,7 +180,6 @@ mod tests {
     #[test]
     fn a_refused_limit_lowers_maxclients() {
         let outcome = raise_with(10_000, Ok((1024, 4096)), limit(4096)).unwrap();
-        // 10032 less whole steps of 16 is 4096 at last.
         assert_eq!((outcome.maxclients, outcome.lowered), (4096 - 32, true));
         assert_eq!(
             outcome.lines,

@@ -46,7 +46,8 @@ pub(super) fn latencystats(lines: &mut Lines, context: &Context<'_>) {
         }
         let shown = config.latency_tracking_info_percentiles.iter().map(|percentile| {
             let micros = LatencyHistogram::percentile(&counts, *percentile) as f64 / 1000.0;
-            format!("p{percentile}={micros:.3}")
+            let percentile = format!("{percentile:.6}");
+            format!("p{}={micros:.3}", percentile.trim_end_matches('0').trim_end_matches('.'))
         });
         lines.field(format_args!("latency_percentiles_usec_{name}"), shown.collect::<Vec<_>>().join(","));
     }

@@ -22,7 +22,7 @@ macro_rules! client_directives {
             proto_max_bulk_len: u64 = Memory::new(512 << 20, 1 << 20, LONG_MAX), WORKS.effect(Effect::Store);
 
             /// Memory of all clients together above which the largest are closed; 0 is no limit.
-            maxmemory_clients: SizeOrPercent = MemoryOrPercent, not_yet("eviction of clients");
+            maxmemory_clients: SizeOrPercent = MemoryOrPercent, WORKS;
 
             /// How many keys are remembered for client-side caching; 0 is no limit.
             tracking_table_max_keys: u64 = Int::new(1_000_000, 0, i64::MAX),

@@ -1,0 +1,15 @@
+//! Requests as a client writes them.
+
+use crate::reply::write_header;
+
+/// Appends `args` as one multibulk request to `out`.
+pub fn encode_command<A: AsRef<[u8]>>(out: &mut Vec<u8>, args: &[A]) {
+    write_header(out, b'*', args.len());
+    for arg in args {
+        let arg = arg.as_ref();
+        out.reserve(arg.len().saturating_add(24));
+        write_header(out, b'$', arg.len());
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+}

@@ -1,0 +1,89 @@
+//! The memory of all clients together, and closing the largest clients when it is too much.
+
+use super::{ClientHandle, ClientKind, Registry};
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+/// The sum of what the clients take, kept while `maxmemory-clients` sets a limit.
+#[derive(Default)]
+pub struct ClientMemory {
+    total: AtomicI64,
+    evicting: Mutex<()>,
+}
+
+impl ClientMemory {
+    /// Brings the sum up to date with what the client's buffers take now.
+    pub fn count(&self, client: &ClientHandle) {
+        if client.kind() == ClientKind::Replica || client.is_killed() {
+            return;
+        }
+        let bytes = client.buffer_bytes();
+        let before = client.counted_bytes.swap(bytes, Relaxed);
+        self.total.fetch_add((bytes as i64).wrapping_sub(before as i64), Relaxed);
+    }
+    /// The client is gone, or about to go.
+    pub fn forget(&self, client: &ClientHandle) {
+        let before = client.counted_bytes.swap(0, Relaxed);
+        self.total.fetch_sub(before as i64, Relaxed);
+    }
+    /// Bytes of all clients that were counted.
+    pub fn total(&self) -> u64 {
+        self.total.load(Relaxed).max(0).unsigned_abs()
+    }
+    /// Closes clients, the largest first, until all together are below `limit`; how many were closed. `describe` is
+    /// called for each.
+    pub fn evict(&self, clients: &Registry, limit: u64, describe: impl Fn(&ClientHandle)) -> u64 {
+        if self.total() < limit {
+            return 0;
+        }
+        // Another worker that is at it does the same.
+        let Some(_turn) = self.evicting.try_lock() else { return 0 };
+        let mut candidates = clients.all();
+        candidates.retain(|client| {
+            let exempt = client.no_evict.load(Relaxed) || client.kind() == ClientKind::Replica;
+            !exempt && !client.is_killed()
+        });
+        candidates.sort_by_key(|client| std::cmp::Reverse(client.counted_bytes.load(Relaxed)));
+        let mut evicted = 0;
+        for client in candidates {
+            if self.total() < limit {
+                break;
+            }
+            describe(&client);
+            client.kill();
+            self.forget(&client);
+            evicted += 1;
+        }
+        evicted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn the_largest_go_first_and_only_as_many_as_needed() {
+        let (registry, memory) = (Arc::<Registry>::default(), ClientMemory::default());
+        let client = |id, bytes: u64| {
+            let handle = Arc::new(ClientHandle { id, ..ClientHandle::for_tests() });
+            handle.published.query_len.store(bytes, Relaxed);
+            memory.count(&handle);
+            handle
+        };
+        let [small, large, exempt, largest] =
+            [client(1, 1000), client(2, 50_000), client(3, 90_000), client(4, 70_000)];
+        exempt.no_evict.store(true, Relaxed);
+        let _registrations = [&small, &large, &exempt, &largest].map(|handle| registry.add(handle.clone(), usize::MAX));
+        assert_eq!(memory.evict(&registry, 300_000, |_| unreachable!()), 0);
+        assert_eq!(memory.evict(&registry, 200_000, |_| {}), 1);
+        assert!(largest.is_killed() && !large.is_killed() && memory.total() < 200_000);
+        // What is killed is not counted again.
+        memory.count(&largest);
+        assert_eq!(memory.evict(&registry, 1000, |_| {}), 2);
+        assert!(small.is_killed() && large.is_killed() && !exempt.is_killed());
+        memory.forget(&exempt);
+        assert_eq!(memory.total(), 0);
+    }
+}
