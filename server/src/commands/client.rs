@@ -281,14 +281,14 @@ pub static INFO: CommandSpec = CommandSpec {
 };
 
 fn info_of_self(context: &mut Context<'_>) -> CommandResult {
-    let line = info::line(context.server, &context.client.handle, Some(context), context.now_ms());
+    let line = info::line(context.server, &context.client.handle, context.now_ms(), Some(context));
     context.reply.verbatim(b"txt", line);
     Ok(())
 }
 
 /// The line of CLIENT LIST about a client.
 pub(crate) fn describe(server: &Server, client: &ClientHandle, now_ms: i64) -> Vec<u8> {
-    info::line(server, client, None, now_ms)
+    info::line(server, client, now_ms, None)
 }
 
 /// CLIENT LIST
@@ -312,7 +312,7 @@ fn list(context: &mut Context<'_>) -> CommandResult {
     for handle in context.server.clients.all() {
         let is_self = handle.id == context.client.id();
         if filter.matches(&handle, is_self, context.now_ms()) {
-            text.extend_from_slice(&info::line(context.server, &handle, is_self.then_some(context), context.now_ms()));
+            text.extend_from_slice(&info::line(context.server, &handle, context.now_ms(), Some(context)));
         }
     }
     context.reply.verbatim(b"txt", text);

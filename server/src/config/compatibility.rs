@@ -74,7 +74,7 @@ impl Level {
 
     /// Whether CLIENT LIST tells how many keys clients watch.
     #[must_use]
-    pub fn lists_watched_keys(self) -> bool {
+    pub fn shows_watched_keys(self) -> bool {
         self == Self::Native
     }
 

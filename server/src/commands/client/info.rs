@@ -6,9 +6,8 @@ use crate::server::Server;
 use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Describes a client, with a line break at the end. Where it is the caller its own context is given, which knows better
-/// than what was last published.
-pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Context<'_>>, now_ms: i64) -> Vec<u8> {
+/// Describes a client by what it last published; the caller, whose `context` is given, by what it is doing right now.
+pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context: Option<&Context<'_>>) -> Vec<u8> {
     let seen = &handle.published;
     let level = server.config().compatibility_level;
     let mut line = Vec::with_capacity(320);
@@ -16,11 +15,11 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Context<
     let waiting = seen.output_len.load(Relaxed);
     let mut db = seen.db.load(Relaxed) as usize;
     let mut idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed)).max(0);
-    let (mut query_len, query_free) = (seen.query_len.load(Relaxed), seen.query_free.load(Relaxed));
     let mut argv_bytes = seen.argv_bytes.load(Relaxed);
+    let mut query_len = seen.query_len.load(Relaxed);
     let last = seen.last_command.load(Relaxed).checked_sub(1);
     let mut command = last.and_then(|id| server.commands.all().get(id as usize));
-    if let Some(context) = own {
+    if let Some(context) = context.filter(|context| handle.id == context.client.id()) {
         (db, idle_ms, command) = (context.client.db, 0, Some(context.command));
         query_len = context.argv.buffer_len() as u64;
         argv_bytes = context.argv.iter().map(|argument| argument.len() as u64).sum();
@@ -34,9 +33,10 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, own: Option<&Context<
         let _ = write!(line, " capa={capabilities}");
     }
     let _ = write!(line, " db={db} sub=0 psub=0 ssub=0 multi=-1");
-    if level.lists_watched_keys() {
+    if level.shows_watched_keys() {
         let _ = write!(line, " watch=0");
     }
+    let query_free = seen.query_free.load(Relaxed);
     // Replies beyond the capacity of the reply buffer count as a list of one node.
     let list_len = waiting.saturating_sub(capacity);
     let _ = write!(
