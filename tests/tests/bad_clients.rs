@@ -152,7 +152,9 @@ fn ten_thousand_connections_are_served() -> Result<()> {
 #[test]
 fn one_connection_too_many_is_told_so() -> Result<()> {
     let server = Server::start(&["--maxclients", "5"])?;
-    let crowd: Vec<Client> = (0..5).map(|_| server.client()).collect::<Result<_>>()?;
+    let mut crowd: Vec<Client> = (0..5).map(|_| server.client()).collect::<Result<_>>()?;
+    // Each is served by now, whichever worker serves it.
+    crowd.iter_mut().try_for_each(|client| client.command(&["PING"]).map(drop))?;
     let mut late = server.client()?;
     assert_eq!(late.read_to_close(Duration::from_secs(10))?, b"-ERR max number of clients reached\r\n");
     drop(crowd);
