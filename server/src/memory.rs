@@ -1,7 +1,8 @@
 //! Keeping memory in bounds: eviction before a command, expiry from time to time.
 
 use crate::net::Worker;
-use ochre_store::evict::Eviction;
+use crate::server::Attention;
+use ochre_store::evict::{Eviction, excess_bytes};
 use ochre_store::expire::CycleKind;
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,26 @@ fn eviction_time_max(tenacity: u32) -> Duration {
     }
 }
 
-/// Evicts keys until memory is below its limit; false if it stays above and nothing is left to evict.
+/// Whether more memory is used than allowed.
+#[inline]
+pub(crate) fn is_short(worker: &Worker) -> bool {
+    worker.server.attention.get() & Attention::MAXMEMORY != 0 && is_over_limit(worker)
+}
+
+#[cold]
+fn is_over_limit(worker: &Worker) -> bool {
+    worker.member.publish_memory();
+    let is_over = excess_bytes(&worker.server.store, 0).is_some();
+    worker.server.over_limit.set(is_over, crate::clock::unix_us);
+    is_over
+}
+
+/// Evicts keys until memory is below its limit; false if it stays above and nothing is left to evict. The caller must
+/// hold no shard.
 pub(crate) fn make_room(worker: &Worker) -> bool {
+    if is_paused(worker) {
+        return true;
+    }
     let started = Instant::now();
     let time_max = eviction_time_max(worker.config().maxmemory_eviction_tenacity);
     let mut effects = worker.effects.borrow_mut();
@@ -35,12 +54,17 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     if evicted {
         worker.account_event("eviction-cycle", started.elapsed());
     }
-    worker.server.over_limit.set(outcome != Eviction::Enough, crate::clock::unix_us);
+    if outcome == Eviction::Enough {
+        worker.server.over_limit.set(false, crate::clock::unix_us);
+    }
     outcome != Eviction::Nothing
 }
 
 /// Expires some keys of the worker's share of the shards.
 pub(crate) fn expire_some(worker: &Worker) {
+    if is_paused(worker) {
+        return;
+    }
     let started = Instant::now();
     let mut effects = worker.effects.borrow_mut();
     worker.expiry.borrow_mut().run(
@@ -54,6 +78,11 @@ pub(crate) fn expire_some(worker: &Worker) {
     let elapsed = started.elapsed();
     worker.account_event("expire-cycle", elapsed);
     worker.stats.expire_cycle_us.add(elapsed.as_micros() as u64);
+}
+
+/// Whether clients are paused: then nothing may change that would have to be replicated.
+fn is_paused(worker: &Worker) -> bool {
+    worker.server.pause.in_force(worker.now_ms()).is_some()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::{Context as TaskContext, Poll};
 
 /// How the two ends of a connection are called.
@@ -211,7 +211,6 @@ impl Connection {
                 let seen = &self.client.handle.published;
                 seen.bytes_in.store(seen.bytes_in.load(Relaxed) + read as u64, Relaxed);
                 self.query_peak = self.query_peak.max(self.query.len());
-                self.publish_query();
                 Poll::Ready(Event::Data)
             }
             Poll::Pending => Poll::Pending,
@@ -340,8 +339,6 @@ impl Connection {
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
             }
         }
-        let commands = &self.client.handle.published.commands;
-        commands.store(commands.load(Relaxed) + next as u64, Relaxed);
     }
 
     /// The bytes the arguments of the batch lie in.
@@ -353,7 +350,8 @@ impl Connection {
     async fn wait_out_pause(&mut self, worker: &Worker, until_ms: i64) {
         self.flush(worker);
         let seen = &self.client.handle.published;
-        seen.flags.fetch_or(ClientHandle::FLAG_BLOCKED, Relaxed);
+        // Who ends the pause looks for this flag afterwards: if it does not see it, the end is seen below.
+        seen.flags.fetch_or(ClientHandle::FLAG_BLOCKED, SeqCst);
         worker.server.pause.enter();
         let millis = until_ms.saturating_sub(worker.now_ms()).max(1);
         let timer = tokio::time::sleep(std::time::Duration::from_millis(millis.unsigned_abs()));
@@ -367,6 +365,9 @@ impl Connection {
             if !self.output.is_empty() {
                 // A failed write shows again at the next read.
                 let _ = self.output.poll_write(&mut self.stream, cx, &worker.stats);
+            }
+            if worker.server.pause.in_force(worker.now_ms()).is_none() {
+                return Poll::Ready(0);
             }
             timer.as_mut().poll(cx).map(|()| 0)
         })
