@@ -339,6 +339,8 @@ impl Connection {
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
             }
         }
+        let commands = &self.client.handle.published.commands;
+        commands.store(commands.load(Relaxed) + next as u64, Relaxed);
     }
 
     /// The bytes the arguments of the batch lie in.
