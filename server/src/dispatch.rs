@@ -52,7 +52,15 @@ pub(crate) fn run<'w>(
             seen_epoch = epoch;
             worker.see_config();
         }
-        let command = match gates(connection, worker, &queued) {
+        // Room was made before a wait, and what was waited for is not let go again.
+        let has_waited = held.is_some() && under_lock == 0;
+        let is_short = !has_waited && crate::memory::is_short(worker);
+        if is_short {
+            // Eviction takes locks of its own, any of which may be the one that was kept.
+            held = None;
+            under_lock = 0;
+        }
+        let command = match gates(connection, worker, &queued, is_short) {
             Gate::Pass(command) => command,
             Gate::Reject(error) => {
                 reject(connection, worker, &queued, &error);
@@ -122,7 +130,7 @@ enum Gate<'s> {
 
 /// What may forbid a command, in the order that clients can observe.
 #[inline]
-fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued) -> Gate<'w> {
+fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_short: bool) -> Gate<'w> {
     let server = &*worker.server;
     let argv = || connection.batch.argv(queued, connection.argument_bytes());
     let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
@@ -138,14 +146,20 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued) -> Ga
         return Gate::Reject(error::NO_AUTH);
     }
     let attention = server.attention.get();
-    if attention == 0 { Gate::Pass(command) } else { attended_gates(connection, worker, command, attention) }
+    if attention == 0 { Gate::Pass(command) } else { attended_gates(connection, worker, command, attention, is_short) }
 }
 
 /// The gates that are open most of the time.
 #[cold]
-fn attended_gates<'w>(connection: &Connection, worker: &'w Worker, command: &'w Command, attention: u32) -> Gate<'w> {
+fn attended_gates<'w>(
+    connection: &Connection,
+    worker: &'w Worker,
+    command: &'w Command,
+    attention: u32,
+    is_short: bool,
+) -> Gate<'w> {
     let server = &*worker.server;
-    if attention & Attention::MAXMEMORY != 0 && !crate::memory::make_room(worker) && command.has(Flags::DENYOOM) {
+    if is_short && !crate::memory::make_room(worker) && command.has(Flags::DENYOOM) {
         return Gate::Reject(error::OOM);
     }
     let is_watcher = connection.client.monitor;

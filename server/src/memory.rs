@@ -1,7 +1,8 @@
 //! Keeping memory in bounds: eviction before a command, expiry from time to time.
 
 use crate::net::Worker;
-use ochre_store::evict::Eviction;
+use crate::server::Attention;
+use ochre_store::evict::{Eviction, excess_bytes};
 use ochre_store::expire::CycleKind;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,22 @@ fn eviction_time_max(tenacity: u32) -> Duration {
     }
 }
 
-/// Evicts keys until memory is below its limit; false if it stays above and nothing is left to evict.
+/// Whether more memory is used than allowed.
+#[inline]
+pub(crate) fn is_short(worker: &Worker) -> bool {
+    worker.server.attention.get() & Attention::MAXMEMORY != 0 && is_over_limit(worker)
+}
+
+#[cold]
+fn is_over_limit(worker: &Worker) -> bool {
+    worker.member.publish_memory();
+    let is_over = excess_bytes(&worker.server.store, 0).is_some();
+    worker.server.over_limit.set(is_over, crate::clock::unix_us);
+    is_over
+}
+
+/// Evicts keys until memory is below its limit; false if it stays above and nothing is left to evict. The caller must
+/// hold no shard.
 pub(crate) fn make_room(worker: &Worker) -> bool {
     if is_paused(worker) {
         return true;
@@ -38,7 +54,9 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     if evicted {
         worker.account_event("eviction-cycle", started.elapsed());
     }
-    worker.server.over_limit.set(outcome != Eviction::Enough, crate::clock::unix_us);
+    if outcome == Eviction::Enough {
+        worker.server.over_limit.set(false, crate::clock::unix_us);
+    }
     outcome != Eviction::Nothing
 }
 

@@ -71,9 +71,9 @@ impl Evictor {
         Evictor { pool: Vec::new(), policy: Policy::NoEviction, next_db: 0, random: Random::new(seed) }
     }
 
-    /// Evicts until no more memory is used than allowed, or `out_of_time` says so (asked after every eviction). `commit`
-    /// is called with a shard's number, while that is locked, after a key was removed from it: it propagates the removal
-    /// and clears the effects. The caller must hold no shard.
+    /// Evicts until no more memory is used than allowed, or `out_of_time` says so (asked after every eviction, and while
+    /// shards are locked by others). `commit` is called with a shard's number, while that is locked, after a key was
+    /// removed from it: it propagates the removal and clears the effects. The caller must hold no shard.
     pub fn run(
         &mut self,
         member: &Member,
@@ -96,8 +96,10 @@ impl Evictor {
             }
             let step = match policy {
                 Policy::NoEviction => return Eviction::Nothing,
-                Policy::AllKeysRandom | Policy::VolatileRandom => self.evict_random(member, clock, effects, commit),
-                _ => self.evict_best(member, clock, effects, commit),
+                Policy::AllKeysRandom | Policy::VolatileRandom => {
+                    self.evict_random(member, clock, effects, out_of_time, commit)
+                }
+                _ => self.evict_best(member, clock, effects, out_of_time, commit),
             };
             match step {
                 Step::Evicted if out_of_time() => return Eviction::Unfinished,
@@ -113,6 +115,7 @@ impl Evictor {
         member: &Member,
         clock: Clock,
         effects: &mut Effects,
+        out_of_time: &mut dyn FnMut() -> bool,
         commit: &mut dyn FnMut(usize, &mut Effects),
     ) -> Step {
         let store = member.store();
@@ -124,6 +127,9 @@ impl Evictor {
             let Some(shard) = weighted_shard(store, db, volatile, &mut self.random) else { continue };
             let Some(mut guard) = lock(member, shard) else {
                 locked = true;
+                if out_of_time() {
+                    break;
+                }
                 continue;
             };
             let mut txn = Txn::new(store, &mut guard, clock, effects, ACCESS);
@@ -147,12 +153,16 @@ impl Evictor {
         member: &Member,
         clock: Clock,
         effects: &mut Effects,
+        out_of_time: &mut dyn FnMut() -> bool,
         commit: &mut dyn FnMut(usize, &mut Effects),
     ) -> Step {
         let store = member.store();
         let volatile = self.policy.is_volatile();
         let mut locked = false;
         for _ in 0..ATTEMPTS {
+            if locked && out_of_time() {
+                break;
+            }
             if !self.fill_pool(member, clock, effects, &mut locked) {
                 return if locked { Step::Locked } else { Step::Empty };
             }

@@ -31,7 +31,7 @@ pub static CLIENT: CommandSpec = CommandSpec {
     acl: AclCategories::NONE,
     since: "2.4.0",
     summary: "Commands about client connections.",
-    complexity: "Depends on subcommand.",
+    complexity: "That of the subcommand",
     subcommands: SUBCOMMANDS,
     ..SUBCOMMAND
 };
@@ -297,7 +297,7 @@ pub static LIST: CommandSpec = CommandSpec {
     arity: -2,
     flags: ADMIN,
     since: "2.4.0",
-    complexity: "O(N) where N is the number of client connections",
+    complexity: "O(N), N being the connections",
     summary: "Describes all connections, or some of them.",
     syntax: filter::LIST_SYNTAX,
     changed_in: &["2.8.12", "5.0.0", "6.0.0", "6.2.0", "7.0.0", "7.0.3", "8.0.0", "8.1.0", "9.0.0"],
@@ -325,7 +325,7 @@ pub static KILL: CommandSpec = CommandSpec {
     arity: -3,
     flags: ADMIN,
     since: "2.4.0",
-    complexity: "O(N) where N is the number of client connections",
+    complexity: "O(N), N being the connections",
     summary: "Closes connections.",
     syntax: filter::KILL_SYNTAX,
     changed_in: &["2.8.12", "3.2.0", "5.0.0", "6.2.0", "8.0.0", "8.1.0", "9.0.0"],

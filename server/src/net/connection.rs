@@ -242,8 +242,6 @@ impl Connection {
                 Ok(consumed) => {
                     turn += self.batch.len();
                     self.execute(worker).await;
-                    let executed = &self.client.handle.published.commands;
-                    executed.store(executed.load(Relaxed) + self.batch.len() as u64, Relaxed);
                     if consumed < self.query.len() {
                         self.query.advance(consumed);
                     } else {
