@@ -9,7 +9,7 @@ use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
 use crate::server::Attention;
 use ochre_store::sync::{Guard, ShardSet, Slice};
-use ochre_store::{Access, Clock, Shard, Txn};
+use ochre_store::{Access, Clock, Expired, Shard, Txn};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Why [`run`] stopped.
@@ -184,7 +184,7 @@ fn attended_gates<'w>(
                 }
             }
             Some(_) => {}
-            None => server.attention.set(Attention::PAUSED, false),
+            None => server.pause.forget(worker.now_ms(), &server.attention),
         }
     }
     Gate::Pass(command)
@@ -233,7 +233,11 @@ fn execute<'w>(
     let argv = batch.argv(queued, bytes);
     let protocol = client.protocol;
     let clock = Clock { now_ms: worker.now_ms() };
-    let access = Access { no_touch: client.no_touch, ..Access::default() };
+    let mut access = Access { no_touch: client.no_touch, ..Access::default() };
+    if server.attention.get() & Attention::PAUSED != 0 && server.pause.in_force(clock.now_ms).is_some() {
+        // While clients are paused nothing may change that would have to be replicated.
+        access.expired = Expired::Hide;
+    }
     let result = {
         let mut context = Context {
             server,

@@ -33,6 +33,9 @@ fn is_over_limit(worker: &Worker) -> bool {
 /// Evicts keys until memory is below its limit; false if it stays above and nothing is left to evict. The caller must
 /// hold no shard.
 pub(crate) fn make_room(worker: &Worker) -> bool {
+    if is_paused(worker) {
+        return true;
+    }
     let started = Instant::now();
     let time_max = eviction_time_max(worker.config().maxmemory_eviction_tenacity);
     let mut effects = worker.effects.borrow_mut();
@@ -59,6 +62,9 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
 
 /// Expires some keys of the worker's share of the shards.
 pub(crate) fn expire_some(worker: &Worker) {
+    if is_paused(worker) {
+        return;
+    }
     let started = Instant::now();
     let mut effects = worker.effects.borrow_mut();
     worker.expiry.borrow_mut().run(
@@ -72,6 +78,11 @@ pub(crate) fn expire_some(worker: &Worker) {
     let elapsed = started.elapsed();
     worker.account_event("expire-cycle", elapsed);
     worker.stats.expire_cycle_us.add(elapsed.as_micros() as u64);
+}
+
+/// Whether clients are paused: then nothing may change that would have to be replicated.
+fn is_paused(worker: &Worker) -> bool {
+    worker.server.pause.in_force(worker.now_ms()).is_some()
 }
 
 #[cfg(test)]

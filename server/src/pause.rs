@@ -1,5 +1,6 @@
 //! CLIENT PAUSE: holding clients back for a while.
 
+use crate::server::Attention;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering::SeqCst};
 
@@ -23,7 +24,7 @@ pub struct Pause {
 
 impl Pause {
     /// Pauses until `until_ms`, Unix milliseconds. A pause in force is only ever made longer and stronger.
-    pub fn start(&self, kind: PauseKind, until_ms: i64, now_ms: i64) {
+    pub fn start(&self, kind: PauseKind, until_ms: i64, now_ms: i64, attention: &Attention) {
         let _change = self.change.lock();
         let (kind, until_ms) = match self.in_force(now_ms) {
             Some((old_kind, old_until)) => (kind.max(old_kind), until_ms.max(old_until)),
@@ -31,6 +32,14 @@ impl Pause {
         };
         self.until_ms.store(until_ms, SeqCst);
         self.kind.store(kind as u8, SeqCst);
+        attention.set(Attention::PAUSED, true);
+    }
+    /// Has the dispatcher look no longer, if no pause is in force any more.
+    pub fn forget(&self, now_ms: i64, attention: &Attention) {
+        let _change = self.change.lock();
+        if self.in_force(now_ms).is_none() {
+            attention.set(Attention::PAUSED, false);
+        }
     }
     /// A client is held back from now on.
     pub(crate) fn enter(&self) {
@@ -45,10 +54,11 @@ impl Pause {
         self.held_back.load(SeqCst)
     }
     /// Ends the pause.
-    pub fn end(&self) {
+    pub fn end(&self, attention: &Attention) {
         let _change = self.change.lock();
         self.kind.store(0, SeqCst);
         self.until_ms.store(0, SeqCst);
+        attention.set(Attention::PAUSED, false);
     }
     /// What is paused, and until when (Unix milliseconds).
     pub fn in_force(&self, now_ms: i64) -> Option<(PauseKind, i64)> {

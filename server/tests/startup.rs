@@ -18,17 +18,43 @@ use ochre_server::process::title;
 const ROLE: &str = "OCHRE_TEST_ROLE";
 const SOCKET: &str = "OCHRE_TEST_SOCKET";
 
+const TESTS: [(&str, fn()); 2] = [
+    (
+        "a_child_in_the_background_has_a_session_of_its_own_and_no_streams",
+        a_child_in_the_background_has_a_session_of_its_own_and_no_streams,
+    ),
+    (
+        "ps_shows_long_and_short_titles_and_the_environment_survives",
+        ps_shows_long_and_short_titles_and_the_environment_survives,
+    ),
+];
+
 fn main() {
     let startup = startup::begin();
     let role = env::var(ROLE).ok();
     match role.as_deref() {
         Some("title") => set_titles(&startup),
         Some("divide") => divide(&startup),
-        _ => {
-            a_child_in_the_background_has_a_session_of_its_own_and_no_streams();
-            ps_shows_long_and_short_titles_and_the_environment_survives();
-            println!("startup: 2 tests passed");
+        _ => run(&startup),
+    }
+}
+
+/// Lists or runs the tests as the usual harness does, as far as its callers need it: `--list`, `--ignored`, one name.
+fn run(startup: &Startup) {
+    let has = |option: &str| startup.args.iter().any(|argument| argument == option);
+    let wanted = startup.args.iter().skip(1).find(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
+    let tests = TESTS.iter().filter(|(name, _)| !has("--ignored") && wanted.is_none_or(|wanted| wanted == name));
+    let mut passed = 0;
+    for (name, test) in tests {
+        if has("--list") {
+            println!("{name}: test");
+        } else {
+            test();
+            passed += 1;
         }
+    }
+    if !has("--list") {
+        println!("test result: ok. {passed} passed; 0 failed");
     }
 }
 

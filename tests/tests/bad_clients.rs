@@ -9,7 +9,7 @@ use ochre_tests::{Bystander, Client, Reply, Server, raise_open_files};
 
 /// What 99 in 100 rounds of a bystander must stay below. A server that makes others wait for a bad client would be
 /// off by a second and more; the room is for a machine that other tests keep busy.
-const BYSTANDER_P99: Duration = Duration::from_millis(100);
+const BYSTANDER_P99: Duration = Duration::from_millis(500);
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -152,7 +152,11 @@ fn ten_thousand_connections_are_served() -> Result<()> {
 #[test]
 fn one_connection_too_many_is_told_so() -> Result<()> {
     let server = Server::start(&["--maxclients", "5"])?;
-    let crowd: Vec<Client> = (0..5).map(|_| server.client()).collect::<Result<_>>()?;
+    let mut crowd: Vec<Client> = (0..5).map(|_| server.client()).collect::<Result<_>>()?;
+    // Each has its place before the next comes: workers accept side by side.
+    for client in &mut crowd {
+        assert_eq!(client.command(&["PING"])?, Reply::Simple("PONG".to_owned()));
+    }
     let mut late = server.client()?;
     assert_eq!(late.read_to_close(Duration::from_secs(10))?, b"-ERR max number of clients reached\r\n");
     drop(crowd);

@@ -10,9 +10,9 @@ use crate::commands::connection::check_client_text;
 use crate::context::Context;
 use crate::error::{self, CommandResult};
 use crate::pause::PauseKind;
-use crate::server::{Attention, Server};
+use crate::server::Server;
 use filter::Filter;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 const SUBCOMMAND: CommandSpec = CommandSpec {
     arity: 2,
@@ -31,7 +31,7 @@ pub static CLIENT: CommandSpec = CommandSpec {
     acl: AclCategories::NONE,
     since: "2.4.0",
     summary: "Commands about client connections.",
-    complexity: "Depends on subcommand.",
+    complexity: "That of the subcommand",
     subcommands: SUBCOMMANDS,
     ..SUBCOMMAND
 };
@@ -240,8 +240,7 @@ fn pause(context: &mut Context<'_>) -> CommandResult {
         ..0 => return Err(error::TIMEOUT_NEGATIVE),
         _ => now_ms.checked_add(millis).ok_or(error::TIMEOUT_OUT_OF_RANGE)?,
     };
-    context.server.pause.start(kind, until_ms, now_ms);
-    context.server.attention.set(Attention::PAUSED, true);
+    context.server.pause.start(kind, until_ms, now_ms, &context.server.attention);
     context.server.bump_gate_epoch();
     context.after.barrier = true;
     context.reply.ok();
@@ -259,11 +258,10 @@ pub static UNPAUSE: CommandSpec = CommandSpec {
 };
 
 fn unpause(context: &mut Context<'_>) -> CommandResult {
-    context.server.pause.end();
-    context.server.attention.set(Attention::PAUSED, false);
+    context.server.pause.end(&context.server.attention);
     context.server.bump_gate_epoch();
     for handle in context.server.clients.all() {
-        if handle.published.flags.load(Relaxed) & ClientHandle::FLAG_BLOCKED != 0 {
+        if handle.published.flags.load(SeqCst) & ClientHandle::FLAG_BLOCKED != 0 {
             handle.signal(Signals::RESUME);
         }
     }
@@ -299,7 +297,7 @@ pub static LIST: CommandSpec = CommandSpec {
     arity: -2,
     flags: ADMIN,
     since: "2.4.0",
-    complexity: "O(N) where N is the number of client connections",
+    complexity: "O(N), N being the connections",
     summary: "Describes all connections, or some of them.",
     syntax: filter::LIST_SYNTAX,
     changed_in: &["2.8.12", "5.0.0", "6.0.0", "6.2.0", "7.0.0", "7.0.3", "8.0.0", "8.1.0", "9.0.0"],
@@ -327,7 +325,7 @@ pub static KILL: CommandSpec = CommandSpec {
     arity: -3,
     flags: ADMIN,
     since: "2.4.0",
-    complexity: "O(N) where N is the number of client connections",
+    complexity: "O(N), N being the connections",
     summary: "Closes connections.",
     syntax: filter::KILL_SYNTAX,
     changed_in: &["2.8.12", "3.2.0", "5.0.0", "6.2.0", "8.0.0", "8.1.0", "9.0.0"],

@@ -28,8 +28,9 @@ pub fn get(config: &Config, patterns: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
             |attributes: &Attributes| !attributes.hidden && (attributes.origin == Origin::Redis70 || !hides_later);
         for directive in DIRECTIVES.iter().filter(|directive| shown(&directive.attributes)) {
             // Redis 7.0 spells some names with underscores only, which are aliases since.
-            let later_spelling =
-                |name: &str| hides_later && directive.attributes.aliases.contains(&&*name.replace('-', "_"));
+            let later_spelling = |name: &str| {
+                hides_later && name.contains('-') && directive.attributes.aliases.contains(&&*name.replace('-', "_"))
+            };
             let asked = |name: &&str| glob::matches(pattern, name.as_bytes(), true) && !later_spelling(name);
             for name in names(directive).filter(asked) {
                 add(name.as_bytes(), directive.value(config));

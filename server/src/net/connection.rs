@@ -14,7 +14,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::{Context as TaskContext, Poll};
 
 /// How the two ends of a connection are called.
@@ -215,7 +215,6 @@ impl Connection {
                 let seen = &self.client.handle.published;
                 seen.bytes_in.store(seen.bytes_in.load(Relaxed) + read as u64, Relaxed);
                 self.query_peak = self.query_peak.max(self.query.len());
-                self.publish_query();
                 Poll::Ready(Event::Data)
             }
             Poll::Pending => Poll::Pending,
@@ -247,8 +246,6 @@ impl Connection {
                 Ok(consumed) => {
                     turn += self.batch.len();
                     self.execute(worker).await;
-                    let executed = &self.client.handle.published.commands;
-                    executed.store(executed.load(Relaxed) + self.batch.len() as u64, Relaxed);
                     if consumed < self.query.len() {
                         self.query.advance(consumed);
                     } else {
@@ -275,6 +272,9 @@ impl Connection {
         // Before anybody hears of the changes, so that whoever asks next finds them counted.
         worker.member.publish_memory();
         self.client.handle.published.db.store(self.client.db as u32, Relaxed);
+        if self.closing == Closing::Now {
+            return;
+        }
         if !self.output.is_empty() {
             behind_the_others().await;
         }
@@ -395,7 +395,8 @@ impl Connection {
     async fn wait_out_pause(&mut self, worker: &Worker, until_ms: i64) {
         self.flush(worker);
         let seen = &self.client.handle.published;
-        seen.flags.fetch_or(ClientHandle::FLAG_BLOCKED, Relaxed);
+        // Who ends the pause looks for this flag afterwards: if it does not see it, the end is seen below.
+        seen.flags.fetch_or(ClientHandle::FLAG_BLOCKED, SeqCst);
         worker.server.pause.enter();
         let millis = until_ms.saturating_sub(worker.now_ms()).max(1);
         let timer = tokio::time::sleep(std::time::Duration::from_millis(millis.unsigned_abs()));
@@ -409,6 +410,9 @@ impl Connection {
             if !self.output.is_empty() {
                 // A failed write shows again at the next read.
                 let _ = self.output.poll_write(&mut self.stream, cx, &worker.stats);
+            }
+            if worker.server.pause.in_force(worker.now_ms()).is_none() {
+                return Poll::Ready(0);
             }
             timer.as_mut().poll(cx).map(|()| 0)
         })
@@ -461,7 +465,7 @@ impl Connection {
 
     /// Sends what can be sent at once, and looks at the output limits before and after.
     fn flush(&mut self, worker: &Worker) {
-        if self.output.len() > Output::CAPACITY_MAX {
+        if self.closing != Closing::Now && self.output.len() > Output::CAPACITY_MAX {
             self.check_hard_limit(worker);
         }
         if self.closing == Closing::Now {
