@@ -2,6 +2,7 @@
 //!
 //! The client writes the same batch again and again and reads as many bytes as it must answer, so that next to nothing
 //! but the server's own path is counted.
+#![forbid(unsafe_code)]
 
 use ochre_server::config::{Invocation, load, parse_arguments};
 use ochre_server::net::{Incoming, WorkerPool};

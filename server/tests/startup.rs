@@ -18,17 +18,53 @@ use ochre_server::process::title;
 const ROLE: &str = "OCHRE_TEST_ROLE";
 const SOCKET: &str = "OCHRE_TEST_SOCKET";
 
+const TESTS: [(&str, fn()); 2] = [
+    (
+        "a_child_in_the_background_has_a_session_of_its_own_and_no_streams",
+        a_child_in_the_background_has_a_session_of_its_own_and_no_streams,
+    ),
+    (
+        "ps_shows_long_and_short_titles_and_the_environment_survives",
+        ps_shows_long_and_short_titles_and_the_environment_survives,
+    ),
+];
+
 fn main() {
     let startup = startup::begin();
-    let role = env::var(ROLE).ok();
-    match role.as_deref() {
+    match env::var(ROLE).ok().as_deref() {
         Some("title") => set_titles(&startup),
         Some("divide") => divide(&startup),
-        _ => {
-            a_child_in_the_background_has_a_session_of_its_own_and_no_streams();
-            ps_shows_long_and_short_titles_and_the_environment_survives();
-            println!("startup: 2 tests passed");
+        _ => run_tests(&startup.args),
+    }
+}
+
+/// Does as the usual harness for as much of its command line as `cargo test` and `cargo nextest` use: lists the tests,
+/// or runs those that are named, or all.
+fn run_tests(args: &[OsString]) {
+    let args: Vec<_> = args.iter().skip(1).map(|arg| arg.to_string_lossy()).collect();
+    let has = |option: &str| args.iter().any(|arg| arg == option);
+    // The other word that stands alone is the value of `--format`.
+    let names: Vec<_> = args.iter().filter(|arg| !arg.starts_with('-') && *arg != "terse").collect();
+    let wanted = |test: &str| {
+        let named = names.iter().any(|name| if has("--exact") { test == **name } else { test.contains(&***name) });
+        !has("--ignored") && (names.is_empty() || named)
+    };
+    let (mut passed, listing) = (0, has("--list"));
+    for (name, test) in TESTS.iter().filter(|(name, _)| wanted(name)) {
+        if listing {
+            println!("{name}: test");
+            continue;
         }
+        // A failure is a panic, which ends this program with its message.
+        test();
+        println!("test {name} ... ok");
+        passed += 1;
+    }
+    if !listing {
+        println!(
+            "\ntest result: ok. {passed} passed; 0 failed; 0 ignored; 0 measured; {} filtered out",
+            TESTS.len() - passed
+        );
     }
 }
 
