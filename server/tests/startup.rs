@@ -31,40 +31,30 @@ const TESTS: [(&str, fn()); 2] = [
 
 fn main() {
     let startup = startup::begin();
-    match env::var(ROLE).ok().as_deref() {
+    let role = env::var(ROLE).ok();
+    match role.as_deref() {
         Some("title") => set_titles(&startup),
         Some("divide") => divide(&startup),
-        _ => run_tests(&startup.args),
+        _ => run(&startup),
     }
 }
 
-/// Does as the usual harness for as much of its command line as `cargo test` and `cargo nextest` use: lists the tests,
-/// or runs those that are named, or all.
-fn run_tests(args: &[OsString]) {
-    let args: Vec<_> = args.iter().skip(1).map(|arg| arg.to_string_lossy()).collect();
-    let has = |option: &str| args.iter().any(|arg| arg == option);
-    // The other word that stands alone is the value of `--format`.
-    let names: Vec<_> = args.iter().filter(|arg| !arg.starts_with('-') && *arg != "terse").collect();
-    let wanted = |test: &str| {
-        let named = names.iter().any(|name| if has("--exact") { test == **name } else { test.contains(&***name) });
-        !has("--ignored") && (names.is_empty() || named)
-    };
-    let (mut passed, listing) = (0, has("--list"));
-    for (name, test) in TESTS.iter().filter(|(name, _)| wanted(name)) {
-        if listing {
+/// Lists or runs the tests as the usual harness does, as far as its callers need it: `--list`, `--ignored`, one name.
+fn run(startup: &Startup) {
+    let has = |option: &str| startup.args.iter().any(|argument| argument == option);
+    let wanted = startup.args.iter().skip(1).find(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
+    let tests = TESTS.iter().filter(|(name, _)| !has("--ignored") && wanted.is_none_or(|wanted| wanted == name));
+    let mut passed = 0;
+    for (name, test) in tests {
+        if has("--list") {
             println!("{name}: test");
-            continue;
+        } else {
+            test();
+            passed += 1;
         }
-        // A failure is a panic, which ends this program with its message.
-        test();
-        println!("test {name} ... ok");
-        passed += 1;
     }
-    if !listing {
-        println!(
-            "\ntest result: ok. {passed} passed; 0 failed; 0 ignored; 0 measured; {} filtered out",
-            TESTS.len() - passed
-        );
+    if !has("--list") {
+        println!("test result: ok. {passed} passed; 0 failed");
     }
 }
 

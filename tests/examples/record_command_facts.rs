@@ -1,6 +1,5 @@
 //! Prints what a server says about its commands, in the form of `tests/facts`:
 //! `cargo run -p ochre-tests --example record_command_facts -- /path/to/valkey-server`.
-
 #![forbid(unsafe_code)]
 
 use std::path::Path;

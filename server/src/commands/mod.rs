@@ -1,5 +1,6 @@
 //! The commands, a file a family.
 
+mod all;
 pub mod bitfield;
 pub mod bitmap;
 pub mod client;
@@ -27,36 +28,5 @@ pub mod string_number;
 mod string_options;
 pub mod string_range;
 
+pub use all::all;
 pub use document::generate;
-
-use crate::command::CommandSpec;
-
-/// Every command of this server.
-pub fn all() -> Vec<&'static CommandSpec> {
-    [
-        bitfield::ALL,
-        bitmap::ALL,
-        client::ALL,
-        command::ALL,
-        config::ALL,
-        connection::ALL,
-        debug::ALL,
-        expire::ALL,
-        generic::ALL,
-        info::ALL,
-        latency::ALL,
-        lcs::ALL,
-        lolwut::ALL,
-        memory::ALL,
-        monitor::ALL,
-        object::ALL,
-        scan::ALL,
-        server::ALL,
-        slowlog::ALL,
-        string::ALL,
-        string_many::ALL,
-        string_number::ALL,
-        string_range::ALL,
-    ]
-    .concat()
-}

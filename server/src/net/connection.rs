@@ -268,6 +268,9 @@ impl Connection {
         // Before anybody hears of the changes, so that whoever asks next finds them counted.
         worker.member.publish_memory();
         self.client.handle.published.db.store(self.client.db as u32, Relaxed);
+        if self.closing == Closing::Now {
+            return;
+        }
         if !self.output.is_empty() {
             behind_the_others().await;
         }
@@ -339,6 +342,8 @@ impl Connection {
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
             }
         }
+        let commands = &self.client.handle.published.commands;
+        commands.store(commands.load(Relaxed) + next as u64, Relaxed);
     }
 
     /// The bytes the arguments of the batch lie in.
@@ -420,7 +425,7 @@ impl Connection {
 
     /// Sends what can be sent at once, and looks at the output limits before and after.
     fn flush(&mut self, worker: &Worker) {
-        if self.output.len() > Output::CAPACITY_MAX {
+        if self.closing != Closing::Now && self.output.len() > Output::CAPACITY_MAX {
             self.check_hard_limit(worker);
         }
         if self.closing == Closing::Now {

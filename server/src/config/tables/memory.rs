@@ -34,7 +34,8 @@ macro_rules! memory_directives {
                 kept("has no meaning here: large values are always freed in the background");
 
             /// Whether DEL frees as UNLINK does.
-            lazyfree_lazy_user_del: bool = Switch(true), WORKS;
+            lazyfree_lazy_user_del: bool = Switch(true),
+                kept("has no meaning yet: large strings are always freed in the background");
 
             /// Whether FLUSHDB and FLUSHALL without option free in the background.
             lazyfree_lazy_user_flush: bool = Switch(true), WORKS;
@@ -75,8 +76,9 @@ macro_rules! memory_directives {
             active_defrag_max_scan_fields: u64 = Int::new(1000, 1, i64::MAX),
                 kept("takes effect with active defragmentation");
 
-            /// Whether transparent huge pages are switched off for the process.
-            disable_thp: bool = Switch(true), WORKS.immutable();
+            /// Whether transparent huge pages are switched off for the process. They harm a server that forks; here they
+            /// make look-ups in a large table cheaper.
+            disable_thp: bool = Switch(false), WORKS.immutable();
         }
     }};
 }
