@@ -3,6 +3,7 @@
 use crate::args::Argv;
 use crate::client::Client;
 use crate::command::Command;
+use crate::net::KeyHashes;
 use crate::server::Server;
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::sync::Slice;
@@ -22,8 +23,8 @@ pub struct Context<'c> {
     pub txn: Txn<'c>,
     /// Where the reply goes.
     pub reply: ReplyWriter<'c>,
-    /// Hashes of the arguments that are keys, made when the batch was decoded; parallel to the arguments.
-    pub(crate) hashes: &'c [crate::net::KeyHash],
+    /// Hashes of the arguments that are keys.
+    pub(crate) hashes: KeyHashes<'c>,
     /// Where a walking handler takes its locks; none while all shards are held.
     pub(crate) slice: Option<&'c Slice<'c, Shard>>,
     /// Things only the connection can do, once the command is over.
@@ -57,10 +58,7 @@ impl<'c> Context<'c> {
     #[inline]
     pub fn key(&self, index: usize) -> Key<'c> {
         let bytes = self.argv.at(index);
-        match self.hashes.get(index) {
-            Some(hash) if hash.is_set() => hash.key(bytes),
-            _ => self.server.store.key(bytes),
-        }
+        self.hashes.key(index, bytes).unwrap_or_else(|| self.server.store.key(bytes))
     }
     /// The selected database.
     #[inline]

@@ -18,12 +18,35 @@ pub(crate) struct KeyHash {
 
 impl KeyHash {
     #[inline]
-    pub(crate) fn is_set(self) -> bool {
+    fn of(key: &Key<'_>) -> KeyHash {
+        KeyHash { hash: key.hash(), shard: key.shard() as u8 + 1 }
+    }
+    #[inline]
+    fn is_set(self) -> bool {
         self.shard != 0
     }
     #[inline]
-    pub(crate) fn key(self, bytes: &[u8]) -> Key<'_> {
+    fn key(self, bytes: &[u8]) -> Key<'_> {
         Key::from_parts(bytes, self.hash, usize::from(self.shard - 1))
+    }
+}
+
+/// The hashes of a command's keys, made when its batch was decoded.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyHashes<'b> {
+    /// Of the only key of a command that has one in a fixed place, and which argument that is.
+    only: (usize, KeyHash),
+    /// Of other commands, parallel to the arguments.
+    several: &'b [KeyHash],
+}
+
+impl KeyHashes<'_> {
+    /// The argument at `index` as a key, if it was known to be one.
+    #[inline]
+    pub(crate) fn key<'a>(&self, index: usize, bytes: &'a [u8]) -> Option<Key<'a>> {
+        let (place, hash) = self.only;
+        let hash = if place == index { hash } else { *self.several.get(index)? };
+        hash.is_set().then(|| hash.key(bytes))
     }
 }
 
@@ -34,6 +57,12 @@ pub(crate) struct Queued {
     base: usize,
     first_span: usize,
     spans: usize,
+    /// The hash of its only key, in the argument at `only_key`.
+    only_hash: KeyHash,
+    only_key: u8,
+    /// Where the hashes of several keys are: parallel to the arguments, or none.
+    first_hash: usize,
+    hashes: usize,
     /// What it calls; `None`: no such command.
     pub(crate) command: Option<CommandId>,
     /// The shards of its keys.
@@ -79,23 +108,43 @@ impl Batch {
         let spans = &self.spans[queued.first_span..queued.first_span + queued.spans];
         Argv::new(buffer.get(queued.base..).unwrap_or_default(), spans)
     }
-    /// The hashes of a command's arguments.
+    /// The hashes of a command's keys.
     #[inline]
-    pub(crate) fn hashes(&self, queued: &Queued) -> &[KeyHash] {
-        &self.hashes[queued.first_span..queued.first_span + queued.spans]
+    pub(crate) fn hashes(&self, queued: &Queued) -> KeyHashes<'_> {
+        let several = if queued.hashes == 0 { &[] } else { &self.hashes[queued.first_hash..][..queued.hashes] };
+        KeyHashes { only: (usize::from(queued.only_key), queued.only_hash), several }
     }
 
     /// Adds the command whose spans from `first_span` on have just been decoded from `buffer`, which begins with it at
     /// `base`. Hashes its keys and asks the processor for their buckets in database `db`.
     #[inline]
     pub(crate) fn push(&mut self, server: &Server, db: usize, buffer: &[u8], base: usize, first_span: usize) {
-        let spans = self.spans.len() - first_span;
-        self.hashes.resize(self.spans.len(), KeyHash::default());
         let argv = Argv::new(buffer.get(base..).unwrap_or_default(), &self.spans[first_span..]);
-        let mut queued = Queued { base, first_span, spans, command: None, shards: ShardSet::EMPTY };
+        let mut queued = Queued {
+            base,
+            first_span,
+            spans: argv.len(),
+            only_hash: KeyHash::default(),
+            only_key: 0,
+            first_hash: self.hashes.len(),
+            hashes: 0,
+            command: None,
+            shards: ShardSet::EMPTY,
+        };
         if let Some(command) = server.commands.resolve(argv) {
             queued.command = Some(command.id);
-            queued.shards = hash_keys(&mut self.hashes[first_span..], &server.store, db, command, argv);
+            let has_keys = command.spec.lock == LockClass::Keys && command.spec.accepts(argv.len());
+            if has_keys && command.only_key != 0 {
+                let key = server.store.key(argv.at(usize::from(command.only_key)));
+                server.store.prefetch_bucket(db, &key);
+                queued.only_hash = KeyHash::of(&key);
+                queued.only_key = command.only_key;
+                queued.shards = ShardSet::one(key.shard());
+            } else if has_keys {
+                queued.hashes = argv.len();
+                self.hashes.resize(queued.first_hash + argv.len(), KeyHash::default());
+                queued.shards = hash_keys(&mut self.hashes[queued.first_hash..], &server.store, db, command, argv);
+            }
         }
         self.commands.push(queued);
     }
@@ -103,28 +152,22 @@ impl Batch {
     /// Asks the processor for the entries that the look-ups of this batch will touch.
     pub(crate) fn prefetch(&self, member: &Member, db: usize) {
         let prefetch = member.prefetch();
-        for hash in self.hashes.iter().filter(|hash| hash.is_set()) {
+        let only = self.commands.iter().map(|queued| &queued.only_hash);
+        for hash in only.chain(&self.hashes).filter(|hash| hash.is_set()) {
             prefetch.entry(db, &hash.key(&[]));
         }
     }
 }
 
-#[inline]
+/// Hashes the arguments that are keys; which shards they are in.
 fn hash_keys(hashes: &mut [KeyHash], store: &Store, db: usize, command: &Command, argv: Argv<'_>) -> ShardSet {
-    if command.spec.lock != LockClass::Keys || !command.spec.accepts(argv.len()) {
-        return ShardSet::EMPTY;
-    }
     let mut shards = ShardSet::EMPTY;
-    let mut found = |index: usize| {
-        let Some(hash) = hashes.get_mut(index) else { return };
-        let key = store.key(argv.at(index));
+    command_keys(command.spec, argv, |position| {
+        let Some(hash) = hashes.get_mut(position.index) else { return };
+        let key = store.key(argv.at(position.index));
         store.prefetch_bucket(db, &key);
         shards.insert(key.shard());
-        *hash = KeyHash { hash: key.hash(), shard: key.shard() as u8 + 1 };
-    };
-    match command.only_key {
-        0 => drop(command_keys(command.spec, argv, |position| found(position.index))),
-        index => found(usize::from(index)),
-    }
+        *hash = KeyHash::of(&key);
+    });
     shards
 }

@@ -10,7 +10,7 @@ mod stream;
 mod worker;
 
 pub use accept::Acceptor;
-pub(crate) use batch::{KeyHash, Queued};
+pub(crate) use batch::{KeyHashes, Queued};
 pub(crate) use connection::{Closing, Connection};
 pub(crate) use output::Output;
 pub use worker::{Incoming, Worker, WorkerPool};
