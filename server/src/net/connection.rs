@@ -246,8 +246,6 @@ impl Connection {
                 Ok(consumed) => {
                     turn += self.batch.len();
                     self.execute(worker).await;
-                    let commands = &self.client.handle.published.commands;
-                    commands.store(commands.load(Relaxed) + self.batch.len() as u64, Relaxed);
                     if consumed < self.query.len() {
                         self.query.advance(consumed);
                     } else {
