@@ -39,13 +39,15 @@ fn main() {
     }
 }
 
-/// Lists or runs the tests as the usual harness does, as far as its callers need it: `--list`, `--ignored`, one name.
+/// Lists or runs the tests as the usual harness does, as far as `cargo test` and `cargo nextest` ask for it: `--list`,
+/// `--ignored`, `--format terse`, and names, of which those count that are a test's.
 fn run(startup: &Startup) {
     let has = |option: &str| startup.args.iter().any(|argument| argument == option);
-    let wanted = startup.args.iter().skip(1).find(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
-    let tests = TESTS.iter().filter(|(name, _)| !has("--ignored") && wanted.is_none_or(|wanted| wanted == name));
+    let named: Vec<_> = TESTS.iter().filter(|(name, _)| has(name)).collect();
+    let all = named.is_empty() && !has("--exact");
+    let chosen = if all { TESTS.iter().collect() } else { named };
     let mut passed = 0;
-    for (name, test) in tests {
+    for (name, test) in chosen.into_iter().filter(|_| !has("--ignored")) {
         if has("--list") {
             println!("{name}: test");
         } else {

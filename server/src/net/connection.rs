@@ -80,6 +80,8 @@ const READ_LEN: usize = 16 * 1024;
 const QUERY_SHRINK_LEN: usize = 32 * 1024;
 /// Buffers of clients idle for longer are given back.
 const IDLE_MS: i64 = 2000;
+/// Most arguments of one command.
+const ARGUMENTS_MAX: usize = 1 << 20;
 /// A connection lets others run after so many commands.
 const TURN_COMMANDS: usize = 256;
 
@@ -575,7 +577,12 @@ fn tune(stream: &tokio::net::TcpStream, config: &Config) {
 }
 
 fn limits(config: &Config, authenticated: bool) -> Limits {
-    Limits { bulk_len_max: config.proto_max_bulk_len as usize, authenticated, ..Limits::default() }
+    Limits {
+        bulk_len_max: config.proto_max_bulk_len as usize,
+        args_max: ARGUMENTS_MAX,
+        authenticated,
+        ..Limits::default()
+    }
 }
 
 /// Whether protected mode turns the client away.

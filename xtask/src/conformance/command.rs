@@ -15,12 +15,14 @@ use super::copy::{Copy, Programs};
 use super::fetch;
 use super::ledger::{Differences, Ledger};
 use super::log::Counts;
-use super::unit::{self, Isolation, Limits, Run};
+use super::unit::{self, End, Isolation, Limits, Run};
 use crate::workspace;
 
-/// How many units run at once, and how long one may take, unless the command line says otherwise.
+/// How many units run at once, how long one may take, and how long without any progress, unless the command line says
+/// otherwise.
 const JOBS: usize = 2;
 const TIMEOUT_SECONDS: u64 = 600;
+const IDLE_SECONDS: u64 = 60;
 
 /// Options of `cargo xtask conformance`.
 #[derive(Debug, Args)]
@@ -42,6 +44,9 @@ pub(crate) struct Options {
     /// Seconds that a unit may take
     #[arg(long, default_value_t = TIMEOUT_SECONDS)]
     timeout: u64,
+    /// Seconds that a unit may take without ending a test
+    #[arg(long, default_value_t = IDLE_SECONDS)]
+    idle: u64,
     /// File that gets the results
     #[arg(long)]
     json: Option<PathBuf>,
@@ -87,6 +92,7 @@ pub(crate) fn check() -> Result<(u32, u32)> {
         suite: None,
         jobs: JOBS,
         timeout: TIMEOUT_SECONDS,
+        idle: IDLE_SECONDS,
         json: None,
         logs: None,
         check: true,
@@ -124,10 +130,11 @@ fn execute(options: &Options) -> Result<Option<(u32, u32)>> {
     if isolation == Isolation::Ports {
         println!("no namespaces to be had here: units share the machine's loopback interface");
     }
-    let limits = Limits { timeout: Duration::from_secs(options.timeout), logs, isolation };
+    let [timeout, idle] = [options.timeout, options.idle].map(Duration::from_secs);
+    let limits = Limits { timeout, idle, logs, isolation };
     println!("suite of Redis {} against {}", fetch::VERSION, programs.server().display());
 
-    let bench = Bench { suite: &suite, programs: &programs, limits: &limits, jobs: options.jobs };
+    let bench = Bench { suite: &suite, programs: &programs, limits: &limits, jobs: options.jobs, check: options.check };
     let mut runs = bench.run_all(&units, &lists)?;
     let flakes = if options.check { retry(&bench, &lists, &mut runs)? } else { Vec::new() };
 
@@ -154,7 +161,8 @@ fn execute(options: &Options) -> Result<Option<(u32, u32)>> {
     if options.check {
         return Ok(Some(verdict(&runs, &lists, &flakes)));
     }
-    let unexplained = runs.iter().any(|(unit, run)| !shortfall(unit, run, &lists).is_empty() || run.timed_out);
+    let unexplained =
+        runs.iter().any(|(unit, run)| !shortfall(unit, run, &lists).is_empty() || run.end == End::TimedOut);
     if unexplained {
         bail!("not every test passed");
     }
@@ -195,6 +203,8 @@ struct Bench<'a> {
     programs: &'a Programs,
     limits: &'a Limits,
     jobs: usize,
+    /// Whether a unit need not go on once all its listed tests have passed.
+    check: bool,
 }
 
 impl Bench<'_> {
@@ -211,7 +221,8 @@ impl Bench<'_> {
             let copy = Copy::new(self.suite, scratch.join(job.to_string()), self.programs)?;
             loop {
                 let Some(unit) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) else { return Ok(()) };
-                let run = unit::run(unit, &copy, job, self.limits)?;
+                let wanted = self.check.then(|| lists.passing.unit(unit)).flatten();
+                let run = unit::run(unit, &copy, job, self.limits, wanted)?;
                 print_line(unit, &run, lists);
                 if let Ok(mut done) = done.lock() {
                     done.insert(unit.clone(), run);
@@ -301,10 +312,11 @@ fn totals(runs: &BTreeMap<String, Run>, lists: &Lists) -> (u32, u32) {
 
 fn print_line(unit: &str, run: &Run, lists: &Lists) {
     let (passes, total) = (run.outcome.passes(), total(unit, run, lists));
-    let end = match (&run.outcome.exception, run.timed_out, run.outcome.finished) {
-        (_, true, _) => "  TIME OUT",
-        (Some(_), ..) => "  EXCEPTION",
-        (None, false, false) => "  ENDED EARLY",
+    let end = match (run.end, &run.outcome.exception, run.outcome.finished) {
+        (End::Satisfied, ..) => "  all that is listed",
+        (End::TimedOut, ..) => "  TIME OUT",
+        (End::Ended, Some(_), _) => "  EXCEPTION",
+        (End::Ended, None, false) => "  ENDED EARLY",
         _ => "",
     };
     println!("{:9} {unit:44} {:6.1} s{end}", format!("{passes}/{total}"), run.elapsed.as_secs_f32());
@@ -332,7 +344,7 @@ fn to_json(runs: &BTreeMap<String, Run>, lists: &Lists) -> serde_json::Value {
         let failed: Vec<_> = run.outcome.failed.iter().map(|f| json!({"test": f.test, "report": f.report})).collect();
         let value = json!({
             "passed": run.outcome.passes(), "total": total(unit, run, lists), "skipped": run.outcome.skipped,
-            "seconds": run.elapsed.as_secs_f64(), "timed_out": run.timed_out, "finished": run.outcome.finished,
+            "seconds": run.elapsed.as_secs_f64(), "timed_out": run.end == End::TimedOut, "finished": run.outcome.finished,
             "exception": run.outcome.exception, "ok": run.outcome.passed, "failed": failed,
             "missing": shortfall(unit, run, lists),
         });

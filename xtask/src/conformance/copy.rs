@@ -9,6 +9,11 @@ use anyhow::{Context, Result};
 
 use crate::workspace;
 
+/// The file that starts the suite: as `tests/test_helper.tcl` does, but what is printed reaches the log line by line.
+/// Otherwise the lines that Tcl holds back are lost when a unit has to be ended.
+pub(crate) const LAUNCHER: &str = "launch.tcl";
+const LAUNCH: &str = "fconfigure stdout -buffering line\nsource tests/test_helper.tcl\n";
+
 /// The programs that stand in for those of Redis.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
@@ -66,6 +71,7 @@ impl Copy {
         for read_only in ["utils", "redis.conf", "sentinel.conf", "src/commands", "src/help.h"] {
             symlink(suite.join(read_only), copy.folder.join(read_only))?;
         }
+        fs::write(copy.folder.join(LAUNCHER), LAUNCH)?;
         // A test reads the program's name off the process title, so the program behind the wrapper bears it too.
         let program = src.join("program/redis-server");
         fs::create_dir_all(src.join("program"))?;

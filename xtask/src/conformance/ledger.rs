@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::log::Counts;
+use super::log::{Counts, missing};
 
 /// Test names by unit, each with how often it occurs. The file has one `unit<TAB>name` a line, with `<TAB>x3` behind
 /// it where the name occurs three times.
@@ -81,10 +81,7 @@ impl Ledger {
 
     /// The listed tests of a unit that `passed` lacks, with how often they are missing.
     pub(crate) fn missing(&self, unit: &str, passed: &Counts) -> Counts {
-        let listed = self.unit(unit).into_iter().flatten();
-        let lacking =
-            listed.map(|(name, &count)| (name.clone(), count.saturating_sub(passed.get(name).copied().unwrap_or(0))));
-        lacking.filter(|(_, count)| *count > 0).collect()
+        self.unit(unit).map(|listed| missing(listed, passed)).unwrap_or_default()
     }
 
     fn parse(text: &str) -> Result<Ledger> {

@@ -5,6 +5,14 @@ use std::collections::BTreeMap;
 /// How often each test name occurred: the suite uses some names several times in a unit.
 pub(crate) type Counts = BTreeMap<String, u32>;
 
+/// The tests of `listed` that `passed` lacks, with how often they are missing.
+pub(crate) fn missing(listed: &Counts, passed: &Counts) -> Counts {
+    let lacking = listed
+        .iter()
+        .map(|(name, &count)| (name.clone(), count.saturating_sub(passed.get(name).copied().unwrap_or(0))));
+    lacking.filter(|(_, count)| *count > 0).collect()
+}
+
 /// What a unit's log tells.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {

@@ -10,15 +10,15 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::copy::Copy;
-use super::log::Outcome;
+use super::copy::{Copy, LAUNCHER};
+use super::log::{Counts, Outcome, missing};
 
 /// The lowest port that the suite hands out, and how many it may use for one unit.
 const PORT_FIRST: u16 = 21_111;
 const PORTS_PER_UNIT: u16 = 2_500;
 
-/// Seconds without any progress after which the suite itself gives a unit up.
-const IDLE_SECONDS_MAX: u64 = 120;
+/// How often the log of a running unit is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How far a unit is kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +55,23 @@ impl Isolation {
 pub(crate) struct Limits {
     /// Seconds that a unit may take.
     pub(crate) timeout: Duration,
+    /// Seconds without any progress after which the suite itself gives a unit up.
+    pub(crate) idle: Duration,
     /// Where the logs of the units are kept.
     pub(crate) logs: PathBuf,
     /// How units are kept apart.
     pub(crate) isolation: Isolation,
+}
+
+/// How a run came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The suite ended by itself.
+    Ended,
+    /// It had passed all that was wanted of it.
+    Satisfied,
+    /// It took too long.
+    TimedOut,
 }
 
 /// One finished run of a unit.
@@ -66,15 +79,16 @@ pub(crate) struct Limits {
 pub(crate) struct Run {
     /// What the suite printed.
     pub(crate) outcome: Outcome,
-    /// Whether it was ended because of its time.
-    pub(crate) timed_out: bool,
+    /// How it ended.
+    pub(crate) end: End,
     /// How long it took.
     pub(crate) elapsed: Duration,
 }
 
-/// Runs `unit` in `copy`; `job` numbers the runs that take place at the same time. A run that takes too long is ended
-/// and told so in the result; errs only when the suite cannot be run at all.
-pub(crate) fn run(unit: &str, copy: &Copy, job: usize, limits: &Limits) -> Result<Run> {
+/// Runs `unit` in `copy`; `job` numbers the runs that take place at the same time. With `wanted` the run is ended once
+/// all of these tests have passed: what comes behind them may only wait for something that is not built yet. A run that
+/// takes too long is ended as well; errs only when the suite cannot be run at all.
+pub(crate) fn run(unit: &str, copy: &Copy, job: usize, limits: &Limits, wanted: Option<&Counts>) -> Result<Run> {
     copy.sweep()?;
     let log = log_path(&limits.logs, unit);
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -86,20 +100,25 @@ pub(crate) fn run(unit: &str, copy: &Copy, job: usize, limits: &Limits) -> Resul
         Isolation::Namespaces => enclosed(),
         Isolation::Ports => Command::new("env"),
     };
-    command.args(["tclsh", "tests/test_helper.tcl", "--single", unit, "--clients", "1", "--durable"]);
-    command.args(["--timeout", &limits.timeout.as_secs().min(IDLE_SECONDS_MAX).to_string()]);
+    command.args(["tclsh", LAUNCHER, "--single", unit, "--clients", "1", "--durable"]);
+    command.args(["--timeout", &limits.timeout.min(limits.idle).as_secs().to_string()]);
     command.args(["--baseport", &port.to_string(), "--portcount", &PORTS_PER_UNIT.to_string()]);
     command.current_dir(copy.folder()).env("TERM", "dumb").env("LC_ALL", "C.UTF-8").process_group(0);
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
 
     let started = Instant::now();
     let mut child = command.spawn().context("cannot start tclsh")?;
-    let timed_out = !wait(&mut child, started + limits.timeout)?;
+    let end = wait(&mut child, started + limits.timeout, || {
+        let Some(wanted) = wanted else { return Ok(false) };
+        Ok(missing(wanted, &read(&log)?.passed).is_empty())
+    })?;
     end_group(&child);
     child.wait()?;
-    let text = fs::read(&log)?;
-    let outcome = Outcome::parse(&String::from_utf8_lossy(&text));
-    Ok(Run { outcome, timed_out, elapsed: started.elapsed() })
+    Ok(Run { outcome: read(&log)?, end, elapsed: started.elapsed() })
+}
+
+fn read(log: &Path) -> Result<Outcome> {
+    Ok(Outcome::parse(&String::from_utf8_lossy(&fs::read(log)?)))
 }
 
 /// Where the log of `unit` is kept.
@@ -119,15 +138,20 @@ fn enclosed() -> Command {
     command
 }
 
-/// Waits until the child has ended; false when `deadline` came first.
-fn wait(child: &mut Child, deadline: Instant) -> Result<bool> {
-    while child.try_wait()?.is_none() {
-        if Instant::now() >= deadline {
-            return Ok(false);
+/// Waits until the child has ended, `satisfied` says that no more is needed, or `deadline` comes.
+fn wait(child: &mut Child, deadline: Instant, satisfied: impl Fn() -> Result<bool>) -> Result<End> {
+    loop {
+        if child.try_wait()?.is_some() {
+            return Ok(End::Ended);
         }
-        std::thread::sleep(Duration::from_millis(50));
+        if satisfied()? {
+            return Ok(End::Satisfied);
+        }
+        if Instant::now() >= deadline {
+            return Ok(End::TimedOut);
+        }
+        std::thread::sleep(LOOK_EVERY);
     }
-    Ok(true)
 }
 
 /// Ends what is left of the child's process group: servers that outlived their unit, or all of it after a time-out.
