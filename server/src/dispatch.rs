@@ -22,6 +22,8 @@ pub(crate) enum Step {
     NeedAll,
     /// The next command is paused until then (Unix milliseconds).
     Paused(i64),
+    /// Much output waits: it is to be sent before more is made.
+    Flush,
     /// What gates check has changed: nobody may be served by the old state when the reply goes out.
     Barrier,
 }
@@ -29,8 +31,8 @@ pub(crate) enum Step {
 /// Most commands in a row under one lock.
 const COMMANDS_A_LOCK: usize = 32;
 
-/// Beyond so many bytes of output the limit is looked at after each command, and not only when output is sent.
-const OUTPUT_LEN_CHECKED: usize = 64 * 1024;
+/// Beyond so many bytes of output its limit is looked at after each command, and it is sent before the batch is over.
+const OUTPUT_LEN_MAX: usize = 64 * 1024;
 
 /// Executes the commands of the connection's batch from `next` on, without ever waiting.
 pub(crate) fn run<'w>(
@@ -107,11 +109,17 @@ pub(crate) fn run<'w>(
         }
         under_lock += 1;
         let executed = execute(connection, worker, &queued, command, guard, slice.as_ref(), &mut tick);
-        if connection.output.len() > OUTPUT_LEN_CHECKED {
+        let much_output = connection.output.len() > OUTPUT_LEN_MAX;
+        if much_output {
             connection.check_hard_limit(worker);
         }
         match executed {
-            Executed::Yes => *next += 1,
+            Executed::Yes => {
+                *next += 1;
+                if much_output {
+                    return Step::Flush;
+                }
+            }
             Executed::Barrier => {
                 *next += 1;
                 return Step::Barrier;

@@ -25,7 +25,7 @@ pub(crate) fn is_short(worker: &Worker) -> bool {
 #[cold]
 fn is_over_limit(worker: &Worker) -> bool {
     worker.member.publish_memory();
-    let is_over = excess_bytes(&worker.server.store, 0).is_some();
+    let is_over = excess_bytes(&worker.server.store, worker.server.client_memory.leaving()).is_some();
     worker.server.over_limit.set(is_over, crate::clock::unix_us);
     is_over
 }
@@ -43,7 +43,7 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     let outcome = worker.evictor.borrow_mut().run(
         &worker.member,
         worker.clock(),
-        0,
+        worker.server.client_memory.leaving(),
         &mut effects,
         &mut || started.elapsed() >= time_max,
         &mut |_, effects| {

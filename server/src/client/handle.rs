@@ -122,6 +122,8 @@ pub struct ClientHandle {
     pub published: Published,
     /// What [`ClientMemory`](super::ClientMemory) has counted for it.
     pub counted_bytes: AtomicU64,
+    /// What it has to give back since it was closed for the sake of memory.
+    pub leaving_bytes: AtomicU64,
     /// CLIENT NO-EVICT.
     pub no_evict: AtomicBool,
     /// CLIENT CAPA REDIRECT.
@@ -221,6 +223,7 @@ impl ClientHandle {
             user: Default::default(),
             published: Published::default(),
             counted_bytes: Default::default(),
+            leaving_bytes: Default::default(),
             no_evict: Default::default(),
             understands_redirect: Default::default(),
             outbox: Default::default(),

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 #[derive(Default)]
 pub struct ClientMemory {
     total: AtomicI64,
+    /// What clients that were closed have not given back yet.
+    leaving: AtomicI64,
     evicting: Mutex<()>,
 }
 
@@ -21,10 +23,16 @@ impl ClientMemory {
         let before = client.counted_bytes.swap(bytes, Relaxed);
         self.total.fetch_add((bytes as i64).wrapping_sub(before as i64), Relaxed);
     }
-    /// The client is gone, or about to go.
+    /// The client is gone and has given its memory back.
     pub fn forget(&self, client: &ClientHandle) {
-        let before = client.counted_bytes.swap(0, Relaxed);
-        self.total.fetch_sub(before as i64, Relaxed);
+        let counted = client.counted_bytes.swap(0, Relaxed);
+        self.total.fetch_sub(counted as i64, Relaxed);
+        let leaving = client.leaving_bytes.swap(0, Relaxed);
+        self.leaving.fetch_sub(leaving as i64, Relaxed);
+    }
+    /// Bytes that closed clients are about to give back: no reason to evict keys.
+    pub fn leaving(&self) -> usize {
+        self.leaving.load(Relaxed).max(0).unsigned_abs() as usize
     }
     /// Bytes of all clients that were counted.
     pub fn total(&self) -> u64 {
@@ -51,7 +59,10 @@ impl ClientMemory {
             }
             describe(&client);
             client.kill();
-            self.forget(&client);
+            let counted = client.counted_bytes.swap(0, Relaxed);
+            self.total.fetch_sub(counted as i64, Relaxed);
+            client.leaving_bytes.fetch_add(counted, Relaxed);
+            self.leaving.fetch_add(counted as i64, Relaxed);
             evicted += 1;
         }
         evicted
@@ -79,11 +90,14 @@ mod tests {
         assert_eq!(memory.evict(&registry, 300_000, |_| unreachable!()), 0);
         assert_eq!(memory.evict(&registry, 200_000, |_| {}), 1);
         assert!(largest.is_killed() && !large.is_killed() && memory.total() < 200_000);
+        assert!((70_000..80_000).contains(&memory.leaving()));
+        memory.forget(&largest);
+        assert_eq!(memory.leaving(), 0);
         // What is killed is not counted again.
         memory.count(&largest);
         assert_eq!(memory.evict(&registry, 1000, |_| {}), 2);
         assert!(small.is_killed() && large.is_killed() && !exempt.is_killed());
-        memory.forget(&exempt);
-        assert_eq!(memory.total(), 0);
+        [&exempt, &small, &large].into_iter().for_each(|handle| memory.forget(handle));
+        assert_eq!((memory.total(), memory.leaving()), (0, 0));
     }
 }

@@ -80,6 +80,8 @@ const READ_LEN: usize = 16 * 1024;
 const QUERY_SHRINK_LEN: usize = 32 * 1024;
 /// Buffers of clients idle for longer are given back.
 const IDLE_MS: i64 = 2000;
+/// Most arguments of one command.
+const ARGUMENTS_MAX: usize = 1 << 20;
 /// A connection lets others run after so many commands.
 const TURN_COMMANDS: usize = 256;
 
@@ -115,6 +117,7 @@ impl Connection {
             user: parking_lot::Mutex::new("default".to_owned()),
             published: Published::default(),
             counted_bytes: Default::default(),
+            leaving_bytes: Default::default(),
             no_evict: Default::default(),
             understands_redirect: Default::default(),
             outbox: Default::default(),
@@ -170,7 +173,10 @@ impl Connection {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
         worker.remove_connection(self.slot);
-        worker.server.client_memory.forget(&self.client.handle);
+        let handle = self.client.handle.clone();
+        drop(self);
+        worker.member.publish_memory();
+        worker.server.client_memory.forget(&handle);
     }
 
     fn poll_event(&mut self, cx: &mut TaskContext<'_>, worker: &Worker) -> Poll<Event> {
@@ -327,12 +333,15 @@ impl Connection {
         while next < self.batch.len() && self.closing == Closing::No {
             match crate::dispatch::run(self, worker, &mut next, held.take()) {
                 Step::Done => {}
+                Step::Flush => self.send_some(worker),
                 Step::NeedShards(set) => {
-                    held = Some(worker.member.party().lock(set).await);
+                    self.send_some(worker);
+                    held = self.unless_killed(worker.member.party().lock(set)).await;
                     worker.begin_batch();
                 }
                 Step::NeedAll => {
-                    held = Some(worker.member.party().lock_all().await);
+                    self.send_some(worker);
+                    held = self.unless_killed(worker.member.party().lock_all()).await;
                     worker.begin_batch();
                 }
                 Step::Barrier => {
@@ -344,6 +353,39 @@ impl Connection {
         }
         let commands = &self.client.handle.published.commands;
         commands.store(commands.load(Relaxed) + next as u64, Relaxed);
+    }
+
+    /// Waits for locks; `None` if the connection is to be closed instead.
+    async fn unless_killed<G>(&mut self, locks: impl Future<Output = G>) -> Option<G> {
+        let mut locks = std::pin::pin!(locks);
+        let guard = poll_fn(|cx| {
+            self.client.handle.waker.register(cx.waker());
+            if self.client.handle.is_killed() {
+                return Poll::Ready(None);
+            }
+            locks.as_mut().poll(cx).map(Some)
+        })
+        .await;
+        if guard.is_none() {
+            self.closing = Closing::Now;
+        }
+        guard
+    }
+
+    /// In the middle of a batch: does not let much output pile up, nor uncounted. Under a hard limit the batch as a whole
+    /// is measured by that, so nothing is sent before its end.
+    fn send_some(&mut self, worker: &Worker) {
+        let limit = worker.config().output_limit(self.client.handle.kind());
+        if limit.hard == 0 && self.output.len() > Output::CAPACITY_MAX {
+            self.flush(worker);
+        }
+        if worker.limits_clients() {
+            self.publish_output();
+            worker.evict_clients(&self.client.handle);
+            if self.client.handle.is_killed() {
+                self.closing = Closing::Now;
+            }
+        }
     }
 
     /// The bytes the arguments of the batch lie in.
@@ -473,6 +515,14 @@ impl Connection {
         seen.query_free.store((self.query.capacity() - self.query.len()) as u64, Relaxed);
     }
 
+    fn publish_output(&self) {
+        let seen = &self.client.handle.published;
+        seen.output_len.store(self.output.len() as u64, Relaxed);
+        seen.output_capacity.store(self.output.capacity() as u64, Relaxed);
+        seen.output_allocated.store(self.output.allocated() as u64, Relaxed);
+        seen.output_peak.store(self.output.peak() as u64, Relaxed);
+    }
+
     /// Publishes figures for CLIENT LIST and INFO.
     fn publish(&self, worker: &Worker) {
         let seen = &self.client.handle.published;
@@ -488,10 +538,7 @@ impl Connection {
         seen.partial_since_ms.store(partial, Relaxed);
         self.publish_query();
         seen.bytes_out.store(self.output.sent_total(), Relaxed);
-        seen.output_len.store(self.output.len() as u64, Relaxed);
-        seen.output_capacity.store(self.output.capacity() as u64, Relaxed);
-        seen.output_allocated.store(self.output.allocated() as u64, Relaxed);
-        seen.output_peak.store(self.output.peak() as u64, Relaxed);
+        self.publish_output();
         seen.db.store(self.client.db as u32, Relaxed);
         if worker.limits_clients() {
             worker.evict_clients(&self.client.handle);
@@ -530,7 +577,12 @@ fn tune(stream: &tokio::net::TcpStream, config: &Config) {
 }
 
 fn limits(config: &Config, authenticated: bool) -> Limits {
-    Limits { bulk_len_max: config.proto_max_bulk_len as usize, authenticated, ..Limits::default() }
+    Limits {
+        bulk_len_max: config.proto_max_bulk_len as usize,
+        args_max: ARGUMENTS_MAX,
+        authenticated,
+        ..Limits::default()
+    }
 }
 
 /// Whether protected mode turns the client away.
