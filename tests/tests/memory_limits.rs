@@ -15,6 +15,12 @@ fn info(client: &mut Client, field: &str) -> Result<u64> {
         .with_context(|| format!("{field} is no number"))
 }
 
+/// A command as clients encode it: unlike lines, several of them make a batch.
+fn request(words: &[&str]) -> String {
+    let encoded: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    format!("*{}\r\n{encoded}", words.len())
+}
+
 fn fill(client: &mut Client, keys: usize) -> Result<()> {
     for key in 0..keys {
         client.command(&["SETRANGE", &format!("key:{key}"), &(VALUE_LEN - 1).to_string(), "x"])?;
@@ -49,8 +55,11 @@ fn a_pipeline_makes_room_between_its_commands() -> Result<()> {
     for round in 0..10 {
         for (number, client) in clients.iter_mut().enumerate() {
             // All in one shard, so that a guard is kept from one command to the next.
-            let sets = (0..20).map(|key| format!("SET {{t}}{round}:{number}:{key} {value}\r\nGET {{t}}1\r\n"));
-            client.send(sets.collect::<String>().as_bytes())?;
+            let pipeline = (0..20).map(|key| {
+                let key = format!("{{t}}{round}:{number}:{key}");
+                request(&["SET", &key, &value]) + &request(&["GET", &key])
+            });
+            client.send(pipeline.collect::<String>().as_bytes())?;
         }
         for client in &mut clients {
             for _ in 0..20 {
