@@ -7,7 +7,7 @@ use crate::net::KeyHashes;
 use crate::server::Server;
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::sync::Slice;
-use ochre_store::{Key, Shard, Txn};
+use ochre_store::{Garbage, Key, Shard, Txn};
 
 /// One execution of one command. Fields are public so that a handler can borrow the data and the reply side by side.
 pub struct Context<'c> {
@@ -42,6 +42,8 @@ pub struct After {
     pub redacted: Vec<usize>,
     /// What gates check has changed: before the reply goes out, nobody may be served by the old state any more.
     pub barrier: bool,
+    /// What the command removed and its reply waits for to be freed.
+    pub garbage: Vec<Garbage>,
     /// The command took its time: the clock is to be read again before the next one.
     pub time_passed: bool,
 }
@@ -49,7 +51,12 @@ pub struct After {
 impl After {
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
-        self.close || self.barrier || self.time_passed || self.shutdown.is_some() || !self.redacted.is_empty()
+        self.close
+            || self.barrier
+            || self.time_passed
+            || self.shutdown.is_some()
+            || !self.redacted.is_empty()
+            || !self.garbage.is_empty()
     }
 }
 

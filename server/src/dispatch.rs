@@ -9,7 +9,7 @@ use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
 use crate::server::Attention;
 use ochre_store::sync::{Guard, ShardSet, Slice};
-use ochre_store::{Access, Clock, Expired, Shard, Txn};
+use ochre_store::{Access, Clock, Expired, Garbage, Shard, Txn};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Why [`run`] stopped.
@@ -20,6 +20,8 @@ pub(crate) enum Step {
     NeedShards(ShardSet),
     /// The next command needs all shards.
     NeedAll,
+    /// This must be freed, without a lock, before the next command and before the reply goes out.
+    Free(Vec<Garbage>),
     /// The next command is paused until then (Unix milliseconds).
     Paused(i64),
     /// Much output waits: it is to be sent before more is made.
@@ -124,6 +126,10 @@ pub(crate) fn run<'w>(
                 *next += 1;
                 return Step::Barrier;
             }
+            Executed::Free(garbage) => {
+                *next += 1;
+                return Step::Free(garbage);
+            }
             Executed::Contended(shard) => return Step::NeedShards(ShardSet::one(shard)),
         }
     }
@@ -210,6 +216,8 @@ enum Executed {
     Yes,
     /// And others must be waited for before the next command, and before the reply goes out.
     Barrier,
+    /// And this must be freed before the next command, and before the reply goes out.
+    Free(Vec<Garbage>),
     /// The handler did nothing, because this shard is locked by another.
     Contended(usize),
 }
@@ -264,6 +272,7 @@ fn execute<'w>(
         stats.failed.add(1);
     }
     if !effects.is_empty() {
+        after.garbage = std::mem::take(&mut effects.garbage);
         crate::effects::settle(worker, &mut effects);
     }
     drop(effects);
@@ -318,7 +327,13 @@ fn settle_after(
     if after.time_passed {
         worker.begin_batch();
     }
-    if after.barrier { Executed::Barrier } else { Executed::Yes }
+    if after.barrier {
+        Executed::Barrier
+    } else if after.garbage.is_empty() {
+        Executed::Yes
+    } else {
+        Executed::Free(after.garbage)
+    }
 }
 
 fn apply_reply_mode(connection: &mut Connection, mark: usize) {

@@ -70,7 +70,15 @@ pub(crate) struct Core {
     hasher: RandomState,
     pub(crate) hints: Arc<Hints>,
     pub(crate) free: Arc<FreeCounters>,
-    sender: Sender<Garbage>,
+    sender: Sender<Task>,
+}
+
+/// What the thread is asked to do.
+enum Task {
+    /// Free something that the counters know of.
+    Free(Garbage),
+    /// Free something that somebody waits for, and tell them.
+    FreeThen(Vec<Garbage>, Box<dyn FnOnce() + Send>),
 }
 
 impl Core {
@@ -125,19 +133,47 @@ impl Core {
     pub(crate) fn later(&self, garbage: Garbage) {
         self.free.pending_bytes.fetch_add(garbage.bytes(), Relaxed);
         self.free.pending_objects.fetch_add(garbage.objects(), Relaxed);
-        if let Err(unsent) = self.sender.send(garbage) {
-            free(unsent.0, &self.free);
+        self.send(Task::Free(garbage));
+    }
+
+    /// Hands something to the thread, which calls `done` when all of it is freed.
+    pub(crate) fn later_then(&self, garbage: Vec<Garbage>, done: Box<dyn FnOnce() + Send>) {
+        self.send(Task::FreeThen(garbage, done));
+    }
+
+    fn send(&self, task: Task) {
+        if let Err(unsent) = self.sender.send(task)
+            && let Some(done) = work(unsent.0, &self.free)
+        {
+            done();
         }
     }
 }
 
-fn run(receiver: &Receiver<Garbage>, hints: &Hints, counters: &FreeCounters) {
+fn run(receiver: &Receiver<Task>, hints: &Hints, counters: &FreeCounters) {
     let seat: Arc<CachePadded<_>> = hints.seat();
-    while let Ok(garbage) = receiver.recv() {
-        free(garbage, counters);
+    while let Ok(task) = receiver.recv() {
+        let done = work(task, counters);
         memory::publish(&seat);
+        if let Some(done) = done {
+            done();
+        }
     }
     hints.depart(&seat);
+}
+
+/// Does a task and returns whom to tell.
+fn work(task: Task, counters: &FreeCounters) -> Option<Box<dyn FnOnce() + Send>> {
+    match task {
+        Task::Free(garbage) => {
+            free(garbage, counters);
+            None
+        }
+        Task::FreeThen(garbage, done) => {
+            drop(garbage);
+            Some(done)
+        }
+    }
 }
 
 fn free(garbage: Garbage, counters: &FreeCounters) {

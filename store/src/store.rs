@@ -207,6 +207,11 @@ impl Store {
         self.core.free.pending_bytes.load(Relaxed)
     }
 
+    /// Hands garbage of a command to the freeing thread, which calls `done` when all of it is freed.
+    pub fn free_then(&self, garbage: Vec<Garbage>, done: impl FnOnce() + Send + 'static) {
+        self.core.later_then(garbage, Box::new(done));
+    }
+
     /// Hands garbage of a command to the freeing thread.
     pub fn free_later(&self, garbage: Garbage) {
         self.core.later(garbage);

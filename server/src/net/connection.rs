@@ -331,6 +331,13 @@ impl Connection {
                     held = self.unless_killed(worker.member.party().lock_all()).await;
                     worker.begin_batch();
                 }
+                Step::Free(garbage) => {
+                    let (done, freed) = tokio::sync::oneshot::channel();
+                    worker.server.store.free_then(garbage, move || drop(done.send(())));
+                    // Nobody is told only where the whole process ends.
+                    let _ = freed.await;
+                    worker.begin_batch();
+                }
                 Step::Barrier => {
                     drop(worker.member.party().lock_all().await);
                     worker.begin_batch();

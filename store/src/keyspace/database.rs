@@ -7,7 +7,7 @@ use crate::txn::Txn;
 /// Who frees what a flush removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FreeMode {
-    /// The caller, when it clears its [`Effects`](crate::Effects), which it should do after unlocking.
+    /// The caller, who finds it in its [`Effects`](crate::Effects) and should free it after unlocking.
     Caller,
     /// The freeing thread.
     Later,
