@@ -36,14 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("no server to run".into());
     };
     let loaded = load(&launch, &mut std::io::empty()).map_err(|error| error.to_string())?;
-    let process = ProcessInfo {
-        run_id: String::new(),
-        started_ms: 0,
-        config_file: None,
-        executable: Default::default(),
-        port: 0.into(),
-    };
-    let server = Server::new(loaded.config, process)?;
+    let server = Server::new(loaded.config, ProcessInfo::default())?;
     let pool = WorkerPool::start(&server, 1)?;
     let (mut client, served) = UnixStream::pair()?;
     served.set_nonblocking(true)?;
