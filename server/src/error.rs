@@ -120,6 +120,10 @@ texts! {
     CLIENT_ID_INVALID = "ERR Invalid client ID";
     /// CLIENT KILL MAXAGE.
     MAX_AGE = "ERR maxage should be greater than 0";
+    /// CLIENT KILL MAXAGE.
+    MAX_AGE_NOT_INTEGER = "ERR maxage is not an integer or out of range";
+    /// CLIENT KILL IDLE.
+    IDLE_TIME_NOT_INTEGER = "ERR idle is not an integer or out of range";
     /// CLIENT KILL IDLE.
     IDLE_TIME = "ERR idle should be greater than 0";
     /// COMMAND GETKEYS of a command that does not exist.
@@ -323,6 +327,27 @@ pub fn no_such_user(user: &str) -> CommandError {
 /// CLIENT LIST TYPE.
 pub fn unknown_client_type(name: &[u8]) -> CommandError {
     quoting(&[b"ERR Unknown client type '", name, b"'"])
+}
+
+/// CLIENT LIST FLAGS or CAPA, or the same with NOT-, with a letter that stands for nothing.
+pub fn unknown_client_letters(what: &str, negated: bool, letters: &[u8]) -> CommandError {
+    let filter = if negated { format!("NOT-{}", what.to_uppercase()) } else { "provided".to_owned() };
+    quoting(&[format!("ERR Unknown {what} found in the {filter} filter: ").as_bytes(), letters])
+}
+
+/// CLIENT LIST DB or NOT-DB.
+pub fn client_db_not_integer(negated: bool) -> CommandError {
+    CommandError::Message(format!("ERR {} is not an integer or out of range", db_filter(negated)))
+}
+
+/// CLIENT LIST DB or NOT-DB, where there are so many databases.
+pub fn client_db_out_of_range(negated: bool, databases: usize) -> CommandError {
+    let last = databases.saturating_sub(1);
+    CommandError::Message(format!("ERR {} number should be between 0 and {last}", db_filter(negated)))
+}
+
+fn db_filter(negated: bool) -> &'static str {
+    if negated { "NOT-DB" } else { "DB" }
 }
 
 /// A refusal that another module words itself, as a general error.
