@@ -38,7 +38,7 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     let banner = Banner { version: VERSION, mode: "standalone", port: config.port, pid: std::process::id() };
     log.announce(&banner, config.always_show_logo);
     for directive in kept {
-        tracing::debug!(?directive, "kept, without effect in this version");
+        tracing::warn!(directive, "kept, without effect in this version");
     }
     config.maxclients = open_files(config.maxclients).inspect_err(|line| tracing::warn!("{line}"))?;
     if config.disable_thp
