@@ -1,7 +1,8 @@
 //! One worker and one connection in one process, for counting instructions: `hot_path get|set PIPELINE REQUESTS`.
 //!
-//! The client writes the same batch again and again and reads as many bytes as it must answer, so that next to nothing
-//! but the server's own path is counted.
+//! The client, on the main thread, which is not counted, writes the same batch again and again and reads as many bytes as
+//! it must answer. It leaves the worker time to go to sleep between batches: otherwise chance decides how often the worker
+//! finds the next batch before that.
 #![forbid(unsafe_code)]
 
 use ochre_server::config::{Invocation, load, parse_arguments};
@@ -10,6 +11,11 @@ use ochre_server::server::{ProcessInfo, Server};
 use std::error::Error;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Longer than the worker takes from its reply to its sleep under callgrind.
+const PAUSE: Duration = Duration::from_micros(500);
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -30,14 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("no server to run".into());
     };
     let loaded = load(&launch, &mut std::io::empty()).map_err(|error| error.to_string())?;
-    let process = ProcessInfo {
-        run_id: String::new(),
-        started_ms: 0,
-        config_file: None,
-        executable: Default::default(),
-        port: 0.into(),
-    };
-    let server = Server::new(loaded.config, process)?;
+    let server = Server::new(loaded.config, ProcessInfo::default())?;
     let pool = WorkerPool::start(&server, 1)?;
     let (mut client, served) = UnixStream::pair()?;
     served.set_nonblocking(true)?;
@@ -46,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     exchange(&mut client, "*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000000\r\n$16\r\nvalue:0000000000\r\n", "+OK\r\n")?;
     let (batch, replies) = (request.repeat(pipeline), reply.repeat(pipeline));
     for _ in 0..requests / pipeline.max(1) {
+        sleep(PAUSE);
         exchange(&mut client, &batch, &replies)?;
     }
     Ok(())

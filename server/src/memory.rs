@@ -4,6 +4,7 @@ use crate::net::Worker;
 use crate::server::Attention;
 use ochre_store::evict::{Eviction, excess_bytes};
 use ochre_store::expire::CycleKind;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How long a command may be held up by evictions (what is left to evict waits for the next command), by
@@ -57,7 +58,22 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     if outcome == Eviction::Enough {
         worker.server.over_limit.set(false, crate::clock::unix_us);
     }
+    if outcome == Eviction::Unfinished {
+        worker.eviction_due.notify_one();
+    }
     outcome != Eviction::Nothing
+}
+
+/// Goes on with evictions that commands have left unfinished, in pieces between the other tasks of the worker.
+pub(crate) async fn finish_evictions(worker: Rc<Worker>) {
+    loop {
+        worker.eviction_due.notified().await;
+        if is_short(&worker) {
+            worker.begin_batch();
+            make_room(&worker);
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Expires some keys of the worker's share of the shards.

@@ -57,6 +57,7 @@ pub struct Server {
 }
 
 /// Facts about the process that never change.
+#[derive(Default)]
 pub struct ProcessInfo {
     /// Forty hexadecimal digits, new at each start.
     pub run_id: String,
@@ -66,6 +67,8 @@ pub struct ProcessInfo {
     pub config_file: Option<std::path::PathBuf>,
     /// The path of the executable.
     pub executable: std::path::PathBuf,
+    /// The supervisor that was found.
+    pub supervisor: Option<&'static str>,
     /// The port it listens on, which CONFIG SET may change.
     pub port: AtomicI64,
 }

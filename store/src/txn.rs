@@ -140,7 +140,7 @@ impl<'t> Txn<'t> {
     }
 
     /// Looks a key up for a read: counts a hit or miss, touches the entry.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, db: usize, key: &Key<'_>) -> Result<Option<EntryMut<'_>>, Error> {
         let found = self.peek(db, key)?;
         Ok(match found {
@@ -157,7 +157,7 @@ impl<'t> Txn<'t> {
     }
 
     /// Looks a key up for a read that is not counted, but touches the entry.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek(&mut self, db: usize, key: &Key<'_>) -> Result<(Option<EntryMut<'_>>, Around<'_>), Error> {
         let access = self.access;
         let (found, mut around) = self.look(db, key)?;

@@ -160,7 +160,8 @@ fn systemd_hears_how_far_it_is() -> Result<()> {
         ensure!(heard()?.starts_with("STATUS="), "no status");
         let ready = heard()?;
         ensure!(ready.lines().any(|line| line == "READY=1"), "{ready}");
-        assert_eq!(server.client()?.command(&["PING"])?, Reply::Simple("PONG".into()));
+        let info = server.client()?.command(&["INFO", "server"])?.text()?;
+        ensure!(info.contains("\nprocess_supervised:systemd\r"), "{info}");
         assert_eq!(server.terminate()?, Some(0));
         ensure!(heard()?.lines().any(|line| line == "STOPPING=1"), "no good-bye");
     }

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// The cargo profile of the binaries that the conformance suite, the benchmarks and the end-to-end tests drive.
-pub(crate) const OPTIMISED: &str = "release";
+/// The cargo profile of the binaries that the conformance suite drives and that instructions are counted of.
+pub(crate) const OPTIMISED: &str = "bench-quick";
 
 /// The root folder of the workspace.
 pub(crate) fn root() -> PathBuf {

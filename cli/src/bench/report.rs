@@ -71,7 +71,7 @@ impl Outcome {
              \"clients\":{clients},\"threads\":{threads},\"pipeline\":{pipeline},\"payload_bytes\":{payload},\
              \"latency_ms\":{{\"avg\":{avg:.4},\"min\":{min:.4},\"p50\":{p50:.4},\"p95\":{p95:.4},\
              \"p99\":{p99:.4},\"p99_9\":{p999:.4},\"max\":{max:.4}}}}}",
-            title = json_string(&self.title),
+            title = serde_json::Value::from(self.title.as_str()),
             requests = self.requests,
             seconds = self.seconds,
             rps = self.rps(),
@@ -172,21 +172,6 @@ impl Outcome {
 fn distribution_line(out: &mut String, percentile: f64, step: Step) {
     let value_ms = step.highest_us as f64 / 1000.0;
     let _ = writeln!(out, "{percentile:.3}% <= {value_ms:.3} milliseconds (cumulative count {})", step.cumulative);
-}
-
-fn json_string(text: &str) -> String {
-    let mut out = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            control if control < ' ' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     let listening = options::listen(&config);
     let workers = config.workers();
     let pid_file = pid_file(startup, &config);
-    let server = Server::new(config, process_info(&file))?;
+    let server = Server::new(config, process_info(&file, &supervisor))?;
     let listeners = open(&listening)?;
     let (relisten, wishes) = unbounded_channel();
     let host = Host {
@@ -98,12 +98,13 @@ fn divide(
     Ok(Some(supervisor))
 }
 
-fn process_info(config_file: &Option<PathBuf>) -> ProcessInfo {
+fn process_info(config_file: &Option<PathBuf>, supervisor: &Supervisor) -> ProcessInfo {
     ProcessInfo {
         run_id: crate::random::run_id(),
         started_ms: crate::clock::unix_ms(),
         config_file: config_file.clone(),
         executable: std::env::current_exe().unwrap_or_default(),
+        supervisor: supervisor.name(),
         port: 0.into(),
     }
 }

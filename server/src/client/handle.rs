@@ -206,22 +206,41 @@ impl ClientHandle {
     }
 }
 
-#[cfg(test)]
+/// What is known of a client from the moment it is accepted.
+#[derive(Default)]
+pub struct Origin {
+    /// See [`ClientHandle::id`].
+    pub id: u64,
+    /// See [`ClientHandle::addr`].
+    pub addr: String,
+    /// See [`ClientHandle::local_addr`].
+    pub local_addr: String,
+    /// See [`ClientHandle::fd`].
+    pub fd: i32,
+    /// See [`ClientHandle::is_unix`].
+    pub is_unix: bool,
+    /// See [`ClientHandle::connected_ms`].
+    pub connected_ms: i64,
+    /// See [`ClientHandle::worker`].
+    pub worker: usize,
+}
+
 impl ClientHandle {
-    /// A client without a connection.
-    pub(crate) fn for_tests() -> ClientHandle {
+    /// A client that has just been accepted.
+    pub fn new(origin: Origin) -> ClientHandle {
+        let Origin { id, addr, local_addr, fd, is_unix, connected_ms, worker } = origin;
         ClientHandle {
-            id: 1,
-            addr: "127.0.0.1:1".to_owned(),
-            local_addr: "127.0.0.1:2".to_owned(),
-            fd: -1,
-            is_unix: false,
-            connected_ms: 0,
-            worker: 0,
+            id,
+            addr,
+            local_addr,
+            fd,
+            is_unix,
+            connected_ms,
+            worker,
             name: Default::default(),
             library: Default::default(),
-            user: Default::default(),
-            published: Published::default(),
+            user: Mutex::new("default".to_owned()),
+            published: Published { last_active_ms: connected_ms.into(), protocol: 2.into(), ..Published::default() },
             counted_bytes: Default::default(),
             leaving_bytes: Default::default(),
             no_evict: Default::default(),

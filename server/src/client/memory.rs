@@ -72,13 +72,14 @@ impl ClientMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Origin;
     use std::sync::Arc;
 
     #[test]
     fn the_largest_go_first_and_only_as_many_as_needed() {
         let (registry, memory) = (Arc::<Registry>::default(), ClientMemory::default());
         let client = |id, bytes: u64| {
-            let handle = Arc::new(ClientHandle { id, ..ClientHandle::for_tests() });
+            let handle = Arc::new(ClientHandle::new(Origin { id, ..Origin::default() }));
             handle.published.query_len.store(bytes, Relaxed);
             memory.count(&handle);
             handle

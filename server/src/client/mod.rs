@@ -6,7 +6,7 @@ mod outbox;
 mod registry;
 mod session;
 
-pub use handle::{ClientHandle, ClientKind, Published, Signals};
+pub use handle::{ClientHandle, ClientKind, Origin, Published, Signals};
 pub use memory::ClientMemory;
 pub use outbox::Outbox;
 pub use registry::{Registration, Registry};

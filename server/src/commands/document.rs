@@ -80,37 +80,16 @@ fn client_table() -> String {
                 ("since", spec.since),
             ];
             let fields: Vec<String> =
-                fields.iter().map(|(name, text)| format!("\"{name}\": {}", quoted(text))).collect();
+                fields.iter().map(|(name, text)| format!("\"{name}\": {}", serde_json::Value::from(*text))).collect();
             format!("  {{{}, \"arity\": {}}}", fields.join(", "), spec.arity)
         })
         .collect();
     format!("[\n{}\n]\n", rows.join(",\n"))
 }
 
-/// A string of JSON.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => out.extend(['\\', letter]),
-            control if control.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn strings_of_json_are_escaped() {
-        assert_eq!(quoted("a \"b\" \\ \n é"), r#""a \"b\" \\ \u000a é""#);
-    }
 
     #[test]
     fn every_command_is_described() {

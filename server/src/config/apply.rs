@@ -135,14 +135,7 @@ mod tests {
     use crate::server::ProcessInfo;
 
     fn server() -> Arc<Server> {
-        let process = ProcessInfo {
-            run_id: String::new(),
-            started_ms: 0,
-            config_file: None,
-            executable: std::path::PathBuf::new(),
-            port: 0.into(),
-        };
-        Server::new(Config { worker_threads: 1, ..Config::default() }, process).unwrap()
+        Server::new(Config { worker_threads: 1, ..Config::default() }, ProcessInfo::default()).unwrap()
     }
 
     #[test]

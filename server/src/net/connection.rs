@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::output::Output;
 use super::stream::Stream;
 use super::worker::Worker;
-use crate::client::{Client, ClientHandle, Published, Signals};
+use crate::client::{Client, ClientHandle, Origin, Published, Signals};
 use crate::config::Config;
 use crate::dispatch::Step;
 use bytes::{Buf, BytesMut};
@@ -104,7 +104,7 @@ impl Connection {
             refuse(worker, &stream, &crate::error::PROTECTED_MODE);
             return None;
         }
-        let handle = Arc::new(ClientHandle {
+        let handle = Arc::new(ClientHandle::new(Origin {
             id: server.clients.next_id(),
             addr: addresses.peer,
             local_addr: addresses.local,
@@ -112,24 +112,11 @@ impl Connection {
             is_unix: addresses.is_unix,
             connected_ms: worker.now_ms(),
             worker: worker.index,
-            name: Default::default(),
-            library: Default::default(),
-            user: parking_lot::Mutex::new("default".to_owned()),
-            published: Published::default(),
-            counted_bytes: Default::default(),
-            leaving_bytes: Default::default(),
-            no_evict: Default::default(),
-            understands_redirect: Default::default(),
-            outbox: Default::default(),
-            signals: Default::default(),
-            waker: Default::default(),
-        });
+        }));
         let Some(registration) = server.clients.add(handle.clone(), config.maxclients as usize) else {
             refuse(worker, &stream, &crate::error::MAX_CLIENTS);
             return None;
         };
-        handle.published.last_active_ms.store(worker.now_ms(), Relaxed);
-        handle.published.protocol.store(2, Relaxed);
         if let Stream::Tcp(tcp) = &stream {
             tune(tcp, &config);
         }

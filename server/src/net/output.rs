@@ -133,7 +133,7 @@ impl Output {
         }
         self.bytes.clear();
         self.sent = 0;
-        if self.bytes.capacity() > 4 * Self::CAPACITY_MAX {
+        if self.bytes.capacity() > 4 * self.capacity {
             self.bytes = Vec::new();
         }
         Poll::Ready(Ok(()))

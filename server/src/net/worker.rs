@@ -37,6 +37,8 @@ pub struct Worker {
     pub(crate) ticks: Ticks,
     pub(crate) effects: RefCell<Effects>,
     pub(crate) evictor: RefCell<Evictor>,
+    /// Commands have left evictions unfinished.
+    pub(crate) eviction_due: tokio::sync::Notify,
     pub(crate) expiry: RefCell<ExpireCycle>,
     config: RefCell<Arc<Config>>,
     config_version: Cell<u64>,
@@ -60,6 +62,7 @@ impl Worker {
             stats,
             ticks: Ticks::new(),
             effects: RefCell::default(),
+            eviction_due: Default::default(),
             evictor: RefCell::new(Evictor::new(crate::random::seed()[0])),
             expiry: RefCell::new(ExpireCycle::new(index, server.config().workers())),
             config: RefCell::new(server.config().clone()),
@@ -277,6 +280,7 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     worker.member.publish_memory();
     worker.server.memory.started(worker.server.store.used_memory());
     tokio::task::spawn_local(crate::cron::run(worker.clone()));
+    tokio::task::spawn_local(crate::memory::finish_evictions(worker.clone()));
     while let Some(incoming) = inbox.recv().await {
         worker.begin_batch();
         let (stream, addresses) = match register(incoming) {

@@ -36,6 +36,15 @@ pub enum Supervisor {
 }
 
 impl Supervisor {
+    /// The word of the directive `supervised` for it.
+    pub fn name(&self) -> Option<&'static str> {
+        match self {
+            Supervisor::None => None,
+            Supervisor::Systemd(_) => Some("systemd"),
+            Supervisor::Upstart => Some("upstart"),
+        }
+    }
+
     /// Finds the supervisor the directive asks for and tells it that the server is loading. upstart is told by stopping the
     /// process until upstart continues it. A supervisor that is missing is logged as a warning.
     pub fn start(wanted: Supervision) -> Supervisor {

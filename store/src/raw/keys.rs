@@ -119,6 +119,7 @@ impl Keys {
     }
 
     /// Looks `key` up, whose hash is `hash`.
+    #[inline]
     pub(crate) fn find(&mut self, hash: u64, key: &[u8]) -> Found<'_> {
         if self.main.is_rehashing() {
             self.main.rehash_step(1);

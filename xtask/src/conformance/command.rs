@@ -138,7 +138,7 @@ fn execute(options: &Options) -> Result<Option<(u32, u32)>> {
     let mut runs = bench.run_all(&units, &lists)?;
     let flakes = if options.check { retry(&bench, &lists, &mut runs)? } else { Vec::new() };
 
-    report_failures(&runs, &lists);
+    report_failures(&runs, &lists, options.check);
     let (passes, total) = totals(&runs, &lists);
     println!("TOTAL {passes}/{total} passed in {} units; logs in {}", runs.len(), limits.logs.display());
     if let Some(path) = &options.json {
@@ -322,8 +322,10 @@ fn print_line(unit: &str, run: &Run, lists: &Lists) {
     println!("{:9} {unit:44} {:6.1} s{end}", format!("{passes}/{total}"), run.elapsed.as_secs_f32());
 }
 
-fn report_failures(runs: &BTreeMap<String, Run>, lists: &Lists) {
-    for (unit, run) in runs {
+/// Prints what went wrong; with `check` only where a listed test is missing.
+fn report_failures(runs: &BTreeMap<String, Run>, lists: &Lists, check: bool) {
+    let of_interest = |unit: &str, run: &Run| !check || !lists.passing.missing(unit, &run.outcome.passed).is_empty();
+    for (unit, run) in runs.iter().filter(|(unit, run)| of_interest(unit, run)) {
         if let Some(exception) = &run.outcome.exception {
             println!("{unit}: exception: {exception}");
         }

@@ -10,9 +10,12 @@ use anyhow::{Context, Result, bail};
 use super::log::{Counts, missing};
 
 /// Test names by unit, each with how often it occurs. The file has one `unit<TAB>name` a line, with `<TAB>x3` behind
-/// it where the name occurs three times.
+/// it where the name occurs three times; lines at its head that begin with `#` are a remark, which is kept.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Ledger(BTreeMap<String, Counts>);
+pub(crate) struct Ledger {
+    tests: BTreeMap<String, Counts>,
+    remark: String,
+}
 
 impl Ledger {
     /// Reads a file; one that does not exist is empty. Errs with the line that is not of the format.
@@ -30,12 +33,12 @@ impl Ledger {
 
     /// The tests of one unit.
     pub(crate) fn unit(&self, unit: &str) -> Option<&Counts> {
-        self.0.get(unit)
+        self.tests.get(unit)
     }
 
     /// The units that have an entry.
     pub(crate) fn units(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.tests.keys().map(String::as_str)
     }
 
     /// Whether this test is listed.
@@ -55,7 +58,7 @@ impl Ledger {
         let mut added = 0;
         for (name, &count) in passed {
             let Some(&most) = known.and_then(|known| known.get(name)) else { continue };
-            let listed = self.0.entry(unit.to_owned()).or_default().entry(name.clone()).or_default();
+            let listed = self.tests.entry(unit.to_owned()).or_default().entry(name.clone()).or_default();
             let wanted = count.min(most).max(*listed);
             added += wanted - *listed;
             *listed = wanted;
@@ -66,9 +69,9 @@ impl Ledger {
     /// Takes a unit's tests as they are, or, where the unit is listed already, what both runs have in common: what is
     /// left after two runs does not change from run to run.
     pub(crate) fn record(&mut self, unit: &str, passed: &Counts) {
-        match self.0.get_mut(unit) {
+        match self.tests.get_mut(unit) {
             None => {
-                self.0.insert(unit.to_owned(), passed.clone());
+                self.tests.insert(unit.to_owned(), passed.clone());
             }
             Some(listed) => {
                 listed.retain(|name, count| {
@@ -86,7 +89,9 @@ impl Ledger {
 
     fn parse(text: &str) -> Result<Ledger> {
         let mut ledger = Ledger::default();
-        for (at, line) in text.lines().enumerate() {
+        let remarks = text.lines().take_while(|line| line.starts_with('#'));
+        ledger.remark = remarks.map(|line| format!("{line}\n")).collect();
+        for (at, line) in text.lines().enumerate().skip(ledger.remark.lines().count()) {
             let mut fields = line.split('\t');
             let (Some(unit), Some(name), times, None) = (fields.next(), fields.next(), fields.next(), fields.next())
             else {
@@ -97,14 +102,14 @@ impl Ledger {
                 Some(Some(count)) => count,
                 Some(None) => bail!("line {}: the third field is not a count like x2", at + 1),
             };
-            *ledger.0.entry(unit.to_owned()).or_default().entry(name.to_owned()).or_default() += count;
+            *ledger.tests.entry(unit.to_owned()).or_default().entry(name.to_owned()).or_default() += count;
         }
         Ok(ledger)
     }
 
     fn to_text(&self) -> String {
-        let mut out = String::new();
-        for (unit, tests) in &self.0 {
+        let mut out = self.remark.clone();
+        for (unit, tests) in &self.tests {
             for (name, count) in tests {
                 let times = if *count > 1 { format!("\tx{count}") } else { String::new() };
                 // A String takes every write.
@@ -176,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_file_reads_back_as_it_was_written() {
-        let text = "unit/a\tone\nunit/a\ttwo\tx3\nunit/b\tone\n";
+        let text = "# why\n# not\nunit/a\tone\nunit/a\ttwo\tx3\nunit/b\tone\n";
         assert_eq!(ledger(text).to_text(), text);
         assert_eq!(ledger(text).total("unit/a"), 4);
         assert!(Ledger::parse("no tab\n").is_err());

@@ -29,7 +29,7 @@ pub(super) fn server(lines: &mut Lines, context: &Context<'_>) {
     // What real servers say when another compiler built them.
     lines.field("gcc_version", "0.0.0");
     lines.field("process_id", std::process::id());
-    lines.field("process_supervised", "no");
+    lines.field("process_supervised", server.process.supervisor.unwrap_or("no"));
     lines.field("run_id", &server.process.run_id);
     lines.field("tcp_port", config.port);
     lines.field("server_time_usec", now_us);

@@ -1,0 +1,74 @@
+//! Limits of memory: of the data, and of what clients make the server hold for them.
+
+use anyhow::{Context, Result};
+use ochre_tests::{Client, Reply, Server, await_that};
+
+const VALUE_LEN: usize = 100_000;
+
+fn info(client: &mut Client, field: &str) -> Result<u64> {
+    let text = client.command(&["INFO"])?.text()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    value
+        .with_context(|| format!("INFO has no {field}"))?
+        .trim()
+        .parse()
+        .with_context(|| format!("{field} is no number"))
+}
+
+/// A command as clients encode it: unlike lines, several of them make a batch.
+fn request(words: &[&str]) -> String {
+    let encoded: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    format!("*{}\r\n{encoded}", words.len())
+}
+
+fn fill(client: &mut Client, keys: usize) -> Result<()> {
+    for key in 0..keys {
+        client.command(&["SETRANGE", &format!("key:{key}"), &(VALUE_LEN - 1).to_string(), "x"])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn clients_that_take_too_much_are_closed_and_keys_stay() -> Result<()> {
+    let server = Server::start(&["--maxmemory", "11mb", "--maxmemory-policy", "allkeys-lru"])?;
+    let mut admin = server.client()?;
+    admin.command(&["CLIENT", "NO-EVICT", "ON"])?;
+    admin.set_config("maxmemory-clients", "3mb")?;
+    fill(&mut admin, 50)?;
+    let mut silent = (0..20).map(|_| server.client()).collect::<Result<Vec<_>>>()?;
+    await_that("a client is closed", || {
+        // Nobody reads the replies. Who is closed already cannot send.
+        silent.retain_mut(|client| client.send(b"GET key:1\r\n").is_ok());
+        Ok(info(&mut admin, "evicted_clients")? > 0)
+    })?;
+    server.wait_for_log("Evicting client")?;
+    assert_eq!(info(&mut admin, "evicted_keys")?, 0);
+    assert_eq!(admin.command(&["DBSIZE"])?, Reply::Integer(50));
+    Ok(())
+}
+
+#[test]
+fn a_pipeline_makes_room_between_its_commands() -> Result<()> {
+    let server = Server::start(&["--maxmemory", "3mb", "--maxmemory-policy", "allkeys-lru", "--worker-threads", "2"])?;
+    let mut clients = (0..4).map(|_| server.client()).collect::<Result<Vec<_>>>()?;
+    let value = "x".repeat(VALUE_LEN / 10);
+    for round in 0..10 {
+        for (number, client) in clients.iter_mut().enumerate() {
+            // All in one shard, so that a guard is kept from one command to the next.
+            let pipeline = (0..20).map(|key| {
+                let key = format!("{{t}}{round}:{number}:{key}");
+                request(&["SET", &key, &value]) + &request(&["GET", &key])
+            });
+            client.send(pipeline.collect::<String>().as_bytes())?;
+        }
+        for client in &mut clients {
+            for _ in 0..20 {
+                assert_eq!(client.read_reply()?, Reply::ok());
+                client.read_reply()?;
+            }
+        }
+    }
+    let admin = &mut clients[0];
+    assert!(info(admin, "evicted_keys")? > 0);
+    await_that("memory is below its limit", || Ok(info(admin, "used_memory")? <= 3 << 20))
+}
