@@ -198,8 +198,10 @@ fn attended_gates<'w>(
 
 #[cold]
 fn reject(connection: &mut Connection, worker: &Worker, queued: &Queued, error: &CommandError) {
-    if let Some(id) = queued.command {
-        worker.stats.by_command[usize::from(id)].rejected.add(1);
+    match queued.command {
+        Some(id) => worker.stats.by_command[usize::from(id)].rejected.add(1),
+        None if crate::net::http::close_on_request(connection, worker, queued) => return,
+        None => {}
     }
     count_error(worker, error);
     let mark = connection.output.mark();

@@ -35,13 +35,6 @@ impl CommandError {
     pub fn code(&self) -> String {
         self.text().split(' ').next().unwrap_or_default().to_owned()
     }
-    /// The text of an error that is not of the occasion.
-    pub fn into_text(self) -> std::borrow::Cow<'static, str> {
-        match self {
-            CommandError::Text(text) => text.into(),
-            other => other.text().into_owned().into(),
-        }
-    }
     /// Writes the error as a reply.
     pub fn write(&self, reply: &mut ReplyWriter<'_>) {
         match self {
@@ -70,8 +63,6 @@ texts! {
     NOT_INTEGER = "ERR value is not an integer or out of range";
     /// Not a floating-point number.
     NOT_FLOAT = "ERR value is not a valid float";
-    /// The value holds another type.
-    WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
     /// The key does not exist, and must.
     NO_SUCH_KEY = "ERR no such key";
     /// A number that does not fit into 32 bits.
@@ -82,14 +73,10 @@ texts! {
     NOT_POSITIVE = "ERR value is out of range, must be positive";
     /// SELECT and the like.
     DB_OUT_OF_RANGE = "ERR DB index is out of range";
-    /// SELECT and the like.
-    DB_INVALID = "ERR invalid DB index";
     /// No password given yet.
     NO_AUTH = "NOAUTH Authentication required.";
     /// Memory over its limit.
     OOM = "OOM command not allowed when used memory > 'maxmemory'.";
-    /// Source and destination are the same.
-    SAME_OBJECT = "ERR source and destination objects are the same";
     /// maxclients.
     MAX_CLIENTS = "ERR max number of clients reached";
     /// Protected mode.
@@ -120,6 +107,10 @@ texts! {
     CLIENT_ID_INVALID = "ERR Invalid client ID";
     /// CLIENT KILL MAXAGE.
     MAX_AGE = "ERR maxage should be greater than 0";
+    /// CLIENT KILL MAXAGE.
+    MAX_AGE_NOT_INTEGER = "ERR maxage is not an integer or out of range";
+    /// CLIENT KILL IDLE.
+    IDLE_TIME_NOT_INTEGER = "ERR idle is not an integer or out of range";
     /// CLIENT KILL IDLE.
     IDLE_TIME = "ERR idle should be greater than 0";
     /// COMMAND GETKEYS of a command that does not exist.
@@ -265,19 +256,10 @@ pub fn unknown_subcommand(parent: &str, name: &[u8]) -> CommandError {
     quoting(&[b"ERR unknown subcommand '", shorten(name, 128), b"'. Try ", parent.as_bytes(), b" HELP."])
 }
 
-/// A subcommand with more or fewer words than it takes, where its arity does not say so.
-pub fn subcommand_syntax(parent: &str, name: &[u8]) -> CommandError {
-    let parent = parent.to_ascii_uppercase();
-    let rest = [b"'. Try ", parent.as_bytes(), b" HELP."].concat();
-    quoting(&[b"ERR unknown subcommand or wrong number of arguments for '", shorten(name, 128), &rest])
-}
-
 /// No such subcommand of a command that looks at its subcommands itself, or not with so many arguments.
 pub fn unknown_subcommand_or_arity(parent: &str, name: &[u8]) -> CommandError {
-    let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
-    CommandError::Message(format!(
-        "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {parent} HELP."
-    ))
+    let rest = [b"'. Try ", parent.as_bytes(), b" HELP."].concat();
+    quoting(&[b"ERR unknown subcommand or wrong number of arguments for '", shorten(name, 128), &rest])
 }
 
 /// A subcommand of DEBUG that waits for what it is about.
@@ -323,6 +305,27 @@ pub fn no_such_user(user: &str) -> CommandError {
 /// CLIENT LIST TYPE.
 pub fn unknown_client_type(name: &[u8]) -> CommandError {
     quoting(&[b"ERR Unknown client type '", name, b"'"])
+}
+
+/// CLIENT LIST FLAGS or CAPA, or the same with NOT-, with a letter that stands for nothing.
+pub fn unknown_client_letters(what: &str, negated: bool, letters: &[u8]) -> CommandError {
+    let filter = if negated { format!("NOT-{}", what.to_uppercase()) } else { "provided".to_owned() };
+    quoting(&[format!("ERR Unknown {what} found in the {filter} filter: ").as_bytes(), letters])
+}
+
+/// CLIENT LIST DB or NOT-DB.
+pub fn client_db_not_integer(negated: bool) -> CommandError {
+    CommandError::Message(format!("ERR {} is not an integer or out of range", db_filter(negated)))
+}
+
+/// CLIENT LIST DB or NOT-DB, where there are so many databases.
+pub fn client_db_out_of_range(negated: bool, databases: usize) -> CommandError {
+    let last = databases.saturating_sub(1);
+    CommandError::Message(format!("ERR {} number should be between 0 and {last}", db_filter(negated)))
+}
+
+fn db_filter(negated: bool) -> &'static str {
+    if negated { "NOT-DB" } else { "DB" }
 }
 
 /// A refusal that another module words itself, as a general error.

@@ -95,8 +95,6 @@ impl Attention {
     pub const MAXMEMORY: u32 = 1 << 2;
     /// The data set is being loaded.
     pub const LOADING: u32 = 1 << 3;
-    /// The process is about to end.
-    pub const SHUTTING_DOWN: u32 = 1 << 4;
 
     /// All bits.
     #[inline]

@@ -169,3 +169,17 @@ fn one_connection_too_many_is_told_so() -> Result<()> {
     drop(crowd);
     Ok(())
 }
+
+/// A web page may have a browser send such bytes.
+#[test]
+fn a_client_that_speaks_http_is_cut_off_before_its_body() -> Result<()> {
+    let server = Server::start(&[])?;
+    for request in ["POST / HTTP/1.1\r\nSET k v\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\nSET k v\r\n"] {
+        let mut browser = server.client()?;
+        browser.send(request.as_bytes())?;
+        let answer = browser.read_to_close(Duration::from_secs(10))?;
+        ensure!(!answer.starts_with(b"+OK"), "{:?}", String::from_utf8_lossy(&answer));
+    }
+    assert_eq!(server.client()?.command(&["EXISTS", "k"])?, Reply::Integer(0));
+    server.wait_for_log("Possible SECURITY ATTACK detected")
+}

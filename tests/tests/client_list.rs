@@ -1,7 +1,7 @@
 //! CLIENT LIST and CLIENT INFO beside those of a real Redis.
 
-use anyhow::{Context, Result, ensure};
-use ochre_tests::{Client, Peer, Server};
+use anyhow::{Context, Result, bail, ensure};
+use ochre_tests::{Client, Peer, Reply, Server};
 
 /// The fields of the first line of a reply, in order.
 fn fields(client: &mut Client, command: &[&str]) -> Result<Vec<(String, String)>> {
@@ -59,6 +59,39 @@ fn all_clients_are_listed_with_what_they_told() -> Result<()> {
     ensure!(line.ends_with(" tot-cmds=3"), "{line}");
     for field in [" db=3 ", " lib-name=tests ", " lib-ver= ", " cmd=select ", " user=default "] {
         ensure!(line.contains(field), "no{field}in {line}");
+    }
+    Ok(())
+}
+
+#[test]
+fn filters_choose_and_refuse_as_those_of_valkey() -> Result<()> {
+    let server = Server::start(&[])?;
+    let (mut one, mut other) = (server.client()?, server.client()?);
+    let id = |client: &mut Client| match client.command(&["CLIENT", "ID"])? {
+        Reply::Integer(id) => Ok(id),
+        other => bail!("no id: {other:?}"),
+    };
+    let (first, second) = (id(&mut one)?, id(&mut other)?);
+    let mut listed = |options: &str| -> Result<usize> {
+        let words: Vec<&str> = ["CLIENT", "LIST"].into_iter().chain(options.split(' ')).collect();
+        Ok(one.command(&words)?.text()?.lines().count())
+    };
+    assert_eq!(listed(&format!("ID {first} ID {second}"))?, 2, "ids gather");
+    assert_eq!(listed(&format!("NOT-ID {first} NOT-ID {second}"))?, 0);
+    assert_eq!(listed("TYPE pubsub TYPE normal")?, 2, "the last type counts");
+    assert_eq!(listed("FLAGS N NOT-FLAGS O")?, 2);
+    for (options, refusal) in [
+        ("FLAGS Nz", "ERR Unknown flags found in the provided filter: Nz"),
+        ("NOT-FLAGS z", "ERR Unknown flags found in the NOT-FLAGS filter: z"),
+        ("CAPA z", "ERR Unknown capa found in the provided filter: z"),
+        ("DB 16", "ERR DB number should be between 0 and 15"),
+        ("NOT-DB x", "ERR NOT-DB is not an integer or out of range"),
+        ("IDLE 1x", "ERR idle is not an integer or out of range"),
+        ("MAXAGE 0", "ERR maxage should be greater than 0"),
+        ("NOT-MAXAGE 1", "ERR syntax error"),
+    ] {
+        let words: Vec<&str> = ["CLIENT", "LIST"].into_iter().chain(options.split(' ')).collect();
+        assert_eq!(one.command(&words)?, Reply::Error(refusal.to_owned()), "{options}");
     }
     Ok(())
 }

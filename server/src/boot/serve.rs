@@ -38,7 +38,7 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     let banner = Banner { version: VERSION, mode: "standalone", port: config.port, pid: std::process::id() };
     log.announce(&banner, config.always_show_logo);
     for directive in kept {
-        tracing::debug!(?directive, "kept, without effect in this version");
+        tracing::warn!(directive, "kept, without effect in this version");
     }
     config.maxclients = open_files(config.maxclients).inspect_err(|line| tracing::warn!("{line}"))?;
     if config.disable_thp
@@ -65,6 +65,13 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     let _ = host.set_oom_score(&server.config());
     server.changes.set_host(Box::new(move |effect, config| host.carry_out(effect, config)));
     watch_signals(&server, &log)?;
+    let crashing = Arc::downgrade(&server);
+    crash::set_state_report(Box::new(move |report| {
+        if let Some(server) = crashing.upgrade() {
+            // The report goes into the log, which does not fail.
+            let _ = report.write_all(crate::commands::info::everything(&server).as_bytes());
+        }
+    }));
     let ended = run(&server, Listening { options: listening.clone(), listeners, wishes }, workers, &supervisor);
     if let Some(path) = listen::unix_path(&listening) {
         // Somebody may have removed it already.

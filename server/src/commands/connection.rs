@@ -1,7 +1,7 @@
 //! Connections: PING, ECHO, SELECT, AUTH, HELLO, RESET, QUIT.
 
 use crate::args::{Cursor, parse_int};
-use crate::client::{Client, ReplyMode};
+use crate::client::Client;
 use crate::command::{AclCategories, CommandSpec, Flags, Group};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
@@ -239,7 +239,6 @@ pub static QUIT: CommandSpec = CommandSpec {
 };
 
 fn quit(context: &mut Context<'_>) -> CommandResult {
-    context.client.reply_mode = ReplyMode::On;
     context.after.close = true;
     context.reply.ok();
     Ok(())

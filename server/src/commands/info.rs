@@ -6,9 +6,11 @@ mod history;
 mod memory;
 mod process;
 
+use crate::clock::unix_ms;
 use crate::command::{AclCategories, CommandSpec, Flags};
 use crate::context::Context;
 use crate::error::CommandResult;
+use crate::server::Server;
 use std::fmt::{Display, Write};
 
 /// INFO
@@ -26,7 +28,8 @@ pub static INFO: CommandSpec = CommandSpec {
 };
 
 fn info(context: &mut Context<'_>) -> CommandResult {
-    let text = text(context);
+    let names: Vec<&[u8]> = context.argv.iter().skip(1).collect();
+    let text = text(&View { server: context.server, now_ms: context.now_ms() }, &names);
     context.reply.verbatim(b"txt", text);
     Ok(())
 }
@@ -40,14 +43,14 @@ struct Section {
     title: &'static str,
     /// Whether INFO without arguments shows it.
     default: bool,
-    write: fn(&mut Lines, &Context<'_>),
+    write: fn(&mut Lines, &View<'_>),
 }
 
-const fn section(name: &'static [&'static str], title: &'static str, write: fn(&mut Lines, &Context<'_>)) -> Section {
+const fn section(name: &'static [&'static str], title: &'static str, write: fn(&mut Lines, &View<'_>)) -> Section {
     Section { names: name, title, default: true, write }
 }
 
-const fn on_demand(name: &'static [&'static str], title: &'static str, write: fn(&mut Lines, &Context<'_>)) -> Section {
+const fn on_demand(name: &'static [&'static str], title: &'static str, write: fn(&mut Lines, &View<'_>)) -> Section {
     Section { names: name, title, default: false, write }
 }
 
@@ -68,26 +71,30 @@ const SECTIONS: &[Section] = &[
     section(&["keyspace"], "Keyspace", data::keyspace),
 ];
 
-/// The sections that the arguments ask for, each once.
-fn text(context: &Context<'_>) -> String {
-    let mut all = false;
-    let mut default = context.argv.len() == 1;
-    for name in context.argv.iter().skip(1) {
-        all |= name.eq_ignore_ascii_case(b"all") || name.eq_ignore_ascii_case(b"everything");
-        default |= name.eq_ignore_ascii_case(b"default");
-    }
-    let is_named = |section: &Section| {
-        let mut names = context.argv.iter().skip(1);
-        names.any(|name| section.names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())))
-    };
+/// All sections, for a report.
+pub(crate) fn everything(server: &Server) -> String {
+    text(&View { server, now_ms: unix_ms() }, &[b"everything"])
+}
+
+/// What the sections look at.
+struct View<'v> {
+    server: &'v Server,
+    now_ms: i64,
+}
+
+/// The sections that the names ask for, each once; the default ones without any name.
+fn text(view: &View<'_>, names: &[&[u8]]) -> String {
+    let is_asked_for = |name: &str| names.iter().any(|asked| asked.eq_ignore_ascii_case(name.as_bytes()));
+    let all = is_asked_for("all") || is_asked_for("everything");
+    let default = names.is_empty() || is_asked_for("default");
     let mut lines = Lines(String::with_capacity(8 * 1024));
     for section in SECTIONS {
-        if all || default && section.default || is_named(section) {
+        if all || default && section.default || section.names.iter().any(|name| is_asked_for(name)) {
             if !lines.0.is_empty() {
                 lines.0.push_str("\r\n");
             }
             let _ = write!(lines.0, "# {}\r\n", section.title);
-            (section.write)(&mut lines, context);
+            (section.write)(&mut lines, view);
         }
     }
     lines.0

@@ -3,6 +3,7 @@
 mod accept;
 mod batch;
 mod connection;
+pub(crate) mod http;
 pub mod listen;
 mod output;
 pub mod sockopt;

@@ -13,15 +13,20 @@ use std::os::fd::{IntoRawFd, RawFd};
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
 
 use super::raw;
 
-/// Writes the state of the server for the report: runs on the crash reporter, and may not get far if the state is
-/// damaged or locked, so it should write as it goes and only try to lock.
+/// Writes the state of the server for the report. It may not get far if the state is damaged or locked, and is not waited
+/// for then; nor may it panic.
 pub type StateReport = Box<dyn Fn(&mut dyn Write) + Send + Sync>;
+
+/// How long a report waits for the state of the server.
+const STATE_PATIENCE: Duration = Duration::from_secs(1);
 
 static STATE: OnceLock<StateReport> = OnceLock::new();
 static EXIT_ON_PANIC: AtomicBool = AtomicBool::new(false);
@@ -131,10 +136,18 @@ fn report_stack() {
     report_state();
 }
 
+/// Has a thread of its own write the state, and waits only so long: what it asks for may be locked for ever.
 fn report_state() {
-    if let Some(report) = STATE.get() {
-        raw::write_log(b"\n------ INFO OUTPUT ------\n");
+    let Some(report) = STATE.get() else { return };
+    raw::write_log(b"\n------ INFO OUTPUT ------\n");
+    let (done, answer) = channel();
+    let thread = thread::Builder::new().name("crash-state".into()).spawn(move || {
         report(&mut LogWriter);
+        // Nobody waits any more if it took too long.
+        let _ = done.send(());
+    });
+    if thread.is_err() || answer.recv_timeout(STATE_PATIENCE).is_err() {
+        raw::write_log(b"(the state could not be told)\n");
     }
 }
 

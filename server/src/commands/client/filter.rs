@@ -1,7 +1,7 @@
 //! The filters of CLIENT LIST and CLIENT KILL.
 
 use super::info;
-use crate::args::Cursor;
+use crate::args::{Cursor, parse_int};
 use crate::client::{ClientHandle, ClientKind};
 use crate::error::{self, CommandError};
 use crate::server::Server;
@@ -18,6 +18,9 @@ pub(super) const KILL_SYNTAX: &str = "<ip:port|<ID client-id [client-id ...]|TYP
     LIB-NAME lib-name|LIB-VER lib-ver|DB db|CAPA capa|IP ip|NOT-TYPE <NORMAL|MASTER|PRIMARY|SLAVE|REPLICA|PUBSUB>|\
     NOT-ID not-client-id [not-client-id ...]|NOT-USER not-username|NOT-ADDR ip:port|NOT-LADDR ip:port|NOT-NAME not-name|\
     NOT-FLAGS not-flags|NOT-LIB-NAME not-lib-name|NOT-LIB-VER not-lib-ver|NOT-DB not-db|NOT-CAPA not-capa|NOT-IP not-ip> ...>";
+
+/// The letters that Valkey knows in a client's flags, also those of states that no client is in here.
+const FLAG_LETTERS: &[u8] = b"ABEIMNOPRSTUbcdeirtux";
 
 /// What a client must be like.
 enum Test {
@@ -68,12 +71,25 @@ impl Filter {
                 continue;
             }
             cursor.bytes()?;
-            let negated = option.len() > 4 && option[..4].eq_ignore_ascii_case(b"not-");
-            let name = if negated { &option[4..] } else { option };
-            let test = parse_test(&name.to_ascii_lowercase(), &mut cursor, server, kill)?;
-            self.tests.push((!negated, test));
+            let option = option.to_ascii_lowercase();
+            let negated = option.strip_prefix(b"not-").filter(|name| !matches!(*name, b"maxage" | b"idle"));
+            let name = negated.unwrap_or(&option);
+            let test = parse_test(name, negated.is_some(), &mut cursor, server, kill)?;
+            self.add(negated.is_none(), test);
         }
         Ok(self)
+    }
+
+    /// Adds a test; one that stands already gives way to it, but ids gather.
+    fn add(&mut self, wanted: bool, test: Test) {
+        let same = |(known, other): &&mut (bool, Test)| {
+            *known == wanted && std::mem::discriminant(other) == std::mem::discriminant(&test)
+        };
+        match (self.tests.iter_mut().find(same), test) {
+            (Some((_, Test::Ids(known))), Test::Ids(more)) => known.extend(more),
+            (Some((_, known)), test) => *known = test,
+            (None, test) => self.tests.push((wanted, test)),
+        }
     }
 
     /// Whether the client passes.
@@ -82,7 +98,13 @@ impl Filter {
     }
 }
 
-fn parse_test(name: &[u8], cursor: &mut Cursor<'_>, server: &Server, kill: bool) -> Result<Test, CommandError> {
+fn parse_test(
+    name: &[u8],
+    negated: bool,
+    cursor: &mut Cursor<'_>,
+    server: &Server,
+    kill: bool,
+) -> Result<Test, CommandError> {
     let text = |cursor: &mut Cursor<'_>| Ok::<_, CommandError>(String::from_utf8_lossy(cursor.bytes()?).into_owned());
     let bytes = |cursor: &mut Cursor<'_>| cursor.bytes().map(<[u8]>::to_vec);
     Ok(match name {
@@ -98,19 +120,37 @@ fn parse_test(name: &[u8], cursor: &mut Cursor<'_>, server: &Server, kill: bool)
         b"name" => Test::Name(bytes(cursor)?),
         b"lib-name" => Test::LibraryName(bytes(cursor)?),
         b"lib-ver" => Test::LibraryVersion(bytes(cursor)?),
-        b"flags" => Test::Flags(bytes(cursor)?),
-        b"db" => {
-            let databases = server.store.databases() as i64 - 1;
-            Test::Db(cursor.int_in(0, databases, error::DB_OUT_OF_RANGE)? as u32)
+        b"flags" => Test::Flags(parse_letters("flags", FLAG_LETTERS, negated, cursor.bytes()?)?),
+        b"capa" => {
+            parse_letters("capa", b"r", negated, cursor.bytes()?)?;
+            Test::Redirect
         }
-        b"capa" => match bytes(cursor)? {
-            capability if capability.eq_ignore_ascii_case(b"r") => Test::Redirect,
-            _ => return Err(error::SYNTAX),
-        },
-        b"maxage" => Test::AgeSeconds(cursor.int_in(1, i64::MAX, error::MAX_AGE)?),
-        b"idle" => Test::IdleSeconds(cursor.int_in(1, i64::MAX, error::IDLE_TIME)?),
+        b"db" => {
+            let number = parse_int(cursor.bytes()?).ok_or_else(|| error::client_db_not_integer(negated))?;
+            let db = usize::try_from(number).ok().filter(|db| *db < server.store.databases());
+            Test::Db(db.ok_or_else(|| error::client_db_out_of_range(negated, server.store.databases()))? as u32)
+        }
+        b"maxage" => Test::AgeSeconds(parse_seconds(cursor, error::MAX_AGE_NOT_INTEGER, error::MAX_AGE)?),
+        b"idle" => Test::IdleSeconds(parse_seconds(cursor, error::IDLE_TIME_NOT_INTEGER, error::IDLE_TIME)?),
         _ => return Err(error::SYNTAX),
     })
+}
+
+/// Letters of which each is one of the `known`.
+fn parse_letters(what: &str, known: &[u8], negated: bool, letters: &[u8]) -> Result<Vec<u8>, CommandError> {
+    match letters.iter().all(|letter| known.contains(letter)) {
+        true => Ok(letters.to_vec()),
+        false => Err(error::unknown_client_letters(what, negated, letters)),
+    }
+}
+
+fn parse_seconds(
+    cursor: &mut Cursor<'_>,
+    not_integer: CommandError,
+    not_positive: CommandError,
+) -> Result<i64, CommandError> {
+    let seconds = parse_int(cursor.bytes()?).ok_or(not_integer)?;
+    if seconds > 0 { Ok(seconds) } else { Err(not_positive) }
 }
 
 fn parse_kind(name: &[u8]) -> Result<ClientKind, CommandError> {

@@ -1,12 +1,11 @@
 //! What was done since the start or the last CONFIG RESETSTAT: section stats.
 
-use super::Lines;
-use crate::context::Context;
+use super::{Lines, View};
 use crate::metrics::rates::Rate;
 
 /// `# Stats`
-pub(super) fn stats(lines: &mut Lines, context: &Context<'_>) {
-    let server = context.server;
+pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
+    let server = view.server;
     let (stats, rates) = (&server.stats, server.rates.current());
     let kilobytes = |rate: Rate| format!("{:.2}", rates.of(rate) as f64 / 1024.0);
     lines.field("total_connections_received", stats.sum(|worker| worker.connections.get()));
@@ -24,7 +23,7 @@ pub(super) fn stats(lines: &mut Lines, context: &Context<'_>) {
     for name in ["sync_full", "sync_partial_ok", "sync_partial_err"] {
         lines.zero(name);
     }
-    keys(lines, context);
+    keys(lines, view);
     for name in ["pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks"] {
         lines.zero(name);
     }
@@ -65,8 +64,8 @@ pub(super) fn stats(lines: &mut Lines, context: &Context<'_>) {
 }
 
 /// What happened to keys.
-fn keys(lines: &mut Lines, context: &Context<'_>) {
-    let server = context.server;
+fn keys(lines: &mut Lines, view: &View<'_>) {
+    let server = view.server;
     let (store, over_limit) = (server.store.stats(), server.over_limit.read(crate::clock::unix_us()));
     let stale = store.expired_stale_millionths as f64 / 10_000.0;
     let expire_us = server.stats.sum(|worker| worker.expire_cycle_us.get());

@@ -1,11 +1,10 @@
 //! The data set: sections persistence, replication, cluster and keyspace.
 
-use super::Lines;
-use crate::context::Context;
+use super::{Lines, View};
 
 /// `# Persistence`
-pub(super) fn persistence(lines: &mut Lines, context: &Context<'_>) {
-    let server = context.server;
+pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
+    let server = view.server;
     for name in ["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"] {
         lines.zero(name);
     }
@@ -36,8 +35,8 @@ pub(super) fn persistence(lines: &mut Lines, context: &Context<'_>) {
 }
 
 /// `# Replication`
-pub(super) fn replication(lines: &mut Lines, context: &Context<'_>) {
-    let server = context.server;
+pub(super) fn replication(lines: &mut Lines, view: &View<'_>) {
+    let server = view.server;
     lines.field("role", "master");
     lines.zero("connected_slaves");
     lines.zero("replicas_waiting_psync");
@@ -53,13 +52,13 @@ pub(super) fn replication(lines: &mut Lines, context: &Context<'_>) {
 }
 
 /// `# Cluster`
-pub(super) fn cluster(lines: &mut Lines, _context: &Context<'_>) {
+pub(super) fn cluster(lines: &mut Lines, _view: &View<'_>) {
     lines.zero("cluster_enabled");
 }
 
 /// `# Keyspace`
-pub(super) fn keyspace(lines: &mut Lines, context: &Context<'_>) {
-    let store = &context.server.store;
+pub(super) fn keyspace(lines: &mut Lines, view: &View<'_>) {
+    let store = &view.server.store;
     for db in 0..store.databases() {
         let (keys, expires) = (store.db_len(db), store.db_volatile_len(db));
         if keys > 0 || expires > 0 {

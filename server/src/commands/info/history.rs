@@ -1,14 +1,13 @@
 //! Per command and per error: sections commandstats, errorstats and latencystats.
 
-use super::Lines;
+use super::{Lines, View};
 use crate::command::Command;
-use crate::context::Context;
 use crate::stats::LatencyHistogram;
 
 /// `# Commandstats`
-pub(super) fn commandstats(lines: &mut Lines, context: &Context<'_>) {
-    let server = context.server;
-    for (command, name) in commands(context) {
+pub(super) fn commandstats(lines: &mut Lines, view: &View<'_>) {
+    let server = view.server;
+    for (command, name) in commands(view) {
         let total = server.stats.of_command(command.id);
         if total.calls == 0 && total.rejected == 0 && total.failed == 0 {
             continue;
@@ -26,20 +25,20 @@ pub(super) fn commandstats(lines: &mut Lines, context: &Context<'_>) {
 }
 
 /// `# Errorstats`
-pub(super) fn errorstats(lines: &mut Lines, context: &Context<'_>) {
-    for (code, count) in context.server.stats.errors_by_code.lock().iter() {
+pub(super) fn errorstats(lines: &mut Lines, view: &View<'_>) {
+    for (code, count) in view.server.stats.errors_by_code.lock().iter() {
         lines.field(format_args!("errorstat_{}", safe(code)), format_args!("count={count}"));
     }
 }
 
 /// `# Latencystats`
-pub(super) fn latencystats(lines: &mut Lines, context: &Context<'_>) {
-    let server = context.server;
+pub(super) fn latencystats(lines: &mut Lines, view: &View<'_>) {
+    let server = view.server;
     let config = server.config();
     if !config.latency_tracking {
         return;
     }
-    for (command, name) in commands(context) {
+    for (command, name) in commands(view) {
         let counts = server.stats.latency_of_command(command.id);
         if counts.iter().all(|count| *count == 0) {
             continue;
@@ -54,8 +53,8 @@ pub(super) fn latencystats(lines: &mut Lines, context: &Context<'_>) {
 }
 
 /// Every command and subcommand, with its name as it can stand in a line of INFO.
-fn commands<'c>(context: &Context<'c>) -> impl Iterator<Item = (&'c Command, String)> {
-    context.server.commands.all().iter().map(|command| (command, safe(&command.full_name)))
+fn commands<'c>(view: &View<'c>) -> impl Iterator<Item = (&'c Command, String)> {
+    view.server.commands.all().iter().map(|command| (command, safe(&command.full_name)))
 }
 
 /// Replaces what would break a line of INFO or its parser.

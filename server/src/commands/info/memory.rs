@@ -1,13 +1,12 @@
 //! Section memory.
 
-use super::Lines;
-use crate::context::Context;
+use super::{Lines, View};
 use crate::metrics::memory::{Allocator, MemoryReport, Proportion};
 use crate::metrics::process::machine_bytes;
 
 /// `# Memory`
-pub(super) fn memory(lines: &mut Lines, context: &Context<'_>) {
-    let server = context.server;
+pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
+    let server = view.server;
     let report = MemoryReport::take(server);
     lines.bytes("used_memory", report.used);
     lines.bytes("used_memory_rss", report.resident);

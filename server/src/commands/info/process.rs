@@ -1,15 +1,14 @@
 //! The process: sections server, clients and CPU.
 
-use super::Lines;
+use super::{Lines, View};
 use crate::client::ClientKind;
-use crate::context::Context;
 use crate::metrics::process as measured;
 use crate::pause::PauseKind;
 use crate::server::REDIS_VERSION;
 
 /// `# Server`
-pub(super) fn server(lines: &mut Lines, context: &Context<'_>) {
-    let server = context.server;
+pub(super) fn server(lines: &mut Lines, view: &View<'_>) {
+    let server = view.server;
     let config = server.config();
     let now_us = crate::clock::unix_us();
     let uptime_s = (now_us / 1000 - server.process.started_ms).max(0) / 1000;
@@ -56,11 +55,11 @@ pub(super) fn server(lines: &mut Lines, context: &Context<'_>) {
 }
 
 /// `# Clients`
-pub(super) fn clients(lines: &mut Lines, context: &Context<'_>) {
-    let server = context.server;
+pub(super) fn clients(lines: &mut Lines, view: &View<'_>) {
+    let server = view.server;
     let config = server.config();
     let replicas = server.clients.all().iter().filter(|client| client.kind() == ClientKind::Replica).count();
-    let (input_max, output_max) = server.stats.recent_buffer_peaks(context.now_ms());
+    let (input_max, output_max) = server.stats.recent_buffer_peaks(view.now_ms);
     lines.field("connected_clients", server.clients.len().saturating_sub(replicas));
     lines.zero("cluster_connections");
     lines.field("maxclients", config.maxclients);
@@ -73,7 +72,7 @@ pub(super) fn clients(lines: &mut Lines, context: &Context<'_>) {
     for name in ["total_watched_keys", "total_blocking_keys", "total_blocking_keys_on_nokey"] {
         lines.zero(name);
     }
-    let now_ms = context.now_ms();
+    let now_ms = view.now_ms;
     let (reason, actions, left_ms) = match server.pause.in_force(now_ms) {
         Some((PauseKind::All, until_ms)) => ("client_pause", "all", until_ms - now_ms),
         Some((PauseKind::Write, until_ms)) => ("client_pause", "write", until_ms - now_ms),
@@ -85,7 +84,7 @@ pub(super) fn clients(lines: &mut Lines, context: &Context<'_>) {
 }
 
 /// `# CPU`
-pub(super) fn cpu(lines: &mut Lines, context: &Context<'_>) {
+pub(super) fn cpu(lines: &mut Lines, view: &View<'_>) {
     let all = measured::cpu_of_process();
     let children = measured::cpu_of_children();
     let seconds = |micros: u64| format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
@@ -94,7 +93,7 @@ pub(super) fn cpu(lines: &mut Lines, context: &Context<'_>) {
     lines.field("used_cpu_sys_children", seconds(children.system_us));
     lines.field("used_cpu_user_children", seconds(children.user_us));
     // The workers are what the main thread of other servers is: they execute the commands.
-    let stats = &context.server.stats;
+    let stats = &view.server.stats;
     lines.field("used_cpu_sys_main_thread", seconds(stats.sum(|worker| worker.cpu_system_us.get())));
     lines.field("used_cpu_user_main_thread", seconds(stats.sum(|worker| worker.cpu_user_us.get())));
     lines.field("used_active_time_main_thread", seconds(stats.event_loop().busy_us));
