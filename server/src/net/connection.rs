@@ -333,7 +333,10 @@ impl Connection {
                 }
                 Step::Free(garbage) => {
                     let (done, freed) = tokio::sync::oneshot::channel();
-                    worker.server.store.free_then(garbage, move || drop(done.send(())));
+                    worker.server.store.free_then(garbage, move || {
+                        // A connection that is gone does not wait any more.
+                        let _ = done.send(());
+                    });
                     // Nobody is told only where the whole process ends.
                     let _ = freed.await;
                     worker.begin_batch();
