@@ -6,9 +6,6 @@ use std::ptr::NonNull;
 
 /// Arrays of at least this size are mapped.
 const MAP_BYTES_MIN: usize = 64 << 10;
-/// Arrays of at least this size ask for huge pages. A look-up goes to a random place of them, which with small pages
-/// costs a walk through the page tables beside the bucket itself.
-const HUGE_BYTES_MIN: usize = 2 << 20;
 /// Unmapped at once: a whole array would hold the kernel's lock of the address space for too long.
 const UNMAP_BYTES: usize = 4 << 20;
 
@@ -97,14 +94,7 @@ fn map(bytes: usize) -> Option<NonNull<u8>> {
     // SAFETY: a new anonymous mapping touches no existing memory.
     let base =
         unsafe { libc::mmap(std::ptr::null_mut(), bytes, protection, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
-    if base == libc::MAP_FAILED {
-        return None;
-    }
-    if bytes >= HUGE_BYTES_MIN {
-        // SAFETY: advice about the new mapping, which changes no contents. Where it is refused, pages stay small.
-        unsafe { libc::madvise(base, bytes, libc::MADV_HUGEPAGE) };
-    }
-    NonNull::new(base.cast())
+    if base == libc::MAP_FAILED { None } else { NonNull::new(base.cast()) }
 }
 
 fn zeroed(layout: Layout) -> Option<NonNull<u8>> {

@@ -76,8 +76,8 @@ macro_rules! memory_directives {
             active_defrag_max_scan_fields: u64 = Int::new(1000, 1, i64::MAX),
                 kept("takes effect with active defragmentation");
 
-            /// Whether transparent huge pages are switched off. They harm a server that forks; here they speed up look-ups.
-            disable_thp: bool = Switch(false), WORKS.immutable();
+            /// Whether transparent huge pages are switched off for the process.
+            disable_thp: bool = Switch(true), WORKS.immutable();
         }
     }};
 }
