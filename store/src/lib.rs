@@ -28,12 +28,14 @@
 
 pub mod bits;
 pub mod clock;
+mod corrupt;
 mod effects;
 mod error;
 pub mod evict;
 pub mod expire;
 mod free;
 pub mod keyspace;
+pub mod listpack;
 mod memory;
 pub mod random;
 mod raw;
@@ -46,6 +48,7 @@ pub mod sync;
 mod txn;
 
 pub use clock::Clock;
+pub use corrupt::Corrupt;
 pub use effects::{Effects, Event, EventClass, Reason, Removal};
 pub use error::Error;
 pub use free::Garbage;
