@@ -4,7 +4,8 @@
 //! [keys](Store::key), locks their shards ([`sync`]) and works on them through a [`Txn`], by the typed operations:
 //!
 //! * [`string`] and [`bits`]: string values;
-//! * [`keyspace`]: keys whatever their type; [`expire`] and [`evict`]: how keys go by themselves.
+//! * [`keyspace`]: keys whatever their type; [`expire`] and [`evict`]: how keys go by themselves;
+//! * [`listpack`], [`intset`], [`quicklist`]: compact encodings of values, each usable by itself; [`lzf`] compresses.
 //!
 //! What an operation changed beside its result is recorded in [`Effects`].
 //!
@@ -34,9 +35,12 @@ mod error;
 pub mod evict;
 pub mod expire;
 mod free;
+pub mod intset;
 pub mod keyspace;
 pub mod listpack;
+pub mod lzf;
 mod memory;
+pub mod quicklist;
 pub mod random;
 mod raw;
 mod settings;

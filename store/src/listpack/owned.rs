@@ -278,7 +278,10 @@ impl Listpack {
 
     /// Gives back memory if a quarter or more would be saved.
     fn shrink(&mut self) {
-        if size_class(self.bytes as usize) * 4 <= self.space.len() * 3 {
+        // Without the size class, which is at least the bytes, this is nearly always enough to know.
+        if self.bytes as usize * 4 <= self.space.len() * 3
+            && size_class(self.bytes as usize) * 4 <= self.space.len() * 3
+        {
             self.shrink_to_fit();
         }
     }

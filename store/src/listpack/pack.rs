@@ -140,6 +140,11 @@ impl<'a> Pack<'a> {
         decode(&self.0[position.offset()..]).0
     }
 
+    /// Bytes that the entry takes.
+    pub fn bytes_of(self, position: Position) -> usize {
+        entry_bytes(&self.0[position.offset()..])
+    }
+
     /// Whether the entry's value is `bytes`.
     pub fn equals(self, position: Position, bytes: &[u8]) -> bool {
         match self.get(position) {
@@ -213,6 +218,13 @@ impl<'a> IntoIterator for Pack<'a> {
 pub struct Iter<'a> {
     /// Whole entries.
     rest: &'a [u8],
+}
+
+impl Iter<'_> {
+    /// Whether no value is left.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {
