@@ -4,7 +4,8 @@
 //! [keys](Store::key), locks their shards ([`sync`]) and works on them through a [`Txn`], by the typed operations:
 //!
 //! * [`string`] and [`bits`]: string values;
-//! * [`keyspace`]: keys whatever their type; [`expire`] and [`evict`]: how keys go by themselves.
+//! * [`keyspace`]: keys whatever their type; [`expire`] and [`evict`]: how keys go by themselves;
+//! * [`listpack`], [`intset`], [`quicklist`]: compact encodings of values, each usable by itself; [`lzf`] compresses.
 //!
 //! What an operation changed beside its result is recorded in [`Effects`].
 //!
@@ -28,13 +29,18 @@
 
 pub mod bits;
 pub mod clock;
+mod corrupt;
 mod effects;
 mod error;
 pub mod evict;
 pub mod expire;
 mod free;
+pub mod intset;
 pub mod keyspace;
+pub mod listpack;
+pub mod lzf;
 mod memory;
+pub mod quicklist;
 pub mod random;
 mod raw;
 mod settings;
@@ -46,6 +52,7 @@ pub mod sync;
 mod txn;
 
 pub use clock::Clock;
+pub use corrupt::Corrupt;
 pub use effects::{Effects, Event, EventClass, Reason, Removal};
 pub use error::Error;
 pub use free::Garbage;

@@ -1,0 +1,128 @@
+//! Going through a list.
+
+use super::End;
+use super::nodes::{Node, decompressed};
+use crate::listpack::{Iter, Listpack, Pack, Position};
+use crate::raw::entry::Str;
+use std::collections::VecDeque;
+
+/// Elements of a list, one after the other, towards one end.
+///
+/// Not an `Iterator`, since an element of a compressed node lives only until the next one is asked for. Nothing is
+/// allocated but the listpack of such a node.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    nodes: Option<&'a VecDeque<Node>>,
+    /// Index of the node that is being read.
+    node: usize,
+    source: Source<'a>,
+    towards: End,
+}
+
+/// What is left of a node.
+#[derive(Debug)]
+enum Source<'a> {
+    Packed(Iter<'a>),
+    Unpacked { pack: Listpack, next: Option<Position> },
+    Plain(&'a [u8]),
+    Nothing,
+}
+
+impl<'a> Cursor<'a> {
+    /// The entries of a listpack from an index on.
+    pub(super) fn of_pack(pack: Pack<'a>, index: usize, towards: End) -> Cursor<'a> {
+        let source = match i64::try_from(index).ok().and_then(|index| pack.seek(index)) {
+            Some(position) => packed(pack, position, towards),
+            None => Source::Nothing,
+        };
+        Cursor { nodes: None, node: 0, source, towards }
+    }
+
+    /// The elements from a place on: a node and an index within it.
+    pub(super) fn of_nodes(nodes: &'a VecDeque<Node>, place: Option<(usize, usize)>, towards: End) -> Cursor<'a> {
+        let (node, source) = match place {
+            Some((node, offset)) => (node, Source::of(&nodes[node], offset, towards)),
+            None => (0, Source::Nothing),
+        };
+        Cursor { nodes: place.map(|_| nodes), node, source, towards }
+    }
+
+    /// The next element.
+    #[expect(clippy::should_implement_trait, reason = "an element may borrow from the cursor")]
+    #[inline]
+    pub fn next(&mut self) -> Option<Str<'_>> {
+        while self.source.is_empty() {
+            self.advance()?;
+        }
+        if let Source::Plain(value) = self.source {
+            self.source = Source::Nothing;
+            return Some(Str::Bytes(value));
+        }
+        match &mut self.source {
+            Source::Packed(rest) => match self.towards {
+                End::Tail => rest.next(),
+                End::Head => rest.next_back(),
+            },
+            Source::Unpacked { pack, next } => {
+                let view = pack.view();
+                let position = (*next)?;
+                *next = match self.towards {
+                    End::Tail => view.next(position),
+                    End::Head => view.prev(position),
+                };
+                Some(view.get(position))
+            }
+            Source::Plain(_) | Source::Nothing => None,
+        }
+    }
+
+    /// Goes to the next node.
+    fn advance(&mut self) -> Option<()> {
+        let nodes = self.nodes?;
+        self.node = match self.towards {
+            End::Tail => self.node + 1,
+            End::Head => self.node.checked_sub(1)?,
+        };
+        let node = nodes.get(self.node)?;
+        let offset = match self.towards {
+            End::Tail => 0,
+            End::Head => node.count() - 1,
+        };
+        self.source = Source::of(node, offset, self.towards);
+        Some(())
+    }
+}
+
+impl<'a> Source<'a> {
+    fn of(node: &'a Node, offset: usize, towards: End) -> Source<'a> {
+        match node {
+            Node::Packed { pack, .. } => match pack.view().seek(offset as i64) {
+                Some(position) => packed(pack.view(), position, towards),
+                None => Source::Nothing,
+            },
+            Node::Compressed { data, bytes, .. } => {
+                let pack = decompressed(data, *bytes as usize);
+                let next = pack.view().seek(offset as i64);
+                Source::Unpacked { pack, next }
+            }
+            Node::Plain(value) => Source::Plain(value),
+        }
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        match self {
+            Source::Packed(rest) => rest.is_empty(),
+            Source::Unpacked { next, .. } => next.is_none(),
+            Source::Plain(_) => false,
+            Source::Nothing => true,
+        }
+    }
+}
+
+fn packed(pack: Pack<'_>, position: Position, towards: End) -> Source<'_> {
+    Source::Packed(match towards {
+        End::Tail => pack.iter_from(position),
+        End::Head => pack.iter_to(position),
+    })
+}

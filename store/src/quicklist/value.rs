@@ -1,0 +1,191 @@
+//! A list value in either of its forms.
+
+use super::cursor::Cursor;
+use super::edit::{insert_into, remove_from};
+use super::limits::Limits;
+use super::nodes::Node;
+use super::quick::{Quicklist, index_of};
+use super::{End, Side};
+use crate::listpack::Listpack;
+use crate::raw::entry::Str;
+
+/// A list: one listpack while it is short.
+///
+/// The form changes only in [`grow`](List::grow), which goes before pushes, insertions and replacements,
+/// [`shrink`](List::shrink), which goes after removals and replacements, and [`fit`](List::fit); once a command, as in
+/// Redis, since clients can see when it happens.
+#[derive(Clone, Debug)]
+pub enum List {
+    /// One listpack (`OBJECT ENCODING` listpack).
+    Pack(Listpack),
+    /// Several nodes (`OBJECT ENCODING` quicklist).
+    Quick(Box<Quicklist>),
+}
+
+const _: () = assert!(size_of::<List>() == 24);
+
+impl List {
+    /// An empty list.
+    pub fn new(limits: &Limits) -> List {
+        if limits.short_as_listpack {
+            List::Pack(Listpack::new())
+        } else {
+            List::Quick(Box::new(Quicklist::new(limits)))
+        }
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            List::Pack(pack) => pack.len(),
+            List::Quick(quick) => quick.len(),
+        }
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            List::Pack(pack) => pack.is_empty(),
+            List::Quick(quick) => quick.is_empty(),
+        }
+    }
+
+    /// Bytes allocated.
+    pub fn memory(&self) -> usize {
+        match self {
+            List::Pack(pack) => pack.memory(),
+            List::Quick(quick) => quick.memory(),
+        }
+    }
+
+    /// Becomes a quicklist if `count` more elements of `bytes` bytes in all would be too much for a listpack.
+    pub fn grow(&mut self, limits: &Limits, bytes: usize, count: usize) {
+        match self {
+            List::Quick(quick) => quick.set_plain_bytes(limits.plain_bytes),
+            List::Pack(pack) => {
+                let (bytes, count) = (pack.bytes().len().saturating_add(bytes), pack.len().saturating_add(count));
+                if !limits.short_as_listpack || limits.shape().exceeds(bytes, count) {
+                    let mut quick = Quicklist::new(limits);
+                    quick.append_pack(std::mem::take(pack));
+                    *self = List::Quick(Box::new(quick));
+                }
+            }
+        }
+    }
+
+    /// Becomes a listpack if it is a quicklist of one node that has come down to half of the limits.
+    pub fn shrink(&mut self, limits: &Limits) {
+        self.unite(limits, true);
+    }
+
+    /// Takes the form that its size asks for, for a list that was built as a whole.
+    pub fn fit(&mut self, limits: &Limits) {
+        self.grow(limits, 0, 0);
+        self.unite(limits, false);
+    }
+
+    fn unite(&mut self, limits: &Limits, halved: bool) {
+        let List::Quick(quick) = self else { return };
+        if !limits.short_as_listpack || quick.nodes.len() != 1 {
+            return;
+        }
+        let Some(node) = quick.nodes.front_mut() else { return };
+        if !limits.shape().holds(node.bytes(), node.count(), halved) {
+            return;
+        }
+        node.decompress();
+        if let Node::Packed { pack, .. } = node {
+            *self = List::Pack(std::mem::take(pack));
+        }
+    }
+
+    /// Adds an element at one end.
+    #[inline]
+    pub fn push(&mut self, end: End, value: Str<'_>) {
+        match (self, end) {
+            (List::Pack(pack), End::Head) => pack.prepend(value),
+            (List::Pack(pack), End::Tail) => pack.append(value),
+            (List::Quick(quick), _) => quick.push(end, value),
+        }
+    }
+
+    /// Shows the element at one end to `see` and removes it; `None` if there is none.
+    #[inline]
+    pub fn pop<R>(&mut self, end: End, see: impl FnOnce(Str<'_>) -> R) -> Option<R> {
+        match self {
+            List::Pack(pack) => {
+                let view = pack.view();
+                let position = match end {
+                    End::Head => view.first()?,
+                    End::Tail => view.last()?,
+                };
+                let result = see(view.get(position));
+                pack.delete(position);
+                Some(result)
+            }
+            List::Quick(quick) => quick.pop(end, see),
+        }
+    }
+
+    /// Shows the element at an index (negative ones count from the end) to `see`; `None` beyond the ends.
+    pub fn get<R>(&self, index: i64, see: impl FnOnce(Str<'_>) -> R) -> Option<R> {
+        match self {
+            List::Pack(pack) => pack.view().seek(index).map(|position| see(pack.view().get(position))),
+            List::Quick(quick) => quick.get(index, see),
+        }
+    }
+
+    /// The elements from an index on towards `end`; nothing if the index is not below the length.
+    pub fn cursor(&self, index: usize, end: End) -> Cursor<'_> {
+        match self {
+            List::Pack(pack) => Cursor::of_pack(pack.view(), index, end),
+            List::Quick(quick) => quick.cursor(index, end),
+        }
+    }
+
+    /// Adds an element beside the one at `index`; false if there is none.
+    pub fn insert(&mut self, index: usize, side: Side, value: Str<'_>) -> bool {
+        match self {
+            List::Pack(pack) => {
+                let inside = index < pack.len();
+                insert_into(pack, index, side, value);
+                inside
+            }
+            List::Quick(quick) => quick.insert(index, side, value),
+        }
+    }
+
+    /// Gives the element at an index (negative ones count from the end) another value; false if there is none.
+    pub fn replace(&mut self, index: i64, value: Str<'_>) -> bool {
+        match self {
+            List::Pack(pack) => {
+                let Some(position) = pack.view().seek(index) else { return false };
+                pack.replace(position, value);
+                true
+            }
+            List::Quick(quick) => index_of(index, quick.len()).is_some_and(|index| quick.replace(index, value)),
+        }
+    }
+
+    /// Removes up to `count` elements from `start` on and returns how many there were.
+    pub fn delete_range(&mut self, start: usize, count: usize) -> usize {
+        match self {
+            List::Pack(pack) => {
+                let before = pack.len();
+                if let Ok(start) = i64::try_from(start) {
+                    pack.delete_range(start, count);
+                }
+                before - pack.len()
+            }
+            List::Quick(quick) => quick.delete_range(start, count),
+        }
+    }
+
+    /// Removes elements equal to `value`, at most `limit`, the first ones seen from `from`. Returns how many.
+    pub fn remove_equal(&mut self, value: &[u8], limit: usize, from: End) -> usize {
+        match self {
+            List::Pack(pack) => remove_from(pack, value, limit, from),
+            List::Quick(quick) => quick.remove_equal(value, limit, from),
+        }
+    }
+}
