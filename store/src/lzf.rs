@@ -217,6 +217,20 @@ mod tests {
     }
 
     #[test]
+    fn copies_reach_back_8192_bytes_and_no_farther() {
+        let mut random = crate::random::Random::new(5);
+        let noise: Vec<u8> = (0..8193).map(|_| random.next_u64() as u8).collect();
+        let packed_bytes = |distance: usize| {
+            let text = [&noise[..distance], &noise[..20]].concat();
+            let packed = compress(&text, text.len() + text.len() / 32 + 1).expect("within the bound");
+            assert_eq!(decompress(&packed, text.len()), Ok(text));
+            packed.len()
+        };
+        assert!(packed_bytes(8192) < 8192 + 8192 / 32 + 10);
+        assert!(packed_bytes(8193) > 8193 + 8193 / 32 + 10);
+    }
+
+    #[test]
     fn damage_is_named_with_its_offset() {
         let offset = |input: &[u8], bytes| decompress(input, bytes).expect_err("broken").offset;
         assert_eq!(offset(&[0, b'a', 31, b'b'], 3), 2);
