@@ -159,7 +159,9 @@ fn ctrl_c_ends_a_command_that_waits() {
     let mut screen = Screen::open(&server, "/dev/null");
     screen.wait_for("> ");
     screen.enter("blpop nothing 0");
+    let deadline = Instant::now() + Duration::from_secs(20);
     while !server.ask(&["client", "list"]).contains("cmd=blpop") {
+        assert!(Instant::now() < deadline, "BLPOP never waited");
         std::thread::sleep(Duration::from_millis(5));
     }
     screen.interrupt();

@@ -8,15 +8,11 @@ use anyhow::{Result, ensure};
 use ochre_tests::{Bystander, Client, Reply, Server, raise_open_files};
 
 /// What 99 in 100 rounds of a bystander must stay below. A server that makes others wait for a bad client would be
-/// off by a second and more; the room is for a machine that other tests keep busy.
-const BYSTANDER_P99: Duration = Duration::from_millis(800);
-
-/// How many rounds a bystander must have had by the end: few enough for a busy machine, but one that had to wait for a
-/// bad client has two or three.
-const ROUNDS: usize = 10;
+/// off by a second and more. These tests run alone: see `.config/nextest.toml`.
+const BYSTANDER_P99: Duration = Duration::from_millis(100);
 
 /// How long an end of the connection is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -34,7 +30,7 @@ fn half_a_command_is_cut_off_after_request_timeout() -> Result<()> {
     ensure!(taken >= Duration::from_millis(900), "cut off after {taken:?} already");
     // A client between two commands is not one that stalls.
     assert_eq!(idle.command(&["PING"])?, Reply::Simple("PONG".into()));
-    bystander.stop()?.check(ROUNDS, BYSTANDER_P99)
+    bystander.stop()?.check(100, BYSTANDER_P99)
 }
 
 #[test]
@@ -53,7 +49,7 @@ fn a_trickle_is_cut_off_after_request_timeout() -> Result<()> {
     slow.send(b"*2\r\n$4\r\nECHO\r\n$100\r\n")?;
     let started = Instant::now();
     while slow.send(b"x").is_ok() {
-        ensure!(started.elapsed() < PATIENCE, "a request of 30 seconds was not cut off");
+        ensure!(started.elapsed() < PATIENCE, "a request of 10 seconds was not cut off");
         // The pace of this client.
         thread::sleep(Duration::from_millis(200));
     }
@@ -75,7 +71,7 @@ fn clients_that_trickle_harm_nobody_and_are_served() -> Result<()> {
     for client in &mut slow {
         assert_eq!(client.read_reply()?, Reply::bulk("hello"));
     }
-    bystander.stop()?.check(ROUNDS, BYSTANDER_P99)
+    bystander.stop()?.check(100, BYSTANDER_P99)
 }
 
 #[test]
@@ -97,7 +93,7 @@ fn declared_lengths_take_no_memory() -> Result<()> {
     }
     let grown = server.rss_bytes()?.saturating_sub(before);
     ensure!(grown < 64 * MEBIBYTE, "100 clients that sent 40 bytes take {} MiB", grown / MEBIBYTE);
-    bystander.stop()?.check(ROUNDS, BYSTANDER_P99)
+    bystander.stop()?.check(10, BYSTANDER_P99)
 }
 
 #[test]
@@ -118,7 +114,7 @@ fn floods_without_reading_are_held_at_the_output_limit() -> Result<()> {
         }
     }
     ensure!(highest < 200 * MEBIBYTE, "the server owed {} MiB", highest / MEBIBYTE);
-    bystander.stop()?.check(ROUNDS, BYSTANDER_P99)
+    bystander.stop()?.check(20, BYSTANDER_P99)
 }
 
 #[test]
@@ -134,7 +130,7 @@ fn a_flood_of_cheap_commands_leaves_others_their_turn() -> Result<()> {
             break;
         }
     }
-    bystander.stop()?.check(ROUNDS, BYSTANDER_P99)
+    bystander.stop()?.check(50, BYSTANDER_P99)
 }
 
 #[test]
@@ -153,7 +149,7 @@ fn ten_thousand_connections_are_served() -> Result<()> {
     for client in &mut crowd {
         assert_eq!(client.read_exact(7)?, b"+PONG\r\n");
     }
-    bystander.stop()?.check(ROUNDS, BYSTANDER_P99)
+    bystander.stop()?.check(100, BYSTANDER_P99)
 }
 
 #[test]
