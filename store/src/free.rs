@@ -1,9 +1,12 @@
 //! The thread that frees what would hold up a command: big values, whole databases, retired bucket arrays.
 
 use crate::memory;
+use crate::order::Tree;
+use crate::raw::element::Element;
 use crate::raw::entry::Entry;
 use crate::raw::hint::{Hints, Retired};
 use crate::raw::keys::Keys;
+use crate::raw::members::{Handle, Members};
 use ahash::RandomState;
 use crossbeam_utils::CachePadded;
 use std::hash::{BuildHasher, Hasher};
@@ -20,7 +23,10 @@ pub struct Garbage(Content);
 enum Content {
     Buffer(Vec<u8>),
     Entry(Entry),
+    Element(Element),
     Keys(Keys),
+    /// With the number of the next bucket to be freed; nothing if all have been.
+    Members(Members, Option<Tree<Handle>>, Option<usize>),
     Array(Retired),
 }
 
@@ -35,11 +41,31 @@ impl Garbage {
         Garbage(Content::Keys(keys))
     }
 
+    /// Members that are not used any more, and the order they stood in, if any.
+    pub(crate) fn members(members: Members, order: Option<Tree<Handle>>) -> Garbage {
+        Garbage(Content::Members(members, order, Some(0)))
+    }
+
+    pub(crate) fn element(element: Element) -> Garbage {
+        Garbage(Content::Element(element))
+    }
+
+    /// Frees a piece of something big; false when the rest is little enough to be freed at once.
+    fn free_some(&mut self) -> bool {
+        let Content::Members(members, _, from) = &mut self.0 else { return false };
+        if let Some(bucket) = *from {
+            *from = members.free_some(bucket);
+        }
+        from.is_some()
+    }
+
     /// A lower bound of the memory that dropping gives back, where that is known cheaply.
     fn bytes(&self) -> usize {
         match &self.0 {
             Content::Buffer(buffer) => buffer.capacity(),
             Content::Entry(entry) => entry.memory(),
+            Content::Element(element) => element.get().memory(),
+            Content::Members(members, order, _) => members.memory() + order.as_ref().map_or(0, Tree::bytes),
             Content::Keys(_) => 0,
             Content::Array(array) => array.bytes(),
         }
@@ -48,9 +74,9 @@ impl Garbage {
     /// How many keys `lazyfree_pending_objects` counts for it.
     fn objects(&self) -> usize {
         match &self.0 {
-            Content::Buffer(_) | Content::Entry(_) => 1,
+            Content::Buffer(_) | Content::Entry(_) | Content::Members(..) => 1,
             Content::Keys(keys) => keys.len(),
-            Content::Array(_) => 0,
+            Content::Array(_) | Content::Element(_) => 0,
         }
     }
 }
@@ -93,6 +119,11 @@ impl Core {
         // Without a thread, send() fails below, and the sender frees on the spot.
         drop(thread.spawn(move || run(&receiver, &thread_hints, &counters)));
         Arc::new(Core { hasher: RandomState::with_seeds(a, b, c, d), hints, free, sender })
+    }
+
+    /// The keyed hash function.
+    pub(crate) fn hasher(&self) -> &RandomState {
+        &self.hasher
     }
 
     /// The keyed hash of a key.
@@ -143,7 +174,7 @@ impl Core {
 
     fn send(&self, task: Task) {
         if let Err(unsent) = self.sender.send(task)
-            && let Some(done) = work(unsent.0, &self.free)
+            && let Some(done) = work(unsent.0, &self.free, &mut || ())
         {
             done();
         }
@@ -153,7 +184,10 @@ impl Core {
 fn run(receiver: &Receiver<Task>, hints: &Hints, counters: &FreeCounters) {
     let seat: Arc<CachePadded<_>> = hints.seat();
     while let Ok(task) = receiver.recv() {
-        let done = work(task, counters);
+        let done = work(task, counters, &mut || {
+            memory::publish(&seat);
+            std::thread::yield_now();
+        });
         memory::publish(&seat);
         if let Some(done) = done {
             done();
@@ -162,10 +196,13 @@ fn run(receiver: &Receiver<Task>, hints: &Hints, counters: &FreeCounters) {
     hints.depart(&seat);
 }
 
-/// Does a task and returns whom to tell.
-fn work(task: Task, counters: &FreeCounters) -> Option<Box<dyn FnOnce() + Send>> {
+/// Does a task, with pauses, and returns whom to tell.
+fn work(task: Task, counters: &FreeCounters, pause: &mut dyn FnMut()) -> Option<Box<dyn FnOnce() + Send>> {
     match task {
-        Task::Free(garbage) => {
+        Task::Free(mut garbage) => {
+            while garbage.free_some() {
+                pause();
+            }
             free(garbage, counters);
             None
         }

@@ -5,7 +5,8 @@
 //!
 //! * [`string`] and [`bits`]: string values;
 //! * [`keyspace`]: keys whatever their type; [`expire`] and [`evict`]: how keys go by themselves;
-//! * [`listpack`], [`intset`], [`quicklist`]: compact encodings of values, each usable by itself; [`lzf`] compresses.
+//! * [`listpack`], [`intset`], [`quicklist`]: compact encodings of values, each usable by itself; [`lzf`] compresses;
+//! * [`collection`]: the large encodings of hashes, sets and sorted sets.
 //!
 //! What an operation changed beside its result is recorded in [`Effects`].
 //!
@@ -29,6 +30,7 @@
 
 pub mod bits;
 pub mod clock;
+pub mod collection;
 mod corrupt;
 mod effects;
 mod error;
@@ -40,6 +42,7 @@ pub mod keyspace;
 pub mod listpack;
 pub mod lzf;
 mod memory;
+mod order;
 pub mod quicklist;
 pub mod random;
 mod raw;

@@ -211,7 +211,7 @@ impl Drop for Retired {
 
 /// Asks the processor to load the cache line of `address`, which need not be valid.
 #[inline]
-pub(super) fn prefetch(address: *const u8) {
+pub(crate) fn prefetch(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults, whatever the address.
     unsafe {

@@ -1,7 +1,7 @@
 //! The keys of one database in one shard: the table that owns the entries, and the table of those with a deadline.
 
 use super::entry::{Contents, Encoding, Entry, Str};
-use super::table::{Role, Slot, Table};
+use super::table::{Keyed, Role, Slot, Table};
 use crate::free::Core;
 use crate::random::Random;
 use std::marker::PhantomData;
@@ -14,9 +14,20 @@ use std::sync::atomic::Ordering::Relaxed;
 ///
 /// Invariant: `main` points to entries owned by this struct; `volatile` has exactly those with a deadline.
 pub(crate) struct Keys {
-    main: Table,
-    volatile: Table,
+    main: Table<Entry>,
+    volatile: Table<Entry>,
     core: Arc<Core>,
+}
+
+impl Keyed for Entry {
+    unsafe fn key_of<'a>(raw: *mut u8) -> &'a [u8] {
+        // SAFETY: the caller gives a live entry that stays as it is for 'a.
+        unsafe {
+            let entry = Entry::borrow(raw);
+            let key = entry.key();
+            std::slice::from_raw_parts(key.as_ptr(), key.len())
+        }
+    }
 }
 
 /// What a look-up found.

@@ -5,7 +5,11 @@
 mod array;
 mod bucket;
 pub(crate) mod cell;
+pub(crate) mod element;
 pub(crate) mod entry;
+pub(crate) mod fields;
 pub(crate) mod hint;
 pub(crate) mod keys;
+pub(crate) mod members;
+pub(crate) mod ordered;
 mod table;

@@ -3,14 +3,14 @@
 //! While it is rehashed there are two arrays. A key is in exactly one of them: in the next one if its bucket of the
 //! current one lies before `moved`, in the current one otherwise. So every look-up touches one chain.
 //!
-//! The table does not own the entries: its user ([`Keys`](super::keys::Keys)) does.
+//! The table does not own the entries: its user ([`Keys`](super::keys::Keys), [`Members`](super::members::Members)) does.
 
 use super::array::Array;
 use super::bucket::{Bucket, SLOTS, tag_of};
-use super::entry::Entry;
 use super::hint::{Hint, Retired, prefetch};
-use crate::free::Core;
+use crate::free::{Core, LARGE_BYTES};
 use crate::random::Random;
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,6 +19,8 @@ use std::sync::atomic::Ordering::Relaxed;
 const FILL_MAX_TENTHS: usize = 63;
 /// Entries a bucket on average, times ten, below which the table shrinks.
 const FILL_MIN_TENTHS: usize = 8;
+/// How many buckets before it is visited the entries of a bucket are asked for.
+const PREFETCH_BUCKETS: usize = 3;
 /// Empty buckets passed for each bucket that a rehash step may move.
 const EMPTY_PER_STEP: usize = 10;
 
@@ -29,7 +31,16 @@ pub(super) struct Slot {
     index: usize,
 }
 
-pub(super) struct Table {
+/// What a table's pointers lead to.
+pub(super) trait Keyed {
+    /// The bytes that are hashed.
+    ///
+    /// # Safety
+    /// `raw` is a live pointer of this kind, which stays unchanged while the result is used.
+    unsafe fn key_of<'a>(raw: *mut u8) -> &'a [u8];
+}
+
+pub(super) struct Table<K: Keyed> {
     current: Array,
     next: Array,
     /// Buckets of `current` whose chains are in `next` already; 0 unless rehashing.
@@ -39,6 +50,7 @@ pub(super) struct Table {
     /// Index of the hint where the arrays are published.
     hint: Option<usize>,
     role: Role,
+    keyed: PhantomData<fn(K)>,
 }
 
 /// What a table is to its database.
@@ -48,14 +60,17 @@ pub(super) enum Role {
     Main,
     /// Points to the entries with a deadline; only the size of its arrays is published.
     Volatile,
+    /// Part of one value; never published.
+    Private,
 }
 
 // SAFETY: the table is an owner of memory reached by no other path, except for prefetching (see `hint`).
-unsafe impl Send for Table {}
+unsafe impl<K: Keyed> Send for Table<K> {}
 
-impl Table {
-    pub(super) fn new(core: Arc<Core>, role: Role, hint: Option<usize>) -> Table {
-        Table { current: Array::EMPTY, next: Array::EMPTY, moved: 0, len: 0, core, hint, role }
+impl<K: Keyed> Table<K> {
+    pub(super) fn new(core: Arc<Core>, role: Role, hint: Option<usize>) -> Table<K> {
+        let (current, next) = (Array::EMPTY, Array::EMPTY);
+        Table { current, next, moved: 0, len: 0, core, hint, role, keyed: PhantomData }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -93,6 +108,7 @@ impl Table {
         match self.role {
             Role::Main => hint.publish(&self.current, &self.next),
             Role::Volatile => hint.volatile_bytes.store(self.bytes(), Relaxed),
+            Role::Private => {}
         }
     }
 
@@ -192,8 +208,7 @@ impl Table {
     fn resize_if_needed(&mut self) {
         let buckets = self.current.buckets();
         if buckets == 0 {
-            self.current = Array::new(0);
-            self.core.mapped(self.current.mapped_bytes());
+            self.current = self.new_array(0);
             self.publish();
         } else if (self.len + 1) * 10 > buckets * FILL_MAX_TENTHS {
             self.start_rehash(buckets.trailing_zeros() + 1);
@@ -211,9 +226,23 @@ impl Table {
         }
     }
 
+    /// Gives a table that never had an entry as many buckets as it would have with `len` entries.
+    pub(super) fn reserve(&mut self, len: usize) {
+        if self.current.buckets() == 0 && len > 0 {
+            let buckets = (len.saturating_mul(10) / FILL_MAX_TENTHS + 1).next_power_of_two();
+            self.current = self.new_array(buckets.trailing_zeros());
+            self.publish();
+        }
+    }
+
+    fn new_array(&self, bits: u32) -> Array {
+        let array = Array::new(bits);
+        self.core.mapped(array.mapped_bytes());
+        array
+    }
+
     fn start_rehash(&mut self, bits: u32) {
-        self.next = Array::new(bits);
-        self.core.mapped(self.next.mapped_bytes());
+        self.next = self.new_array(bits);
         self.moved = 0;
         self.publish();
         self.rehash_step(1);
@@ -255,7 +284,7 @@ impl Table {
         let mut any = false;
         drain_chain(home, &mut |entry| {
             // SAFETY: the table holds pointers to live entries.
-            let hash = self.core.hash(unsafe { Entry::borrow(entry) }.key());
+            let hash = self.core.hash(unsafe { K::key_of(entry) });
             add_to_chain(self.next.bucket(hash as usize), tag_of(hash), entry);
             any = true;
         });
@@ -263,7 +292,10 @@ impl Table {
     }
 
     fn retire(&self, array: Array) {
-        if array.buckets() != 0 {
+        if self.role == Role::Private && array.bytes() < LARGE_BYTES {
+            // SAFETY: never published, and the table has given it up: nobody else has seen it.
+            unsafe { array.free() };
+        } else if array.buckets() != 0 {
             self.core.retire(Retired::new(array, self.core.hints.clone()));
         }
     }
@@ -310,6 +342,36 @@ impl Table {
         }
     }
 
+    /// All entries.
+    pub(super) fn iter(&self) -> Entries<'_> {
+        Entries { arrays: [&self.current, &self.next], index: 0, bucket: None, taken: 0 }
+    }
+
+    /// Takes out the entries of up to `buckets` buckets from bucket number `from` on, for a table that is only to be
+    /// emptied. Returns where to go on, nothing after the last bucket.
+    pub(super) fn drain(&mut self, from: usize, buckets: usize, visit: &mut dyn FnMut(*mut u8)) -> Option<usize> {
+        let total = self.current.buckets() + self.next.buckets();
+        let to = total.min(from.saturating_add(buckets));
+        let mut drained = 0;
+        for index in from..to {
+            let (array, index) = match index.checked_sub(self.current.buckets()) {
+                Some(index) => (&self.next, index),
+                None => (&self.current, index),
+            };
+            drain_chain(array.bucket(index), &mut |entry| {
+                drained += 1;
+                visit(entry);
+            });
+        }
+        self.len -= drained;
+        (to < total).then_some(to)
+    }
+
+    /// What all tables of the store share.
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     /// A home bucket chosen at random among those that may hold entries, and a number of those.
     fn random_home(&self, random: &mut Random) -> &Bucket {
         let unmoved = self.current.buckets() - self.moved;
@@ -323,25 +385,19 @@ impl Table {
             return None;
         }
         let mut fallback = None;
-        for _ in 0..200 {
-            // Draws a place of a chain three buckets long, so that entries of full chains are not less likely.
-            let mut place = random.below(3 * SLOTS);
-            let mut bucket = self.random_home(random);
-            loop {
-                let taken = bucket.taken();
+        for _ in 0..50 {
+            // Draws a place of a chain three buckets long, so that entries of full chains are not less likely. Most
+            // places are free, so several buckets are asked for at once.
+            let draws: [(usize, &Bucket); 4] =
+                std::array::from_fn(|_| (random.below(3 * SLOTS), self.random_home(random)));
+            draws.iter().for_each(|(_, bucket)| prefetch(std::ptr::from_ref::<Bucket>(bucket).cast()));
+            for (place, home) in draws {
+                if let Some(entry) = entry_at(home, place) {
+                    return Some(entry);
+                }
+                let taken = home.taken();
                 if taken != 0 {
-                    fallback = Some(bucket.get(taken.trailing_zeros() as usize));
-                }
-                if place < SLOTS {
-                    if taken >> place & 1 == 1 {
-                        return Some(bucket.get(place));
-                    }
-                    break;
-                }
-                place -= SLOTS;
-                match bucket.child() {
-                    Some(child) => bucket = child,
-                    None => break,
+                    fallback = Some(home.get(taken.trailing_zeros() as usize));
                 }
             }
         }
@@ -391,7 +447,51 @@ impl Table {
     }
 }
 
-impl Drop for Table {
+/// Walks over the entries of a table.
+pub(super) struct Entries<'a> {
+    arrays: [&'a Array; 2],
+    /// The next home bucket, counted over both arrays.
+    index: usize,
+    bucket: Option<&'a Bucket>,
+    /// Slots of `bucket` still to be visited.
+    taken: u32,
+}
+
+impl Iterator for Entries<'_> {
+    type Item = *mut u8;
+
+    fn next(&mut self) -> Option<*mut u8> {
+        loop {
+            if let Some(bucket) = self.bucket {
+                if self.taken != 0 {
+                    let slot = self.taken.trailing_zeros() as usize;
+                    self.taken &= self.taken - 1;
+                    return Some(bucket.get(slot));
+                }
+                self.bucket = bucket.child();
+            }
+            if self.bucket.is_none() {
+                let [current, next] = self.arrays;
+                let (array, index) = match self.index.checked_sub(current.buckets()) {
+                    Some(index) => (next, index),
+                    None => (current, self.index),
+                };
+                if index >= array.buckets() {
+                    return None;
+                }
+                self.index += 1;
+                self.bucket = Some(array.bucket(index));
+                if index + PREFETCH_BUCKETS < array.buckets() {
+                    let coming = array.bucket(index + PREFETCH_BUCKETS);
+                    bits(coming.taken()).for_each(|slot| prefetch(coming.get(slot)));
+                }
+            }
+            self.taken = self.bucket.map_or(0, Bucket::taken);
+        }
+    }
+}
+
+impl<K: Keyed> Drop for Table<K> {
     fn drop(&mut self) {
         for array in
             [std::mem::replace(&mut self.current, Array::EMPTY), std::mem::replace(&mut self.next, Array::EMPTY)]
@@ -424,6 +524,16 @@ fn add_to_chain(home: &Bucket, tag: u8, entry: *mut u8) -> Slot {
             None => bucket.add_child(),
         };
     }
+}
+
+/// The entry in slot number `place` of a chain, counted over its buckets.
+fn entry_at(home: &Bucket, mut place: usize) -> Option<*mut u8> {
+    let mut bucket = home;
+    while place >= SLOTS {
+        place -= SLOTS;
+        bucket = bucket.child()?;
+    }
+    (bucket.taken() >> place & 1 == 1).then(|| bucket.get(place))
 }
 
 fn visit_chain(home: &Bucket, visit: &mut dyn FnMut(*mut u8)) {
