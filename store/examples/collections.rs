@@ -16,6 +16,7 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+const KINDS: [&str; 4] = ["small", "hash", "ascending", "random"];
 const OPERATIONS: u64 = 1_000_000;
 /// Time for the store's thread to free what was left.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -23,6 +24,7 @@ const SETTLE: Duration = Duration::from_millis(200);
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [only, size] = &arguments[..]
+        && KINDS.contains(&only.as_str())
         && let Ok(size) = size.parse()
     {
         return run(only, size);
@@ -33,7 +35,7 @@ fn main() {
     }
     // Each in a process of its own, so that none finds memory that another one has left.
     for size in sizes {
-        for only in ["small", "hash", "ascending", "random"] {
+        for only in KINDS {
             let program = std::env::current_exe().expect("a running program has a path");
             let status = std::process::Command::new(program).args([only, size]).status();
             assert!(status.is_ok_and(|status| status.success()), "{only} {size} failed");

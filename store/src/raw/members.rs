@@ -203,7 +203,7 @@ impl Members {
     }
 
     /// Frees the elements of some buckets from number `from` on, for members that are not used any more. Returns where
-    /// to go on, nothing after the last bucket.
+    /// to go on, nothing after the last bucket. [`memory`](Members::memory) goes on telling what there was.
     pub(crate) fn free_some(&mut self, from: usize) -> Option<usize> {
         const BUCKETS: usize = 256;
         // SAFETY: the members own the elements, and the table gives their pointers up.
