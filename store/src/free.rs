@@ -7,6 +7,7 @@ use crate::raw::entry::Entry;
 use crate::raw::hint::{Hints, Retired};
 use crate::raw::keys::Keys;
 use crate::raw::members::{Handle, Members};
+use crate::value::Value;
 use ahash::RandomState;
 use crossbeam_utils::CachePadded;
 use std::hash::{BuildHasher, Hasher};
@@ -16,13 +17,15 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// Buffers of at least this size are freed by the thread.
 pub(crate) const LARGE_BYTES: usize = 64 << 10;
+/// Values of more allocations are freed by the thread.
+const MANY_PIECES: usize = 64;
 
 /// Something that dropping frees.
 pub struct Garbage(Content);
 
 enum Content {
-    Buffer(Vec<u8>),
     Entry(Entry),
+    Value(Value),
     Element(Element),
     Keys(Keys),
     /// With the number of the next bucket to be freed; nothing if all have been.
@@ -46,6 +49,10 @@ impl Garbage {
         Garbage(Content::Members(members, order, Some(0)))
     }
 
+    pub(crate) fn value(value: Value) -> Garbage {
+        Garbage(Content::Value(value))
+    }
+
     pub(crate) fn element(element: Element) -> Garbage {
         Garbage(Content::Element(element))
     }
@@ -62,7 +69,7 @@ impl Garbage {
     /// A lower bound of the memory that dropping gives back, where that is known cheaply.
     fn bytes(&self) -> usize {
         match &self.0 {
-            Content::Buffer(buffer) => buffer.capacity(),
+            Content::Value(value) => value.view().memory(),
             Content::Entry(entry) => entry.memory(),
             Content::Element(element) => element.get().memory(),
             Content::Members(members, order, _) => members.memory() + order.as_ref().map_or(0, Tree::bytes),
@@ -74,7 +81,7 @@ impl Garbage {
     /// How many keys `lazyfree_pending_objects` counts for it.
     fn objects(&self) -> usize {
         match &self.0 {
-            Content::Buffer(_) | Content::Entry(_) | Content::Members(..) => 1,
+            Content::Value(_) | Content::Entry(_) | Content::Members(..) => 1,
             Content::Keys(keys) => keys.len(),
             Content::Array(_) | Content::Element(_) => 0,
         }
@@ -146,17 +153,28 @@ impl Core {
         self.later(Garbage(Content::Array(array)));
     }
 
-    /// Frees a buffer: here if it is small.
-    pub(crate) fn buffer(&self, buffer: Vec<u8>) {
-        if buffer.capacity() >= LARGE_BYTES {
-            self.later(Garbage(Content::Buffer(buffer)));
+    /// Frees the entry that another has taken the place of, if any.
+    #[inline]
+    pub(crate) fn replaced(&self, entry: Option<Entry>) {
+        if let Some(entry) = entry {
+            self.entry(entry);
         }
     }
 
-    /// Frees an entry: here if it is small.
-    pub(crate) fn entry(&self, entry: Entry) {
+    /// Frees an entry: here if that is quickly done.
+    pub(crate) fn entry(&self, mut entry: Entry) {
         if entry.buffer_capacity() >= LARGE_BYTES {
             self.later(Garbage(Content::Entry(entry)));
+        } else if let Some(value) = entry.take_value() {
+            self.value(value);
+        }
+    }
+
+    /// Frees a value: here if that is quickly done.
+    pub(crate) fn value(&self, value: Value) {
+        let view = value.view();
+        if view.pieces() > MANY_PIECES || view.memory() >= LARGE_BYTES {
+            self.later(value.into_garbage());
         }
     }
 

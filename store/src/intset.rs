@@ -11,47 +11,45 @@ const HEADER_BYTES: usize = 8;
 
 /// A set of integers in one allocation of the size class of its bytes.
 ///
-/// Invariant: `bytes` is a header and as many members of its width as it says, ascending.
-#[derive(Clone, PartialEq, Eq)]
+/// Invariant: `space` starts with a header and as many members of its width as it says, ascending; the rest is room.
+#[derive(Clone)]
 pub struct Intset {
-    bytes: Vec<u8>,
+    space: Box<[u8]>,
 }
 
 impl Intset {
     /// An empty set.
     pub fn new() -> Intset {
-        let mut bytes = Vec::with_capacity(size_class(HEADER_BYTES));
-        bytes.extend_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0]);
-        Intset { bytes }
+        Intset { space: with_room(&[2, 0, 0, 0, 0, 0, 0, 0], HEADER_BYTES) }
     }
 
     /// Copies bytes from outside after checking all of them. Errs as well when there is no member, since no key holds an
     /// empty set.
     pub fn from_bytes(bytes: &[u8]) -> Result<Intset, Corrupt> {
         validate(bytes)?;
-        let mut copy = Vec::with_capacity(size_class(bytes.len()));
-        copy.extend_from_slice(bytes);
-        Ok(Intset { bytes: copy })
+        Ok(Intset { space: with_room(bytes, bytes.len()) })
     }
 
     /// All bytes, header included.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.space[..HEADER_BYTES + self.len() * self.width()]
     }
 
     /// Bytes allocated.
     pub fn memory(&self) -> usize {
-        self.bytes.capacity()
+        self.space.len()
     }
 
     /// The number of members.
+    #[inline]
     pub fn len(&self) -> usize {
-        (self.bytes.len() - HEADER_BYTES) / self.width()
+        let [_, _, _, _, a, b, c, d, ..] = *self.space else { return 0 };
+        u32::from_le_bytes([a, b, c, d]) as usize
     }
 
     /// Whether there is no member.
     pub fn is_empty(&self) -> bool {
-        self.bytes.len() == HEADER_BYTES
+        self.len() == 0
     }
 
     /// The member at an index in ascending order.
@@ -107,18 +105,18 @@ impl Intset {
 
     /// The members, ascending.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { rest: &self.bytes[HEADER_BYTES..], width: self.width() }
+        Iter { rest: &self.bytes()[HEADER_BYTES..], width: self.width() }
     }
 
     #[inline]
     fn width(&self) -> usize {
-        usize::from(self.bytes[0])
+        usize::from(self.space[0])
     }
 
     #[inline]
     fn at(&self, index: usize) -> i64 {
         let width = self.width();
-        read(&self.bytes[HEADER_BYTES + index * width..][..width])
+        read(&self.space[HEADER_BYTES + index * width..][..width])
     }
 
     /// The index of a member, or where it belongs.
@@ -143,45 +141,61 @@ impl Intset {
     fn insert_at(&mut self, index: usize, member: i64) {
         let width = self.width();
         let at = HEADER_BYTES + index * width;
-        let old = self.bytes.len();
-        reserve(&mut self.bytes, width);
-        self.bytes.resize(old + width, 0);
-        self.bytes.copy_within(at..old, at + width);
-        self.bytes[at..at + width].copy_from_slice(&member.to_le_bytes()[..width]);
-        self.write_len();
+        let old = self.bytes().len();
+        if old + width > self.space.len() {
+            self.resize(size_class(old + width));
+        }
+        self.space.copy_within(at..old, at + width);
+        self.space[at..at + width].copy_from_slice(&member.to_le_bytes()[..width]);
+        self.write_len(self.len() + 1);
     }
 
     fn remove_at(&mut self, index: usize) {
         let width = self.width();
         let at = HEADER_BYTES + index * width;
-        self.bytes.copy_within(at + width.., at);
-        self.bytes.truncate(self.bytes.len() - width);
-        self.write_len();
-        let wanted = size_class(self.bytes.len());
-        if wanted * 4 <= self.bytes.capacity() * 3 {
-            self.bytes.shrink_to(wanted);
+        let old = self.bytes().len();
+        self.space.copy_within(at + width..old, at);
+        self.write_len(self.len() - 1);
+        let wanted = size_class(old - width);
+        if wanted * 4 <= self.space.len() * 3 {
+            self.resize(wanted);
         }
+    }
+
+    /// Gives the allocation another size, in place where the allocator can.
+    fn resize(&mut self, bytes: usize) {
+        let mut space = std::mem::take(&mut self.space).into_vec();
+        if bytes > space.len() {
+            space.reserve_exact(bytes - space.len());
+        }
+        space.resize(bytes, 0);
+        self.space = space.into_boxed_slice();
     }
 
     fn widen(&mut self, width: usize) {
-        let len = self.len();
-        let bytes = HEADER_BYTES + len * width;
+        let bytes = HEADER_BYTES + self.len() * width;
         // Room for the member that made it necessary.
-        let mut wide = Vec::with_capacity(size_class(bytes + width));
-        wide.extend_from_slice(&(width as u32).to_le_bytes());
-        wide.extend_from_slice(&self.bytes[4..HEADER_BYTES]);
-        for member in self.iter() {
-            wide.extend_from_slice(&member.to_le_bytes()[..width]);
+        let mut wide = with_room(&self.space[..HEADER_BYTES], bytes + width);
+        wide[..4].copy_from_slice(&(width as u32).to_le_bytes());
+        for (place, member) in wide[HEADER_BYTES..].chunks_exact_mut(width).zip(self.iter()) {
+            place.copy_from_slice(&member.to_le_bytes()[..width]);
         }
-        self.bytes = wide;
+        self.space = wide;
     }
 
-    fn write_len(&mut self) {
+    fn write_len(&mut self, len: usize) {
         // At most as many as an address space of members; Redis' limit of 2^32 is far beyond any configured one.
-        let len = self.len() as u32;
-        self.bytes[4..HEADER_BYTES].copy_from_slice(&len.to_le_bytes());
+        self.space[4..HEADER_BYTES].copy_from_slice(&(len as u32).to_le_bytes());
     }
 }
+
+impl PartialEq for Intset {
+    fn eq(&self, other: &Intset) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Intset {}
 
 impl Default for Intset {
     fn default() -> Intset {
@@ -274,12 +288,12 @@ fn read(bytes: &[u8]) -> i64 {
     }
 }
 
-/// Makes room for `more` bytes, no more than their size class has.
-fn reserve(bytes: &mut Vec<u8>, more: usize) {
-    let needed = bytes.len() + more;
-    if needed > bytes.capacity() {
-        bytes.reserve_exact(size_class(needed) - bytes.len());
-    }
+/// An allocation of the size class of `len` bytes that starts with `bytes`.
+fn with_room(bytes: &[u8], len: usize) -> Box<[u8]> {
+    let mut space = Vec::with_capacity(size_class(len));
+    space.extend_from_slice(bytes);
+    space.resize(space.capacity(), 0);
+    space.into_boxed_slice()
 }
 
 #[deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]

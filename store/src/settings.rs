@@ -1,6 +1,6 @@
 //! What the embedding program may change while the store runs.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Which keys go first when memory runs out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +71,74 @@ pub struct Settings {
     pub hz: AtomicU32,
     /// Longest string, bytes.
     pub proto_max_bulk_len: AtomicU64,
+    /// As [`Limits::fill`](crate::quicklist::Limits::fill).
+    pub list_max_listpack_size: AtomicI32,
+    /// As [`Limits::compress_depth`](crate::quicklist::Limits::compress_depth).
+    pub list_compress_depth: AtomicU32,
+    /// As [`Limits::plain_bytes`](crate::quicklist::Limits::plain_bytes).
+    pub list_plain_bytes: AtomicU32,
+    /// As [`Limits::short_as_listpack`](crate::quicklist::Limits::short_as_listpack).
+    pub list_short_as_listpack: AtomicBool,
+    /// Most members of a set that is an intset.
+    pub set_max_intset_entries: AtomicU64,
+    /// How large a set may be as a listpack.
+    pub set_listpack: PackSettings,
+    /// How large a hash may be as a listpack.
+    pub hash_listpack: PackSettings,
+    /// How large a sorted set may be as a listpack.
+    pub zset_listpack: PackSettings,
+    /// Most bytes of a node of a stream; 0: any number.
+    pub stream_node_max_bytes: AtomicU64,
+    /// Most entries of a node of a stream; 0: any number.
+    pub stream_node_max_entries: AtomicU64,
+}
+
+/// How large a value may be as a listpack.
+#[derive(Debug)]
+pub struct PackSettings {
+    /// Most elements (fields of a hash).
+    pub entries: AtomicU64,
+    /// Longest element (field or value of a hash), bytes.
+    pub value: AtomicU64,
+}
+
+/// How large a value may be as a listpack, at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PackLimits {
+    /// Most elements (fields of a hash).
+    pub(crate) entries: usize,
+    /// Longest element (field or value of a hash), bytes.
+    pub(crate) value: usize,
+}
+
+impl PackSettings {
+    fn new(entries: u64) -> PackSettings {
+        PackSettings { entries: AtomicU64::new(entries), value: AtomicU64::new(64) }
+    }
+
+    /// Changes both.
+    pub fn set(&self, entries: u64, value: u64) {
+        self.entries.store(entries, Relaxed);
+        self.value.store(value, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn limits(&self) -> PackLimits {
+        PackLimits { entries: self.entries.load(Relaxed) as usize, value: self.value.load(Relaxed) as usize }
+    }
 }
 
 impl Settings {
+    /// The settings for lists.
+    #[inline]
+    pub fn list_limits(&self) -> crate::quicklist::Limits {
+        crate::quicklist::Limits {
+            fill: self.list_max_listpack_size.load(Relaxed),
+            compress_depth: self.list_compress_depth.load(Relaxed),
+            plain_bytes: self.list_plain_bytes.load(Relaxed),
+            short_as_listpack: self.list_short_as_listpack.load(Relaxed),
+        }
+    }
     /// The eviction policy.
     pub fn policy(&self) -> Policy {
         Policy::from_u8(self.policy.load(Relaxed))
@@ -96,6 +161,16 @@ impl Default for Settings {
             active_expire_effort: AtomicU32::new(1),
             hz: AtomicU32::new(10),
             proto_max_bulk_len: AtomicU64::new(512 << 20),
+            list_max_listpack_size: AtomicI32::new(-2),
+            list_compress_depth: AtomicU32::new(0),
+            list_plain_bytes: AtomicU32::new(0),
+            list_short_as_listpack: AtomicBool::new(true),
+            set_max_intset_entries: AtomicU64::new(512),
+            set_listpack: PackSettings::new(128),
+            hash_listpack: PackSettings::new(512),
+            zset_listpack: PackSettings::new(128),
+            stream_node_max_bytes: AtomicU64::new(4096),
+            stream_node_max_entries: AtomicU64::new(100),
         }
     }
 }

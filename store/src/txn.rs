@@ -38,11 +38,18 @@ pub struct Access {
 /// Shards that are locked.
 pub(crate) trait Locked {
     fn shard(&mut self, number: usize) -> Option<&mut Shard>;
+
+    /// A shard that [`shard`](Locked::shard) has given before.
+    fn held(&self, number: usize) -> Option<&Shard>;
 }
 
 impl Locked for Guard<'_, Shard> {
     fn shard(&mut self, number: usize) -> Option<&mut Shard> {
         Guard::shard(self, number)
+    }
+
+    fn held(&self, number: usize) -> Option<&Shard> {
+        Guard::held(self, number)
     }
 }
 
@@ -120,6 +127,11 @@ impl<'t> Txn<'t> {
     pub(crate) fn shard(&mut self, number: usize) -> Result<(&mut Shard, &mut Effects), Error> {
         let shard = self.shards.shard(number).ok_or(Error::NotLocked)?;
         Ok((shard, self.effects))
+    }
+
+    /// A locked shard that this unit has looked into before.
+    pub(crate) fn held(&self, number: usize) -> Option<&Shard> {
+        self.shards.held(number)
     }
 
     #[inline(always)]
@@ -237,6 +249,11 @@ pub(crate) struct Around<'a> {
 }
 
 impl<'a> Around<'a> {
+    /// The database.
+    pub(crate) fn db(&self) -> usize {
+        self.db
+    }
+
     /// Whether the entry's deadline has passed.
     #[inline]
     pub(crate) fn is_expired(&self, entry: &Entry) -> bool {

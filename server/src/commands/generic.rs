@@ -200,6 +200,11 @@ pub static ALL: &[&CommandSpec] = &[&DEL, &UNLINK, &EXISTS, &TOUCH, &TYPE, &RENA
 pub(super) fn type_name(kind: Type) -> &'static str {
     match kind {
         Type::String => "string",
+        Type::List => "list",
+        Type::Set => "set",
+        Type::SortedSet => "zset",
+        Type::Hash => "hash",
+        Type::Stream => "stream",
     }
 }
 

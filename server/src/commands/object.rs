@@ -143,5 +143,11 @@ pub(crate) fn encoding_name(encoding: Encoding) -> &'static str {
         Encoding::Int => "int",
         Encoding::Embstr => "embstr",
         Encoding::Raw => "raw",
+        Encoding::Listpack => "listpack",
+        Encoding::Quicklist => "quicklist",
+        Encoding::Intset => "intset",
+        Encoding::Hashtable => "hashtable",
+        Encoding::Skiplist => "skiplist",
+        Encoding::Stream => "stream",
     }
 }

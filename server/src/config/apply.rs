@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use parking_lot::Mutex;
 
 use super::codec::{Policy, SizeOrPercent, reason};
+use super::compatibility::Level;
 use super::directive::Effect;
 use super::registry::Config;
 use super::set::{Requester, SetError, set};
@@ -60,6 +61,17 @@ pub fn store_settings(server: &Server, config: &Config) {
     settings.active_expire_effort.store(config.active_expire_effort, Relaxed);
     settings.hz.store(config.hz, Relaxed);
     settings.proto_max_bulk_len.store(config.proto_max_bulk_len, Relaxed);
+    settings.list_max_listpack_size.store(config.list_max_listpack_size, Relaxed);
+    settings.list_compress_depth.store(config.list_compress_depth, Relaxed);
+    let oldest = config.compatibility_level == Level::V7_0;
+    settings.list_short_as_listpack.store(!oldest, Relaxed);
+    settings.set_max_intset_entries.store(config.set_max_intset_entries, Relaxed);
+    let set_entries = if oldest { 0 } else { config.set_max_listpack_entries };
+    settings.set_listpack.set(set_entries, config.set_max_listpack_value);
+    settings.hash_listpack.set(config.hash_max_listpack_entries, config.hash_max_listpack_value);
+    settings.zset_listpack.set(config.zset_max_listpack_entries, config.zset_max_listpack_value);
+    settings.stream_node_max_bytes.store(config.stream_node_max_bytes, Relaxed);
+    settings.stream_node_max_entries.store(config.stream_node_max_entries, Relaxed);
     server.attention.set(Attention::MAXMEMORY, config.maxmemory > 0);
 }
 

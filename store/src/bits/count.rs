@@ -29,7 +29,7 @@ pub struct BitRange {
 pub fn count(txn: &mut Txn<'_>, db: usize, key: Key<'_>, range: Option<BitRange>) -> Result<u64, Error> {
     let Some(entry) = txn.read(db, &key)? else { return Ok(0) };
     let mut space = itoa::Buffer::new();
-    let value = entry.str();
+    let value = entry.string()?;
     let bytes = value.as_bytes(&mut space);
     // Two ends from behind in the wrong order are an empty range here, but not where a position is asked for.
     if range.is_some_and(|BitRange { start, end, .. }| start < 0 && end.is_some_and(|end| end < 0 && start > end)) {
@@ -58,7 +58,7 @@ pub fn position(
     let open = range.is_none_or(|range| range.end.is_none());
     let Some(entry) = txn.read(db, &key)? else { return Ok((!bit).then_some(0)) };
     let mut space = itoa::Buffer::new();
-    let value = entry.str();
+    let value = entry.string()?;
     let bytes = value.as_bytes(&mut space);
     let Some((first, last)) = bit_span(bytes.len(), range) else { return Ok(None) };
     let behind = (open && !bit).then_some(bytes.len() as u64 * 8);

@@ -70,7 +70,7 @@ pub fn field(
     let Some(len) = len else {
         let Some(entry) = txn.read(db, &key)? else { return Ok(vec![Some(0); operations.len()]) };
         let mut space = itoa::Buffer::new();
-        let value = entry.str();
+        let value = entry.string()?;
         let bytes = value.as_bytes(&mut space);
         return Ok(operations.iter().map(|operation| Some(operation.read(bytes))).collect());
     };

@@ -41,14 +41,14 @@ pub fn operate(
     txn.peek_write(db, &destination)?;
     let mut len = 0;
     for source in sources {
-        len = txn.read(db, source)?.map_or(0, |entry| entry.str().len()).max(len);
+        len = txn.read(db, source)?.map_or(Ok(0), |entry| Ok(entry.string()?.len()))?.max(len);
     }
     let mut result = Accumulator::new(operation, len);
     for (index, source) in sources.iter().enumerate() {
         let (entry, _) = txn.peek(db, source)?;
         let mut space = itoa::Buffer::new();
         match &entry {
-            Some(entry) => result.take(index == 0, entry.str().as_bytes(&mut space)),
+            Some(entry) => result.take(index == 0, entry.string()?.as_bytes(&mut space)),
             None => result.take(index == 0, b""),
         }
     }
@@ -64,7 +64,7 @@ pub fn operate(
             vacant.insert(Entry::new(destination.bytes(), contents, None, around.initial_access()));
             around.created(destination.bytes());
         }
-        Found::Occupied(mut entry) => around.core.buffer(entry.set(contents, None)),
+        Found::Occupied(mut entry) => around.core.replaced(entry.set(contents, None)),
     }
     around.changed(destination.bytes(), EventClass::String, "set");
     Ok(len)

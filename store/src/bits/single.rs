@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub fn get_bit(txn: &mut Txn<'_>, db: usize, key: Key<'_>, offset: u64) -> Result<bool, Error> {
     let Some(entry) = txn.read(db, &key)? else { return Ok(false) };
     let mut space = itoa::Buffer::new();
-    let value = entry.str();
+    let value = entry.string()?;
     let byte = usize::try_from(offset / 8).ok().and_then(|index| value.as_bytes(&mut space).get(index).copied());
     Ok(byte.is_some_and(|byte| byte >> (7 - offset % 8) & 1 == 1))
 }
@@ -62,7 +62,7 @@ pub(super) fn edit(
             Ok(true)
         }
         Found::Occupied(mut entry) => {
-            let old = entry.str().len();
+            let old = entry.string()?.len();
             entry.edit(len.max(old), change);
             Ok(len > old)
         }

@@ -31,6 +31,17 @@ impl std::fmt::Debug for MemberSet {
     }
 }
 
+impl Clone for MemberSet {
+    fn clone(&self) -> MemberSet {
+        let mut members = Members::new(self.0.core().clone());
+        members.reserve(self.len());
+        for element in self.0.iter() {
+            members.insert(element.key());
+        }
+        MemberSet(members)
+    }
+}
+
 impl MemberSet {
     /// An empty set, hashed with the seed of `store` and freed by its thread.
     pub fn new(store: &Store) -> MemberSet {

@@ -37,7 +37,7 @@ pub fn delete(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error>
 
 /// Deletes a key; its value is freed by another thread if that takes long. Whether it existed.
 pub fn unlink(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error> {
-    // Large strings always go to the freeing thread; there is no other type yet whose freeing takes long.
+    // What takes long always goes to the freeing thread.
     delete(txn, db, key)
 }
 

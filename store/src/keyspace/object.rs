@@ -28,7 +28,7 @@ pub struct ObjectInfo {
     pub reference_count: i32,
     /// The 24 access bits as they are.
     pub access: u32,
-    /// Length of the value: bytes of a string.
+    /// Length of the value: bytes of a string, elements of anything else.
     pub len: usize,
     /// Bytes allocated for the value beyond its length.
     pub spare: usize,
@@ -61,7 +61,7 @@ pub fn object(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Objec
         let now_ms = txn.now_ms();
         let (entry, _) = txn.peek(db, &key)?;
         Ok(entry.map(|entry| {
-            let shared = shares && matches!(entry.str(), Str::Int(0..SHARED_INTEGERS));
+            let shared = shares && matches!(entry.string(), Ok(Str::Int(0..SHARED_INTEGERS)));
             ObjectInfo {
                 kind: entry.kind(),
                 encoding: entry.encoding(),
@@ -69,8 +69,8 @@ pub fn object(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Objec
                 frequency: clock::lfu_decayed(entry.access(), now_ms, decay_minutes),
                 reference_count: if shared { i32::MAX } else { 1 },
                 access: entry.access(),
-                len: entry.str().len(),
-                spare: entry.buffer_capacity().saturating_sub(entry.str().len()),
+                len: entry.value().len(),
+                spare: entry.string().map_or(0, |string| entry.buffer_capacity().saturating_sub(string.len())),
                 address: entry.key().as_ptr().addr(),
             }
         }))

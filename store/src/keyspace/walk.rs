@@ -1,9 +1,10 @@
 //! Walks over many keys, one shard at a time.
 
 use crate::error::Error;
-use crate::raw::entry::{Entry, Str, Type};
+use crate::raw::entry::{Entry, Type};
 use crate::store::{Key, Store};
 use crate::txn::{Expired, Txn};
+use crate::value::ValueRef;
 
 /// Chains visited by one `scan` for each key asked for, so that a sparse table does not hold the shard for long.
 const CHAINS_PER_KEY: usize = 10;
@@ -11,12 +12,12 @@ const CHAINS_PER_KEY: usize = 10;
 const RANDOM_TRIES: usize = 100;
 
 /// A key with all that belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Record<'e> {
     /// Its name.
     pub key: &'e [u8],
     /// Its value.
-    pub value: Str<'e>,
+    pub value: ValueRef<'e>,
     /// When it expires, ms since the Unix epoch.
     pub deadline_ms: Option<i64>,
 }
@@ -149,7 +150,7 @@ pub fn random_key(txn: &mut Txn<'_>, db: usize, shard: usize) -> Result<Option<V
 }
 
 fn record_of(entry: &Entry) -> Record<'_> {
-    Record { key: entry.key(), value: entry.str(), deadline_ms: entry.deadline() }
+    Record { key: entry.key(), value: entry.value(), deadline_ms: entry.deadline() }
 }
 
 fn is_expired(entry: &Entry, now_ms: i64) -> bool {

@@ -16,11 +16,21 @@ use crate::raw::entry::{Str, size_class};
 /// panics rather than grow the listpack beyond [`BYTES_MAX`]: see [`fits`](Listpack::fits).
 pub struct Listpack {
     space: Box<[u8]>,
-    /// Where the listpack starts in `space`.
-    start: u32,
     /// Bytes of the listpack.
     bytes: u32,
+    /// Where the listpack starts in `space`.
+    start: u16,
+    _niche: Niche,
 }
+
+/// A byte with one meaning, so that an enum of a listpack and several smaller things is no larger than a listpack.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Niche {
+    Here,
+}
+
+const _: () = assert!(size_of::<Listpack>() == 24);
 
 impl Listpack {
     /// An empty listpack.
@@ -33,7 +43,7 @@ impl Listpack {
         let mut space = vec![0; size_class(bytes.clamp(EMPTY_BYTES, BYTES_MAX))].into_boxed_slice();
         space[0] = EMPTY_BYTES as u8;
         space[HEADER_BYTES] = END;
-        Listpack { space, start: 0, bytes: EMPTY_BYTES as u32 }
+        Listpack { space, bytes: EMPTY_BYTES as u32, start: 0, _niche: Niche::Here }
     }
 
     /// Copies bytes from outside after checking all of them.
@@ -47,7 +57,7 @@ impl Listpack {
         let mut space = Vec::with_capacity(size_class(bytes.len()));
         space.extend_from_slice(bytes);
         space.resize(space.capacity(), 0);
-        Listpack { space: space.into_boxed_slice(), start: 0, bytes: bytes.len() as u32 }
+        Listpack { space: space.into_boxed_slice(), bytes: bytes.len() as u32, start: 0, _niche: Niche::Here }
     }
 
     /// The listpack for reading.
@@ -261,6 +271,7 @@ impl Listpack {
         } else {
             free - generous(free)
         };
+        let new_start = new_start.min(usize::from(u16::MAX));
         let (before_to, behind_from, behind_to) = (new_start, start + at + remove, new_start + at + add);
         // The part that moves away from the other goes first.
         if before_to <= start {
@@ -270,7 +281,7 @@ impl Listpack {
             move_within(&mut self.space, behind_from, behind, behind_to);
             move_within(&mut self.space, start, at, before_to);
         }
-        self.start = new_start as u32;
+        self.start = new_start as u16;
         self.bytes = bytes as u32;
         self.space[new_start..new_start + 4].copy_from_slice(&(bytes as u32).to_le_bytes());
         &mut self.space[new_start + at..new_start + at + add]

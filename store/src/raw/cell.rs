@@ -136,6 +136,20 @@ impl<T> KeySet<'_, T> {
         Some(unsafe { &mut *cell.pointer() })
     }
 
+    /// The data of a held shard, for reading.
+    pub(crate) fn look(&self, shard: usize) -> Option<&T>
+    where
+        T: Sync,
+    {
+        let cell = self.cells.get(shard)?;
+        if self.held >> shard & 1 == 0 {
+            return None;
+        }
+        // SAFETY: as in `get`: this set owns the LOCKED bit. References that can change the data need `&mut self`, so all
+        // that live beside this one are shared too, on whatever thread, which `T: Sync` permits.
+        Some(unsafe { &*cell.pointer() })
+    }
+
     /// The data of two different held shards.
     pub(crate) fn get_pair(&mut self, a: usize, b: usize) -> Option<(&mut T, &mut T)> {
         let (first, second) = (self.cells.get(a)?, self.cells.get(b)?);

@@ -1,13 +1,16 @@
 //! One key with its value in one allocation.
 //!
 //! ```text
-//! header 8 │ deadline 8, if EXPIRY │ key length 8, capacity 8, if LONG │ key │ value
+//! header 8 │ deadline 8, if EXPIRY │ value 24, if VALUE │ key length 8, capacity 8, if LONG │ key │ string
 //! ```
 //!
-//! The value is an `i64`, or the bytes of a short string, or (`OUTLINE`) pointer, length and capacity of a buffer. The
-//! allocation is rounded up to the allocator's size class, and its capacity remembered, so that a value can be
-//! overwritten in place.
+//! The string is an `i64`, or the bytes of a short string, or (`OUTLINE`) pointer, length and capacity of a buffer. An
+//! entry of another type has no string but a value (see [`slot`](super::slot)). The allocation is rounded up to the
+//! allocator's size class, and its capacity remembered, so that a string can be overwritten in place.
 
+use super::slot::{self, InEntry, SLOT_BYTES};
+use crate::error::Error;
+use crate::value::{Value, ValueRef};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -18,6 +21,16 @@ use std::ptr::NonNull;
 pub enum Type {
     /// A string.
     String = 0,
+    /// A list.
+    List,
+    /// A set.
+    Set,
+    /// A sorted set.
+    SortedSet,
+    /// A hash.
+    Hash,
+    /// A stream.
+    Stream,
 }
 
 /// The encoding of a value, as `OBJECT ENCODING` names it.
@@ -30,6 +43,18 @@ pub enum Encoding {
     Embstr,
     /// Any other string.
     Raw,
+    /// A short list, set, sorted set or hash in one listpack.
+    Listpack,
+    /// A list of listpacks.
+    Quicklist,
+    /// A set of integers in one array.
+    Intset,
+    /// A large set or hash.
+    Hashtable,
+    /// A large sorted set.
+    Skiplist,
+    /// A stream.
+    Stream,
 }
 
 /// Longest string with encoding [`Encoding::Embstr`].
@@ -80,11 +105,13 @@ pub(crate) enum Contents<'a> {
     Int(i64),
     Bytes(&'a [u8], Encoding),
     Buffer(Vec<u8>, Encoding),
+    Value(Value),
 }
 
 const EXPIRY: u8 = 1;
 const LONG: u8 = 2;
 const OUTLINE: u8 = 4;
+const VALUE: u8 = 8;
 
 const HEADER_BYTES: usize = 8;
 const TRIPLE_BYTES: usize = 24;
@@ -98,7 +125,7 @@ const ALIGN: usize = 8;
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Header {
-    /// Type in the low four bits, encoding in the high four.
+    /// Type in the low four bits; in the high four the encoding, if it is a string.
     kind: u8,
     flags: u8,
     access: [u8; 3],
@@ -112,10 +139,11 @@ struct Header {
 
 const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
 
-/// An entry. Owns its allocation and, if any, its buffer.
+/// An entry. Owns its allocation and, if any, its buffer or value.
 ///
 /// Invariant: points to `capacity()` bytes allocated with alignment 8, laid out as the module says, with every
-/// field that the flags announce initialised.
+/// field that the flags announce initialised; the place of the value holds one of the type in the header, or nothing if
+/// that is a string.
 #[repr(transparent)]
 pub(crate) struct Entry(NonNull<u8>);
 
@@ -144,20 +172,21 @@ impl Entry {
             Contents::Bytes(bytes, encoding) if bytes.len() > EMBED_MAX => Contents::Buffer(bytes.to_vec(), encoding),
             other => other,
         };
-        let (encoding, value_bytes, value_len, outline) = match &contents {
-            Contents::Int(_) => (Encoding::Int, 8, 0, 0),
-            Contents::Bytes(bytes, encoding) => (*encoding, bytes.len(), bytes.len() as u8, 0),
-            Contents::Buffer(_, encoding) => (*encoding, TRIPLE_BYTES, 0, OUTLINE),
+        let (kind, value_bytes, value_len, part) = match &contents {
+            Contents::Int(_) => (string_kind(Encoding::Int), 8, 0, 0),
+            Contents::Bytes(bytes, encoding) => (string_kind(*encoding), bytes.len(), bytes.len() as u8, 0),
+            Contents::Buffer(_, encoding) => (string_kind(*encoding), TRIPLE_BYTES, 0, OUTLINE),
+            Contents::Value(value) => (value.kind() as u8, 0, 0, VALUE),
         };
         let long = if key.len() > SHORT_KEY_MAX { LONG } else { 0 };
-        let flags = if deadline.is_some() { EXPIRY } else { 0 } | long | outline;
+        let flags = if deadline.is_some() { EXPIRY } else { 0 } | long | part;
         let key_offset = key_offset(flags);
         let capacity = size_class(key_offset + key.len() + value_bytes);
         let layout = layout(capacity);
         // SAFETY: the size is not zero.
         let Some(base) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
         let header = Header {
-            kind: Type::String as u8 | (encoding as u8) << 4,
+            kind,
             flags,
             access: access_bytes(access),
             key_len: key.len() as u8,
@@ -184,40 +213,39 @@ impl Entry {
                     value.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
                 }
                 Contents::Buffer(buffer, _) => write_triple(value, buffer),
+                Contents::Value(value) => slot::write(base.add(slot_offset(flags)), value),
             }
         }
         Entry(base)
     }
 
-    /// The same entry with another deadline; a buffer moves there, and leaves an empty string here.
+    /// The same entry with another deadline; a buffer or value moves there, and leaves an empty string here.
     pub(super) fn with_deadline(&mut self, deadline: Option<i64>) -> Entry {
-        let (encoding, access) = (self.encoding(), self.access());
-        let buffer = self.take_buffer();
-        let contents = match self.str() {
-            Str::Int(number) => Contents::Int(number),
-            Str::Bytes(_) if buffer.capacity() > 0 => Contents::Buffer(buffer, encoding),
-            Str::Bytes(bytes) => Contents::Bytes(bytes, encoding),
-        };
-        Entry::new(self.key(), contents, deadline, access)
+        self.moved(None, deadline)
     }
 
     /// The same value, deadline and access clock under another key.
     pub(crate) fn rekeyed(mut self, key: &[u8]) -> Entry {
-        let (encoding, access) = (self.encoding(), self.access());
-        let buffer = self.take_buffer();
-        let contents = match self.str() {
-            Str::Int(number) => Contents::Int(number),
-            Str::Bytes(_) if buffer.capacity() > 0 => Contents::Buffer(buffer, encoding),
-            Str::Bytes(bytes) => Contents::Bytes(bytes, encoding),
+        let deadline = self.deadline();
+        self.moved(Some(key), deadline)
+    }
+
+    fn moved(&mut self, key: Option<&[u8]>, deadline: Option<i64>) -> Entry {
+        let (kind, access) = (self.header().kind, self.access());
+        let (value, buffer) = (self.take_value(), self.take_buffer());
+        let contents = match value {
+            Some(value) => Contents::Value(value),
+            None if buffer.capacity() > 0 => Contents::Buffer(buffer, encoding_of(kind)),
+            None => string_contents(self.string_unchecked(), encoding_of(kind)),
         };
-        Entry::new(key, contents, self.deadline(), access)
+        Entry::new(key.unwrap_or(self.key()), contents, deadline, access)
     }
 
     /// A copy under another key, with the same deadline.
     pub(crate) fn copied(&self, key: &[u8], access: u32) -> Entry {
-        let contents = match self.str() {
-            Str::Int(number) => Contents::Int(number),
-            Str::Bytes(bytes) => Contents::Bytes(bytes, self.encoding()),
+        let contents = match self.value() {
+            ValueRef::String(string) => string_contents(string, self.encoding()),
+            value => value.duplicate().map_or(Contents::Bytes(b"", Encoding::Embstr), Contents::Value),
         };
         Entry::new(key, contents, self.deadline(), access)
     }
@@ -291,26 +319,44 @@ impl Entry {
     }
 
     /// The type of the value.
+    #[inline]
     pub(crate) fn kind(&self) -> Type {
-        Type::String
+        match self.header().kind & 0x0f {
+            0 => Type::String,
+            1 => Type::List,
+            2 => Type::Set,
+            3 => Type::SortedSet,
+            4 => Type::Hash,
+            _ => Type::Stream,
+        }
+    }
+
+    #[inline]
+    fn is_string(&self) -> bool {
+        self.header().kind & 0x0f == Type::String as u8
     }
 
     /// The encoding of the value.
     pub(crate) fn encoding(&self) -> Encoding {
-        match self.header().kind >> 4 {
-            0 => Encoding::Int,
-            1 => Encoding::Embstr,
-            _ => Encoding::Raw,
-        }
+        self.value().encoding(|| encoding_of(self.header().kind))
     }
 
-    /// The value, if it is a string.
-    pub(crate) fn str(&self) -> Str<'_> {
+    /// The string. Errs with `WrongType` if the value is none.
+    #[inline]
+    pub(crate) fn string(&self) -> Result<Str<'_>, Error> {
+        if self.is_string() { Ok(self.string_unchecked()) } else { Err(Error::WrongType) }
+    }
+
+    /// The string; must be one.
+    #[inline]
+    fn string_unchecked(&self) -> Str<'_> {
         let header = self.header();
-        // SAFETY: encoding and flags tell which kind of value is initialised at this place.
+        debug_assert!(self.is_string());
+        // SAFETY: encoding and flags tell which kind of string is initialised at this place. Where the value has been
+        // taken out, the length is 0.
         unsafe {
             let value = self.value_at();
-            if self.encoding() == Encoding::Int {
+            if header.kind >> 4 == Encoding::Int as u8 {
                 Str::Int(value.cast::<i64>().read_unaligned())
             } else if header.flags & OUTLINE != 0 {
                 let (pointer, len, _) = read_triple(value);
@@ -319,6 +365,47 @@ impl Entry {
                 Str::Bytes(std::slice::from_raw_parts(value.as_ptr(), usize::from(header.value_len)))
             }
         }
+    }
+
+    /// The value, whatever its type.
+    pub(crate) fn value(&self) -> ValueRef<'_> {
+        if self.is_string() {
+            return ValueRef::String(self.string_unchecked());
+        }
+        // SAFETY: by the invariant a value of this type stands there, borrowed as long as the entry.
+        unsafe { slot::view(self.slot(), self.kind()) }
+    }
+
+    /// The value, if it is of this type.
+    #[inline]
+    pub(crate) fn get<T: InEntry>(&self) -> Option<&T> {
+        // SAFETY: by the invariant a value of the type in the header stands there, which is `T`.
+        (self.header().kind == T::TYPE as u8).then(|| unsafe { self.slot().cast::<T>().as_ref() })
+    }
+
+    /// The value for changes, if it is of this type.
+    #[inline]
+    pub(crate) fn get_mut<T: InEntry>(&mut self) -> Option<&mut T> {
+        // SAFETY: as in get(); exclusive by &mut self.
+        (self.header().kind == T::TYPE as u8).then(|| unsafe { self.slot().cast::<T>().as_mut() })
+    }
+
+    /// The place of the value; meaningful only with VALUE.
+    fn slot(&self) -> NonNull<u8> {
+        // SAFETY: behind the header and the deadline lie the key's bytes at least, or the end of the allocation.
+        unsafe { self.0.add(slot_offset(self.header().flags)) }
+    }
+
+    /// Takes the value out and leaves an empty string; nothing if it is a string.
+    pub(crate) fn take_value(&mut self) -> Option<Value> {
+        if self.is_string() {
+            return None;
+        }
+        let kind = self.kind();
+        // From here on the entry is a string without bytes, so the value has one owner only.
+        self.header_mut().kind = string_kind(Encoding::Embstr);
+        // SAFETY: by the invariant a value of this type stood there.
+        Some(unsafe { slot::read(self.slot(), kind) })
     }
 
     /// The deadline in ms since the Unix epoch.
@@ -341,9 +428,10 @@ impl Entry {
         self.header_mut().access = access_bytes(access);
     }
 
-    /// Bytes of memory behind this entry: its allocation and its buffer.
+    /// Bytes of memory behind this entry: its allocation and its buffer or value.
     pub(crate) fn memory(&self) -> usize {
-        self.capacity() + self.buffer_capacity()
+        let value = if self.is_string() { 0 } else { self.value().memory() };
+        self.capacity() + self.buffer_capacity() + value
     }
 
     /// Capacity of the out-of-line buffer; 0 without one.
@@ -382,19 +470,19 @@ impl Entry {
 
     /// Replaces the value by an integer, in place, if that fits and nothing has to be freed.
     pub(crate) fn try_set_int(&mut self, number: i64) -> bool {
-        if self.header().flags & OUTLINE != 0 || !fits(self.value_room(), 8, self.capacity()) {
+        if self.header().flags & (OUTLINE | VALUE) != 0 || !fits(self.value_room(), 8, self.capacity()) {
             return false;
         }
         // SAFETY: 8 bytes of room were just checked.
         unsafe { self.value_at().cast::<i64>().write_unaligned(number) };
-        self.header_mut().kind = Type::String as u8 | (Encoding::Int as u8) << 4;
+        self.header_mut().kind = string_kind(Encoding::Int);
         true
     }
 
     /// Replaces the value by a string, in place, if that fits without waste and nothing has to be freed.
     pub(crate) fn try_set_bytes(&mut self, bytes: &[u8], encoding: Encoding) -> bool {
         debug_assert!(encoding != Encoding::Int);
-        if self.header().flags & OUTLINE != 0
+        if self.header().flags & (OUTLINE | VALUE) != 0
             || bytes.len() > EMBED_MAX
             || !fits(self.value_room(), bytes.len(), self.capacity())
         {
@@ -403,14 +491,15 @@ impl Entry {
         // SAFETY: the room was just checked; `bytes` cannot overlap an allocation borrowed exclusively.
         unsafe { self.value_at().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
         let header = self.header_mut();
-        header.kind = Type::String as u8 | (encoding as u8) << 4;
+        header.kind = string_kind(encoding);
         header.value_len = bytes.len() as u8;
         true
     }
 
     /// Gives the embedded string `len` bytes (new ones zero) and lets `edit` change them, if there is room.
     pub(crate) fn try_edit_embedded(&mut self, len: usize, edit: &mut dyn FnMut(&mut [u8])) -> bool {
-        if self.encoding() == Encoding::Int || self.header().flags & OUTLINE != 0 {
+        let header = self.header();
+        if header.kind == string_kind(Encoding::Int) || header.flags & (OUTLINE | VALUE) != 0 {
             return false;
         }
         if len > EMBED_MAX || self.value_room() < len {
@@ -427,7 +516,7 @@ impl Entry {
         };
         edit(slice);
         let header = self.header_mut();
-        header.kind = Type::String as u8 | (Encoding::Raw as u8) << 4;
+        header.kind = string_kind(Encoding::Raw);
         header.value_len = len as u8;
         true
     }
@@ -441,7 +530,7 @@ impl Entry {
         edit(&mut buffer);
         // SAFETY: OUTLINE announces room for a triple; the one there is empty and owns nothing.
         unsafe { write_triple(self.value_at(), buffer) };
-        self.header_mut().kind = Type::String as u8 | (encoding as u8) << 4;
+        self.header_mut().kind = string_kind(encoding);
         true
     }
 
@@ -463,6 +552,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        drop(self.take_value());
         drop(self.take_buffer());
         // SAFETY: allocated with this layout.
         unsafe { dealloc(self.0.as_ptr(), layout(self.capacity())) };
@@ -474,8 +564,34 @@ fn fits(room: usize, len: usize, capacity: usize) -> bool {
     len <= room && (capacity <= 64 || (room - len) * 2 <= capacity)
 }
 
+#[inline]
 fn key_offset(flags: u8) -> usize {
-    HEADER_BYTES + usize::from(flags & EXPIRY) * 8 + usize::from((flags & LONG) / LONG) * 16
+    slot_offset(flags) + usize::from((flags & VALUE) / VALUE) * SLOT_BYTES + usize::from((flags & LONG) / LONG) * 16
+}
+
+#[inline]
+fn slot_offset(flags: u8) -> usize {
+    HEADER_BYTES + usize::from(flags & EXPIRY) * 8
+}
+
+fn string_kind(encoding: Encoding) -> u8 {
+    Type::String as u8 | (encoding as u8) << 4
+}
+
+/// The encoding of a string of this kind.
+fn encoding_of(kind: u8) -> Encoding {
+    match kind >> 4 {
+        0 => Encoding::Int,
+        1 => Encoding::Embstr,
+        _ => Encoding::Raw,
+    }
+}
+
+fn string_contents(string: Str<'_>, encoding: Encoding) -> Contents<'_> {
+    match string {
+        Str::Int(number) => Contents::Int(number),
+        Str::Bytes(bytes) => Contents::Bytes(bytes, encoding),
+    }
 }
 
 fn access_bytes(access: u32) -> [u8; 3] {
@@ -530,10 +646,13 @@ mod tests {
                     assert_eq!(entry.key(), key);
                     assert_eq!(entry.deadline(), deadline);
                     assert_eq!(entry.access(), 0xabcdef);
-                    assert_eq!(entry.str(), Str::Bytes(&value));
+                    assert_eq!(entry.string().expect("a string"), Str::Bytes(&value));
                 }
                 let entry = Entry::new(&key, Contents::Int(-7), deadline, 1);
-                assert_eq!((entry.key(), entry.str(), entry.deadline()), (&key[..], Str::Int(-7), deadline));
+                assert_eq!(
+                    (entry.key(), entry.string().expect("a string"), entry.deadline()),
+                    (&key[..], Str::Int(-7), deadline)
+                );
             }
         }
     }
@@ -548,11 +667,11 @@ mod tests {
     fn values_are_replaced_in_place_while_they_fit() {
         let mut entry = Entry::new(b"key", Contents::Bytes(b"0123456789", Encoding::Embstr), Some(5), 0);
         assert!(entry.try_set_int(i64::MIN));
-        assert_eq!(entry.str(), Str::Int(i64::MIN));
+        assert_eq!(entry.string().expect("a string"), Str::Int(i64::MIN));
         assert!(entry.try_set_bytes(b"abc", Encoding::Embstr));
-        assert_eq!(entry.str(), Str::Bytes(b"abc"));
+        assert_eq!(entry.string().expect("a string"), Str::Bytes(b"abc"));
         assert!(entry.try_edit_embedded(5, &mut |bytes| bytes[4] = b'!'));
-        assert_eq!(entry.str(), Str::Bytes(b"abc\0!"));
+        assert_eq!(entry.string().expect("a string"), Str::Bytes(b"abc\0!"));
         assert_eq!(entry.encoding(), Encoding::Raw);
         assert!(!entry.try_set_bytes(&[0; 100], Encoding::Raw));
         assert!(entry.try_set_deadline(None));
@@ -563,8 +682,43 @@ mod tests {
     fn a_buffer_can_be_edited_and_taken() {
         let mut entry = Entry::new(b"key", Contents::Buffer(b"long".to_vec(), Encoding::Raw), None, 0);
         assert!(entry.try_edit_buffer(Encoding::Raw, &mut |buffer| buffer.extend_from_slice(b"er")));
-        assert_eq!(entry.str(), Str::Bytes(b"longer"));
+        assert_eq!(entry.string().expect("a string"), Str::Bytes(b"longer"));
         assert_eq!(entry.take_buffer(), b"longer");
-        assert_eq!(entry.str(), Str::Bytes(b""));
+        assert_eq!(entry.string().expect("a string"), Str::Bytes(b""));
+    }
+
+    #[test]
+    fn values_of_every_type_stand_in_entries() {
+        use crate::hash::Hash;
+        use crate::listpack::Listpack;
+        use crate::set::Set;
+        let pack: Listpack = [Str::Bytes(b"field"), Str::Int(7)].into_iter().collect();
+        for key_len in [3, 300] {
+            let key = vec![b'k'; key_len];
+            for deadline in [None, Some(99)] {
+                let contents = Contents::Value(Value::Hash(Hash::Pack(pack.clone())));
+                let mut entry = Entry::new(&key, contents, deadline, 5);
+                assert_eq!((entry.kind(), entry.encoding()), (Type::Hash, Encoding::Listpack));
+                assert_eq!((entry.key(), entry.deadline(), entry.access()), (&key[..], deadline, 5));
+                assert_eq!(entry.string(), Err(Error::WrongType));
+                assert!(entry.get::<Set>().is_none());
+                assert!(matches!(entry.get::<Hash>(), Some(Hash::Pack(held)) if *held == pack));
+                assert!(!entry.try_set_int(1) && !entry.try_set_bytes(b"x", Encoding::Embstr));
+                let copy = entry.copied(b"copy", 6);
+                let moved = entry.with_deadline(Some(100));
+                drop(entry);
+                for (other, name) in [(copy, &b"copy"[..]), (moved.rekeyed(b"new"), b"new")] {
+                    assert_eq!(other.key(), name);
+                    assert!(matches!(other.get::<Hash>(), Some(Hash::Pack(held)) if *held == pack));
+                }
+            }
+        }
+        let mut entry = Entry::new(b"key", Contents::Value(Value::Set(Set::Ints((0..9).collect()))), None, 0);
+        if let Some(Set::Ints(ints)) = entry.get_mut::<Set>() {
+            ints.insert(1 << 40);
+        }
+        assert!(matches!(entry.take_value(), Some(Value::Set(Set::Ints(ints))) if ints.len() == 10));
+        assert_eq!((entry.kind(), entry.string()), (Type::String, Ok(Str::Bytes(b""))));
+        assert!(entry.take_value().is_none());
     }
 }

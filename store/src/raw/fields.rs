@@ -46,6 +46,17 @@ fn order(deadline_ms: i64) -> u64 {
     deadline_ms as u64 ^ 1 << 63
 }
 
+impl Clone for FieldMap {
+    fn clone(&self) -> FieldMap {
+        let mut copy = FieldMap { members: Members::new(self.members.core().clone()), deadlines: None };
+        copy.reserve(self.len());
+        for field in self.iter() {
+            copy.set(field.name, field.value, field.deadline_ms);
+        }
+        copy
+    }
+}
+
 impl FieldMap {
     /// An empty map, hashed with the seed of `store` and freed by its thread.
     pub fn new(store: &Store) -> FieldMap {

@@ -1,7 +1,9 @@
 //! The keys of one database in one shard: the table that owns the entries, and the table of those with a deadline.
 
 use super::entry::{Contents, Encoding, Entry, Str};
+use super::slot::InEntry;
 use super::table::{Keyed, Role, Slot, Table};
+use crate::error::Error;
 use crate::free::Core;
 use crate::random::Random;
 use std::marker::PhantomData;
@@ -146,6 +148,14 @@ impl Keys {
         }
     }
 
+    /// The entry of `key`, whose hash is `hash`.
+    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<EntryRef<'_>> {
+        // SAFETY: the main table points to live entries of its own.
+        let slot = self.main.find(hash, |entry| unsafe { Entry::borrow(entry) }.key() == key)?;
+        // SAFETY: the slot was just found; the shared borrow keeps the table and its entries as they are.
+        Some(EntryRef { entry: unsafe { Entry::borrow(self.main.get(slot)) }, keys: PhantomData })
+    }
+
     /// Moves up to `chains` chains of both tables if they are being rehashed. True if there is more to do.
     pub(crate) fn rehash(&mut self, chains: usize) -> bool {
         let main = self.main.rehash_step(chains);
@@ -218,13 +228,22 @@ impl Drop for Keys {
 }
 
 impl<'a> EntryRef<'a> {
-    /// The string, for as long as the keys were borrowed.
-    pub(crate) fn into_str(self) -> Str<'a> {
-        match self.entry.str() {
+    /// The string, for as long as the keys were borrowed. Errs with `WrongType` if it is none.
+    #[inline]
+    pub(crate) fn into_str(self) -> Result<Str<'a>, Error> {
+        Ok(match self.entry.string()? {
             Str::Int(number) => Str::Int(number),
             // SAFETY: the bytes belong to the entry, which nobody changes or frees while its keys are borrowed for 'a.
             Str::Bytes(bytes) => Str::Bytes(unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) }),
-        }
+        })
+    }
+
+    /// The value for as long as the keys were borrowed. Errs with `WrongType` if it is of another type.
+    #[inline]
+    pub(crate) fn into_value<T: InEntry>(self) -> Result<&'a T, Error> {
+        let value: *const T = self.entry.get::<T>().ok_or(Error::WrongType)?;
+        // SAFETY: the value belongs to the entry, which nobody changes or frees while its keys are borrowed for 'a.
+        Ok(unsafe { &*value })
     }
 }
 
@@ -264,23 +283,29 @@ impl<'a> EntryMut<'a> {
         drop(self.exchange(new));
     }
 
-    /// Replaces value and deadline; the old buffer, if any, is returned to be freed.
-    pub(crate) fn set(&mut self, contents: Contents<'_>, deadline: Option<i64>) -> Vec<u8> {
+    /// The value for changes, if it is of this type.
+    #[inline]
+    pub(crate) fn get_mut<T: InEntry>(&mut self) -> Option<&mut T> {
+        self.entry.get_mut()
+    }
+
+    /// Replaces value and deadline; the old entry, if it could not be changed in place, is returned to be freed.
+    pub(crate) fn set(&mut self, contents: Contents<'_>, deadline: Option<i64>) -> Option<Entry> {
         if deadline.is_none() || self.entry.has_deadline_room() {
             let in_place = match &contents {
                 Contents::Int(number) => self.entry.try_set_int(*number),
                 Contents::Bytes(bytes, encoding) => self.entry.try_set_bytes(bytes, *encoding),
-                Contents::Buffer(..) => false,
+                Contents::Buffer(..) | Contents::Value(_) => false,
             };
             if in_place {
                 let (raw, before) = (self.entry.raw(), self.entry.deadline().is_some());
                 self.entry.try_set_deadline(deadline);
                 self.keys.relink(self.hash, (raw, before), (raw, deadline.is_some()));
-                return Vec::new();
+                return None;
             }
         }
         let new = Entry::new(self.entry.key(), contents, deadline, self.entry.access());
-        self.exchange(new).take_buffer()
+        Some(self.exchange(new))
     }
 
     /// Lets `edit` change the string's bytes, of which there are `len` afterwards (new ones zero).
@@ -297,8 +322,8 @@ impl<'a> EntryMut<'a> {
             return;
         }
         let mut space = itoa::Buffer::new();
-        let old = self.entry.str();
-        let old = old.as_bytes(&mut space);
+        let old = self.entry.string();
+        let old = old.as_ref().map_or(&b""[..], |old| old.as_bytes(&mut space));
         let mut buffer = Vec::with_capacity(if old.is_empty() { len } else { grown_capacity(len) });
         buffer.extend_from_slice(old.get(..len.min(old.len())).unwrap_or_default());
         buffer.resize(len, 0);

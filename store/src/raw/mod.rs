@@ -12,4 +12,5 @@ pub(crate) mod hint;
 pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod ordered;
+pub(crate) mod slot;
 mod table;

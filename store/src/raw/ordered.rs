@@ -71,6 +71,17 @@ fn side(before: bool) -> Ordering {
     if before { Ordering::Less } else { Ordering::Greater }
 }
 
+impl Clone for OrderedSet {
+    fn clone(&self) -> OrderedSet {
+        let mut copy = OrderedSet { members: Members::new(self.members.core().clone()), order: Tree::default() };
+        copy.reserve(self.len());
+        for (member, score) in self.iter() {
+            copy.set(member, score);
+        }
+        copy
+    }
+}
+
 impl OrderedSet {
     /// An empty set, hashed with the seed of `store` and freed by its thread.
     pub fn new(store: &Store) -> OrderedSet {

@@ -82,12 +82,12 @@ pub(crate) fn equals(value: Str<'_>, bytes: &[u8]) -> bool {
 /// The value of a key, `None` if it does not exist.
 #[inline]
 pub fn get<'x>(txn: &'x mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Str<'x>>, Error> {
-    Ok(txn.read(db, &key)?.map(|entry| entry.into_ref().into_str()))
+    txn.read(db, &key)?.map(|entry| entry.into_ref().into_str()).transpose()
 }
 
 /// The length of a string; 0 if the key does not exist.
 pub fn length(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<usize, Error> {
-    Ok(txn.read(db, &key)?.map_or(0, |entry| entry.str().len()))
+    txn.read(db, &key)?.map_or(Ok(0), |entry| Ok(entry.string()?.len()))
 }
 
 /// Sets a key to a string, whatever it held.
@@ -114,11 +114,11 @@ pub fn set(
             Ok(SetOutcome { done: true, old: None })
         }
         Found::Occupied(mut entry) => {
-            let old = options.get.then(|| entry.str().to_vec());
+            let old = options.get.then(|| entry.string().map(|old| old.to_vec())).transpose()?;
             let done = match options.condition {
                 Condition::Always | Condition::Xx => true,
                 Condition::Nx => false,
-                Condition::IfEq(expected) => equals(entry.str(), expected),
+                Condition::IfEq(expected) => equals(entry.string()?, expected),
             };
             if !done {
                 return Ok(SetOutcome { done, old });
@@ -128,7 +128,7 @@ pub fn set(
                 Expiry::Keep => entry.deadline(),
                 Expiry::At(at) => Some(at),
             };
-            around.core.buffer(entry.set(contents(value), deadline));
+            around.core.replaced(entry.set(contents(value), deadline));
             around.changed(key.bytes(), EventClass::String, "set");
             if matches!(options.expiry, Expiry::At(_)) {
                 around.event(key.bytes(), EventClass::Generic, "expire");
@@ -140,12 +140,10 @@ pub fn set(
 
 /// Takes a key's value out and deletes the key.
 pub fn get_and_delete(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Vec<u8>>, Error> {
-    if txn.read(db, &key)?.is_none() {
-        return Ok(None);
-    }
+    let Some(entry) = txn.read(db, &key)? else { return Ok(None) };
+    let value = entry.string()?.to_vec();
     let Some((entry, mut around)) = txn.find_existing(db, &key)? else { return Ok(None) };
     let (entry, _) = entry.remove();
-    let value = entry.str().to_vec();
     around.core.entry(entry);
     around.changed(key.bytes(), EventClass::Generic, "del");
     Ok(Some(value))
@@ -154,7 +152,7 @@ pub fn get_and_delete(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Opti
 /// A key's value, whose deadline is changed on the way.
 pub fn get_and_expire(txn: &mut Txn<'_>, db: usize, key: Key<'_>, expiry: GetExpiry) -> Result<Option<Vec<u8>>, Error> {
     let Some(entry) = txn.read(db, &key)? else { return Ok(None) };
-    let value = entry.str().to_vec();
+    let value = entry.string()?.to_vec();
     let removes = txn.access().expired == crate::txn::Expired::Remove;
     let Some((mut entry, mut around)) = txn.find_existing(db, &key)? else { return Ok(None) };
     match expiry {
@@ -181,7 +179,7 @@ pub fn get_and_expire(txn: &mut Txn<'_>, db: usize, key: Key<'_>, expiry: GetExp
 /// Deletes a key if it holds a string equal to `expected`. True if it was deleted.
 pub fn delete_if_equal(txn: &mut Txn<'_>, db: usize, key: Key<'_>, expected: &[u8]) -> Result<bool, Error> {
     let Some((entry, mut around)) = txn.write_existing(db, &key)? else { return Ok(false) };
-    if !equals(entry.str(), expected) {
+    if !equals(entry.string()?, expected) {
         return Ok(false);
     }
     let (entry, _) = entry.remove();

@@ -48,13 +48,13 @@ pub fn incr_by(txn: &mut Txn<'_>, db: usize, key: Key<'_>, delta: i64) -> Result
             delta
         }
         Found::Occupied(mut entry) => {
-            let number = match entry.str() {
+            let number = match entry.string()? {
                 Str::Int(number) => number,
                 Str::Bytes(bytes) => parse_int(bytes).ok_or(Error::NotInteger)?,
             };
             let sum = number.checked_add(delta).ok_or(Error::IncrementOverflow)?;
             let deadline = entry.deadline();
-            around.core.buffer(entry.set(Contents::Int(sum), deadline));
+            around.core.replaced(entry.set(Contents::Int(sum), deadline));
             sum
         }
     };
@@ -70,7 +70,7 @@ pub fn incr_by_float(txn: &mut Txn<'_>, db: usize, key: Key<'_>, increment: &[u8
     let (found, mut around) = txn.write(db, &key)?;
     let old = match &found {
         Found::Vacant(_) => Extended::parse(b"0"),
-        Found::Occupied(entry) => Extended::parse(entry.str().as_bytes(&mut itoa::Buffer::new())),
+        Found::Occupied(entry) => Extended::parse(entry.string()?.as_bytes(&mut itoa::Buffer::new())),
     };
     let old = old.ok_or(Error::NotFloat)?;
     let increment = Extended::parse(increment).ok_or(Error::NotFloat)?;
@@ -85,7 +85,7 @@ pub fn incr_by_float(txn: &mut Txn<'_>, db: usize, key: Key<'_>, increment: &[u8
         }
         Found::Occupied(mut entry) => {
             let deadline = entry.deadline();
-            around.core.buffer(entry.set(contents, deadline));
+            around.core.replaced(entry.set(contents, deadline));
         }
     }
     around.changed(key.bytes(), EventClass::String, "incrbyfloat");

@@ -19,7 +19,7 @@ pub(crate) fn check_length(txn: &Txn<'_>, len: Option<usize>) -> Result<usize, E
 ///
 /// Errs with `StringTooLong`.
 pub fn append(txn: &mut Txn<'_>, db: usize, key: Key<'_>, value: &[u8]) -> Result<usize, Error> {
-    let old = txn.peek_write(db, &key)?.map_or(0, |entry| entry.str().len());
+    let old = txn.peek_write(db, &key)?.map_or(Ok(0), |entry| Ok(entry.string()?.len()))?;
     let len = check_length(txn, old.checked_add(value.len()))?;
     let (found, mut around) = txn.find(db, &key)?;
     match found {
@@ -42,7 +42,7 @@ pub fn append(txn: &mut Txn<'_>, db: usize, key: Key<'_>, value: &[u8]) -> Resul
 ///
 /// Errs with `StringTooLong`.
 pub fn set_range(txn: &mut Txn<'_>, db: usize, key: Key<'_>, offset: usize, value: &[u8]) -> Result<usize, Error> {
-    let old = txn.peek_write(db, &key)?.map_or(0, |entry| entry.str().len());
+    let old = txn.peek_write(db, &key)?.map_or(Ok(0), |entry| Ok(entry.string()?.len()))?;
     if value.is_empty() {
         return Ok(old);
     }
@@ -80,7 +80,7 @@ pub fn get_range<R>(
 ) -> Result<R, Error> {
     let Some(entry) = txn.read(db, &key)? else { return Ok(take(b"")) };
     let mut space = itoa::Buffer::new();
-    let bytes = match entry.str() {
+    let bytes = match entry.string()? {
         Str::Int(number) => space.format(number).as_bytes(),
         Str::Bytes(bytes) => bytes,
     };

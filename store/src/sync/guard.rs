@@ -39,6 +39,14 @@ impl<'p, T> Guard<'p, T> {
         self.keys.get(shard)
     }
 
+    /// The data of a shard that [`shard`](Self::shard) has given before; `None` if it has not.
+    pub fn held(&self, shard: usize) -> Option<&T>
+    where
+        T: Sync,
+    {
+        self.keys.look(shard)
+    }
+
     /// The data of two different held shards; `None` if one is outside the set or they are the same.
     pub fn pair(&mut self, a: usize, b: usize) -> Option<(&mut T, &mut T)> {
         self.reach(a);

@@ -3,6 +3,7 @@
 
 use crate::context::Context;
 use crate::error::CommandResult;
+use ochre_store::ValueRef;
 use ochre_store::keyspace::{self, Record};
 use sha1::{Digest as _, Sha1};
 
@@ -23,9 +24,17 @@ impl Digest {
     }
     /// Adds a value and that it expires, though not when.
     fn add_value(&mut self, record: &Record<'_>) {
-        const STRING: u32 = 0;
-        self.add_next(&STRING.to_be_bytes());
-        self.add_next(record.value.as_bytes(&mut Default::default()));
+        let kind = match record.value {
+            ValueRef::String(_) => 0u32,
+            ValueRef::List(_) => 1,
+            ValueRef::Set(_) => 2,
+            ValueRef::SortedSet(_) => 3,
+            ValueRef::Hash(_) => 4,
+        };
+        self.add_next(&kind.to_be_bytes());
+        if let ValueRef::String(string) = record.value {
+            self.add_next(string.as_bytes(&mut Default::default()));
+        }
         if record.deadline_ms.is_some() {
             self.add_unordered(b"!!expire!!");
         }

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use ochre_store::keyspace::{self, ObjectInfo};
 use ochre_store::string::{self, Condition, SetOptions};
-use ochre_store::{Access, Encoding, Expired, Str};
+use ochre_store::{Access, Encoding, Expired, Str, ValueRef};
 
 pub(super) fn object(context: &mut Context<'_>) -> CommandResult {
     let (info, serialized_len) = inspect(context, serialized_len)?;
@@ -70,7 +70,10 @@ fn positive(argument: &[u8]) -> Result<usize, CommandError> {
 }
 
 /// What is known of the key, also if it has expired, and what `look` makes of its value.
-fn inspect<R>(context: &mut Context<'_>, look: impl FnOnce(Str<'_>) -> R) -> Result<(ObjectInfo, R), CommandError> {
+fn inspect<R>(
+    context: &mut Context<'_>,
+    look: impl FnOnce(ValueRef<'_>) -> R,
+) -> Result<(ObjectInfo, R), CommandError> {
     let (db, key) = (context.db(), context.key(2));
     let access = context.txn.access();
     context.txn.set_access(Access { no_touch: true, expired: Expired::Show });
@@ -82,8 +85,9 @@ fn inspect<R>(context: &mut Context<'_>, look: impl FnOnce(Str<'_>) -> R) -> Res
 }
 
 /// The length of a string in an RDB file that is not compressed, without its type.
-fn serialized_len(value: Str<'_>) -> usize {
-    match value {
+fn serialized_len(value: ValueRef<'_>) -> usize {
+    let ValueRef::String(string) = value else { return 0 };
+    match string {
         Str::Int(-0x80..=0x7f) => 2,
         Str::Int(-0x8000..=0x7fff) => 3,
         Str::Int(-0x8000_0000..=0x7fff_ffff) => 5,

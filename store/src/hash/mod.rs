@@ -1,0 +1,5 @@
+//! Hashes.
+
+mod value;
+
+pub use value::Hash;

@@ -1,0 +1,5 @@
+//! Sets.
+
+mod value;
+
+pub use value::Set;

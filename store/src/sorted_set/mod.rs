@@ -1,0 +1,5 @@
+//! Sorted sets.
+
+mod value;
+
+pub use value::SortedSet;
