@@ -15,6 +15,7 @@ mod dispatch;
 mod effects;
 pub mod error;
 pub mod glob;
+mod huge_pages;
 pub mod latency;
 pub mod logging;
 mod memory;

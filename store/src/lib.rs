@@ -65,6 +65,7 @@ pub use effects::{Effects, Event, EventClass, Reason, Removal};
 pub use error::Error;
 pub use free::Garbage;
 pub use raw::entry::{EMBSTR_MAX, Encoding, Str, Type};
+pub use raw::huge;
 pub use settings::{Policy, Settings};
 pub use shard::Shard;
 pub use stats::Stats;

@@ -50,6 +50,9 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     let workers = config.workers();
     let pid_file = pid_file(startup, &config);
     let server = Server::new(config, process_info(&file, &supervisor))?;
+    if let Err(error) = crate::huge_pages::start(Arc::downgrade(&server)) {
+        tracing::warn!(%error, "no thread for huge pages");
+    }
     let listeners = open(&listening)?;
     let (relisten, wishes) = unbounded_channel();
     let host = Host {

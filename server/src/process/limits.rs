@@ -110,6 +110,8 @@ pub struct OomScore {
     base: Option<i32>,
 }
 
+/// When the system gives out huge pages; the mode in force stands in brackets.
+const HUGE_PAGES_PATH: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 const OOM_SCORE_PATH: &str = "/proc/self/oom_score_adj";
 
 impl OomScore {
@@ -146,12 +148,17 @@ fn read_oom_score() -> io::Result<i32> {
     text.trim().parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// `disable-thp`: keeps transparent huge pages away from this process. They make the memory a snapshot copies jump.
+/// `disable-thp`: keeps the system from giving this process huge pages that it has not asked for. Nothing is done where it
+/// would not do so anyway.
 ///
 /// # Errors
 /// What prctl(2) answers.
 pub fn disable_huge_pages() -> io::Result<()> {
-    Ok(prctl::set_thp_disable(true)?)
+    // Where there is no such file there are no such pages.
+    if fs::read_to_string(HUGE_PAGES_PATH).is_ok_and(|modes| modes.contains("[always]")) {
+        prctl::set_thp_disable(true)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -240,8 +247,9 @@ mod tests {
     }
 
     #[test]
-    fn huge_pages_are_disabled() {
+    fn huge_pages_are_disabled_where_the_system_gives_them_unasked() {
         disable_huge_pages().unwrap();
-        assert!(prctl::get_thp_disable().unwrap());
+        let unasked = fs::read_to_string(HUGE_PAGES_PATH).is_ok_and(|modes| modes.contains("[always]"));
+        assert_eq!(prctl::get_thp_disable().unwrap(), unasked);
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod element;
 pub(crate) mod entry;
 pub(crate) mod fields;
 pub(crate) mod hint;
+pub mod huge;
 pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod ordered;

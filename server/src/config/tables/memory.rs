@@ -78,6 +78,9 @@ macro_rules! memory_directives {
 
             /// Whether transparent huge pages are switched off for the process.
             disable_thp: bool = Switch(true), WORKS.immutable();
+
+            /// Whether large data that hold still get huge pages, from a thread beside the workers.
+            background_huge_pages: bool = Switch(true), WORKS.origin(Origin::Own);
         }
     }};
 }
