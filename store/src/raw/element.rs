@@ -24,6 +24,8 @@ const LONG: u8 = 2;
 const SHORT_KEY_MAX: usize = 127;
 const BYTE_MAX: usize = 255;
 
+const _: () = assert!(usize::BITS == 64, "sizes are summed without checks, and lengths are stored as 64 bits");
+
 /// An element. Owns its allocation.
 ///
 /// Invariant: points to an allocation of `Shape::capacity` bytes, laid out as the module says.
@@ -77,7 +79,8 @@ impl Shape {
         self.lengths_offset() + if self.has(LONG) { 16 } else { 0 }
     }
 
-    /// The size of the allocation.
+    /// The size of the allocation. The sum cannot overflow: both lengths are those of slices that exist or existed, and
+    /// such a slice takes a small part of what 64 bits can address.
     fn capacity(self) -> usize {
         match self.key_offset() + self.key_len + self.value_len {
             0..=8 => 8,

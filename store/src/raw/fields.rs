@@ -1,7 +1,7 @@
 //! A map from fields to values, each with or without a deadline.
 
 use super::element::{Element, ElementRef};
-use super::members::{Found, Handle, Members};
+use super::members::{Found, Handle, Members, free};
 use crate::free::Garbage;
 use crate::order::Tree;
 use crate::random::Random;
@@ -12,7 +12,9 @@ use crate::store::Store;
 /// A field may have a deadline. One that has passed changes nothing by itself: who reads compares it with the time, and
 /// [`remove_expired`](FieldMap::remove_expired) removes what is over.
 ///
-/// Invariant: `deadlines` has exactly the elements with a deadline, ordered by it and by their addresses.
+/// Invariant: `deadlines` has exactly the elements with a deadline, ordered by it and by their addresses. Comparisons
+/// look at addresses alone, so an element that was replaced may be freed before its handle leaves; but no method returns
+/// before the handle has left, since [`remove_expired`](FieldMap::remove_expired) follows the handles it finds.
 pub struct FieldMap {
     members: Members,
     deadlines: Option<Box<Tree<Handle>>>,
@@ -129,7 +131,7 @@ impl FieldMap {
         let old = (occupied.handle(), occupied.get().deadline());
         let element = occupied.remove();
         self.relink(old, (old.0, None));
-        super::members::free(self.members.core(), element);
+        free(self.members.core(), element);
         true
     }
 
@@ -152,6 +154,7 @@ impl FieldMap {
             }
             if let Some(element) = element {
                 visit(element.get().into());
+                free(self.members.core(), element);
             }
             removed += 1;
         }
@@ -168,7 +171,7 @@ impl FieldMap {
         {
             let sought = (order(deadline_ms), handle);
             let removed = deadlines.remove(|key, handle| (key, handle).cmp(&sought));
-            debug_assert!(removed.is_some());
+            assert!(removed.is_some(), "a field with a deadline stands in the index of those");
             if deadlines.len() == 0 && new.1.is_none() {
                 self.deadlines = None;
             }
@@ -213,7 +216,8 @@ impl FieldMap {
 
     /// Bytes of memory.
     pub fn memory(&self) -> usize {
-        size_of::<FieldMap>() + self.members.memory() + self.deadlines.as_ref().map_or(0, |deadlines| deadlines.bytes())
+        let index = |deadlines: &Tree<Handle>| size_of_val(deadlines) + deadlines.bytes();
+        size_of::<FieldMap>() + self.members.memory() + self.deadlines.as_deref().map_or(0, index)
     }
 
     /// For [`Store::free_later`]: frees the map in pieces on the store's thread.

@@ -22,6 +22,7 @@ pub(crate) struct Keys {
 }
 
 impl Keyed for Entry {
+    #[inline]
     unsafe fn key_of<'a>(raw: *mut u8) -> &'a [u8] {
         // SAFETY: the caller gives a live entry that stays as it is for 'a.
         unsafe {

@@ -2,7 +2,7 @@
 
 use super::element::{Element, ElementRef};
 use super::hint::prefetch;
-use super::members::{Found, Handle, Members};
+use super::members::{Found, Handle, Members, free};
 use crate::free::Garbage;
 use crate::order::{Items, Tree};
 use crate::random::Random;
@@ -13,7 +13,9 @@ use std::ops::{Bound, Range};
 /// Members with scores, ordered by score and, where those are equal, by the members' bytes: what `OBJECT ENCODING` calls
 /// `skiplist`. (It is a hash table and a B+tree.)
 ///
-/// Invariant: `order` has exactly the elements of `members`, whose values are the eight bytes of their scores.
+/// Invariant: `order` has exactly the elements of `members`, whose values are the eight bytes of their scores; no score
+/// is NaN. Comparisons within `order` follow its handles, so an element leaves `order` before it may leave `members`, and
+/// whoever finds it missing there panics instead of freeing it.
 pub struct OrderedSet {
     members: Members,
     order: Tree<Handle>,
@@ -109,17 +111,17 @@ impl OrderedSet {
         self.members.get(member).map(score_of)
     }
 
-    /// Gives `member` the score that `change` makes of its present one (nothing if it is no member); if that is nothing or
-    /// not a number, all stays as it is. Returns the score it had before.
+    /// Gives `member` the score that `change` makes of its present one (nothing if it is no member); if that is nothing,
+    /// not a number or equal to the present one (as the two zeros are), all stays as it is. Returns the score it had before.
     pub fn update(&mut self, member: &[u8], change: impl FnOnce(Option<f64>) -> Option<f64>) -> Option<f64> {
         let wanted = |old: Option<f64>| change(old).filter(|score| !score.is_nan());
         match self.members.find(member) {
             Found::Occupied(mut occupied) => {
                 let old = score_of(occupied.get());
                 if let Some(score) = wanted(Some(old))
-                    && old.to_bits() != score.to_bits()
+                    && old != score
                 {
-                    // Length and place of the value stay the same, and so does the handle.
+                    // The value keeps its eight bytes, so it is replaced in place and the handle stays.
                     let handle = occupied.handle();
                     occupied.set(&score.to_ne_bytes(), None);
                     debug_assert!(occupied.handle() == handle);
@@ -143,8 +145,8 @@ impl OrderedSet {
         self.update(member, |_| Some(score))
     }
 
-    /// Adds `increment` to the score of `member`, or to 0 if it is none. Returns the new score; nothing, and changes
-    /// nothing, if that is not a number.
+    /// Adds `increment` to the score of `member`, or to 0 if it is none. Returns the sum; nothing, and changes nothing, if
+    /// that is not a number.
     pub fn increment(&mut self, member: &[u8], increment: f64) -> Option<f64> {
         let mut score = f64::NAN;
         self.update(member, |old| {
@@ -164,7 +166,7 @@ impl OrderedSet {
         if !moved {
             // SAFETY: as above.
             let removed = self.order.remove(unsafe { seek(old, member) });
-            debug_assert!(removed.is_some());
+            assert!(removed.is_some(), "a member stands in the order");
             // SAFETY: as above.
             self.order.insert(order_of(new), handle, unsafe { seek(new, member) });
         }
@@ -175,7 +177,7 @@ impl OrderedSet {
         let score = self.score(member)?;
         // SAFETY: by the invariant the tree has handles of live elements only.
         let removed = self.order.remove(unsafe { seek(score, member) });
-        debug_assert!(removed.is_some());
+        assert!(removed.is_some(), "a member stands in the order");
         self.members.discard(member);
         Some(score)
     }
@@ -238,18 +240,20 @@ impl OrderedSet {
         start..end.max(start)
     }
 
-    /// Removes the members with ranks in `ranks`, in their order, and lets `visit` see each with its score.
-    /// Returns how many there were.
+    /// Removes the members with ranks in `ranks`, and lets `visit` see each with its score, in their order, when all are
+    /// removed. Returns how many there were.
     pub fn remove_range(&mut self, ranks: Range<usize>, visit: &mut dyn FnMut(&[u8], f64)) -> usize {
         let mut handles = Vec::with_capacity(ranks.end.min(self.len()).saturating_sub(ranks.start));
         // First all leave the order, so that it never has a handle of an element that is gone.
         self.order.remove_range(ranks, &mut |_, handle| handles.push(handle));
-        for &handle in &handles {
-            if let Some(scored) = self.take(handle) {
-                visit(scored.member(), scored.score());
-            }
+        // Then all leave the members, so that the set is whole even if `visit` panics.
+        let taken: Vec<Scored> = handles.into_iter().filter_map(|handle| self.take(handle)).collect();
+        let count = taken.len();
+        for scored in taken {
+            visit(scored.member(), scored.score());
+            free(self.members.core(), scored.0);
         }
-        handles.len()
+        count
     }
 
     /// Takes an element out of the members that has left the order.

@@ -8,7 +8,7 @@
 use super::array::Array;
 use super::bucket::{Bucket, SLOTS, tag_of};
 use super::hint::{Hint, Retired, prefetch};
-use crate::free::{Core, LARGE_BYTES};
+use crate::free::Core;
 use crate::random::Random;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -33,10 +33,10 @@ pub(super) struct Slot {
 
 /// What a table's pointers lead to.
 pub(super) trait Keyed {
-    /// The bytes that are hashed.
+    /// The bytes that are hashed. They must stay the same as long as the pointer is in the table.
     ///
     /// # Safety
-    /// `raw` is a live pointer of this kind, which stays unchanged while the result is used.
+    /// `raw` leads to a live entry of this kind, which stays alive and unchanged for 'a.
     unsafe fn key_of<'a>(raw: *mut u8) -> &'a [u8];
 }
 
@@ -254,7 +254,7 @@ impl<K: Keyed> Table<K> {
             return false;
         }
         let mut chains = count;
-        let mut visits = count * EMPTY_PER_STEP;
+        let mut visits = count.saturating_mul(EMPTY_PER_STEP);
         while chains > 0 && visits > 0 && self.moved < self.current.buckets() {
             visits -= 1;
             if self.move_chain(self.moved) {
@@ -292,8 +292,9 @@ impl<K: Keyed> Table<K> {
     }
 
     fn retire(&self, array: Array) {
-        if self.role == Role::Private && array.bytes() < LARGE_BYTES {
-            // SAFETY: never published, and the table has given it up: nobody else has seen it.
+        if self.role == Role::Private && array.mapped_bytes() == 0 {
+            // SAFETY: never published, and the table has given it up: nobody else has seen it. Small, and the counter of
+            // mapped bytes (which the thread corrects for the others) does not know of it.
             unsafe { array.free() };
         } else if array.buckets() != 0 {
             self.core.retire(Retired::new(array, self.core.hints.clone()));

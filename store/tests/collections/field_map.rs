@@ -1,10 +1,11 @@
 //! [`FieldMap`] against a `BTreeMap`.
 
-use super::{name, store};
+use super::{name, pause_freeing, store};
 use ochre_store::collection::{Field, FieldMap};
 use ochre_store::random::Random;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>;
 
@@ -144,4 +145,27 @@ fn a_field_without_deadline_pays_nothing_for_those_that_had_one() {
         };
         assert_eq!((map.memory(), map.next_deadline_ms()), (before, None));
     }
+}
+
+#[test]
+fn large_fields_that_expired_are_freed_by_the_thread() {
+    let store = store();
+    let mut map = FieldMap::new(&store);
+    map.set(b"field", &vec![b'v'; 100_000], Some(1));
+    let resume = pause_freeing(&store);
+    assert_eq!(map.remove_expired(1, 1, &mut |_| ()), 1);
+    assert!(store.pending_free_bytes() >= 100_000, "{}", store.pending_free_bytes());
+    drop(resume);
+}
+
+#[test]
+fn a_visitor_that_panics_leaves_a_whole_map() {
+    let store = store();
+    let mut map = FieldMap::new(&store);
+    (0..100).for_each(|number| assert!(map.set(&name(number), b"value", Some(number as i64))));
+    let removal = AssertUnwindSafe(|| map.remove_expired(49, 100, &mut |field| assert!(field.deadline_ms < Some(20))));
+    assert!(catch_unwind(removal).is_err());
+    assert_eq!((map.len(), map.volatile_len(), map.next_deadline_ms()), (79, 79, Some(21)));
+    assert_eq!(map.remove_expired(i64::MAX, usize::MAX, &mut |_| ()), 79);
+    assert_eq!((map.len(), map.next_deadline_ms()), (0, None));
 }

@@ -6,9 +6,17 @@ mod ordered_set;
 
 use ochre_store::{Options, Store};
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 
 fn store() -> Arc<Store> {
     Store::new(Options { shards: 1, databases: 1, hash_seed: [9, 8, 7, 6] })
+}
+
+/// Keeps the freeing thread of `store` waiting until the result is dropped.
+fn pause_freeing(store: &Store) -> Sender<()> {
+    let (resume, wait) = channel();
+    store.free_then(Vec::new(), move || _ = wait.recv());
+    resume
 }
 
 /// A name for each number: most are short, some are long enough for the other layouts.

@@ -118,6 +118,20 @@ fn members_are_drawn_about_equally_often() {
 }
 
 #[test]
+fn a_rehash_may_be_asked_to_go_on_to_its_end() {
+    let store = store();
+    let mut set = MemberSet::new(&store);
+    assert!(!set.rehash(usize::MAX));
+    while set.buckets().1 == 0 {
+        let len = set.len() + 100;
+        fill(&mut set, len);
+    }
+    assert!(!set.rehash(usize::MAX));
+    assert_eq!(set.buckets().1, 0);
+    assert!((0..set.len()).all(|number| set.contains(&number.to_le_bytes())));
+}
+
+#[test]
 fn memory_is_counted_and_comes_back() {
     let store = store();
     let mut set = MemberSet::new(&store);

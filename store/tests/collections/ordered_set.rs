@@ -1,11 +1,12 @@
 //! [`OrderedSet`] against a sorted vector.
 
-use super::{name, store};
+use super::{name, pause_freeing, store};
 use ochre_store::collection::OrderedSet;
 use ochre_store::random::Random;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 type Model = BTreeMap<Vec<u8>, f64>;
 
@@ -55,15 +56,25 @@ fn bits(scored: Option<f64>) -> Option<u64> {
     scored.map(f64::to_bits)
 }
 
+/// Sets a score by the rule of the original, where an equal score (one zero for the other) changes nothing. Returns the
+/// score before.
+fn put(model: &mut Model, member: Vec<u8>, score: f64) -> Option<f64> {
+    match model.get_mut(&member) {
+        Some(old) if *old == score => Some(*old),
+        Some(old) => Some(std::mem::replace(old, score)),
+        None => model.insert(member, score),
+    }
+}
+
 fn run(step: Step, set: &mut OrderedSet, model: &mut Model) {
     match step {
         Step::Set { number, score } => {
-            assert_eq!(bits(set.set(&name(number), score)), bits(model.insert(name(number), score)));
+            assert_eq!(bits(set.set(&name(number), score)), bits(put(model, name(number), score)));
         }
         Step::Fill { start, count, modulus } => {
             for number in start..start + count {
                 let score = (number * 7919 % modulus) as f64;
-                assert_eq!(bits(set.set(&name(number), score)), bits(model.insert(name(number), score)));
+                assert_eq!(bits(set.set(&name(number), score)), bits(put(model, name(number), score)));
             }
         }
         Step::Increment { number, by } => {
@@ -72,7 +83,7 @@ fn run(step: Step, set: &mut OrderedSet, model: &mut Model) {
                 assert_eq!(set.increment(&name(number), by), None);
             } else {
                 assert_eq!(bits(set.increment(&name(number), by)), Some(sum.to_bits()));
-                model.insert(name(number), sum);
+                put(model, name(number), sum);
             }
         }
         Step::Remove { number } => assert_eq!(bits(set.remove(&name(number))), bits(model.remove(&name(number)))),
@@ -233,15 +244,48 @@ fn a_score_that_is_no_number_changes_nothing() {
     assert_eq!(set.rank(b"old"), Some((0, f64::INFINITY)));
 }
 
+/// As Redis 7.0, 8.2 and Valkey 9.1 do with `zset-max-listpack-entries 0`.
 #[test]
-fn the_two_zeros_are_one_place_but_keep_their_sign() {
+fn the_two_zeros_are_one_score_and_the_first_one_stays() {
     let store = store();
     let mut set = OrderedSet::new(&store);
     set.set(b"b", -0.0);
     set.set(b"a", 0.0);
     assert_eq!(set.range(0..2).map(|(member, _)| member).collect::<Vec<_>>(), [b"a", b"b"]);
-    assert_eq!(bits(set.score(b"b")), Some((-0.0f64).to_bits()));
-    assert_eq!(bits(set.set(b"b", 0.0)), Some((-0.0f64).to_bits()));
-    assert_eq!(bits(set.score(b"b")), Some(0.0f64.to_bits()));
     assert_eq!(set.score_range(Bound::Included(0.0), Bound::Included(-0.0)), 0..2);
+    let scores = |set: &OrderedSet| (bits(set.score(b"a")), bits(set.score(b"b")));
+    let before = (bits(Some(0.0)), bits(Some(-0.0)));
+    assert_eq!(scores(&set), before);
+    assert_eq!((bits(set.set(b"a", -0.0)), bits(set.set(b"b", 0.0))), before);
+    assert_eq!(scores(&set), before);
+    // The sum is told, but not kept.
+    assert_eq!(bits(set.increment(b"b", 0.0)), bits(Some(0.0)));
+    assert_eq!(scores(&set), before);
+}
+
+#[test]
+fn a_visitor_that_panics_leaves_a_whole_set() {
+    let store = store();
+    let mut set = OrderedSet::new(&store);
+    (0..500).for_each(|number| assert_eq!(set.set(&name(number), number as f64), None));
+    let removal = AssertUnwindSafe(|| {
+        set.remove_range(100..300, &mut |_, score| assert!(score < 150.0, "as this test wants it"));
+    });
+    assert!(catch_unwind(removal).is_err());
+    assert_eq!((set.len(), set.range(0..usize::MAX).len()), (300, 300));
+    for number in (0..100).chain(300..500) {
+        assert_eq!(set.remove(&name(number)), Some(number as f64));
+    }
+    assert!(set.is_empty());
+}
+
+#[test]
+fn large_members_of_a_removed_range_are_freed_by_the_thread() {
+    let store = store();
+    let mut set = OrderedSet::new(&store);
+    set.set(&vec![b'm'; 100_000], 1.0);
+    let resume = pause_freeing(&store);
+    set.remove_range(0..1, &mut |_, _| ());
+    assert!(store.pending_free_bytes() >= 100_000, "{}", store.pending_free_bytes());
+    drop(resume);
 }
