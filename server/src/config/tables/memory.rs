@@ -76,7 +76,7 @@ macro_rules! memory_directives {
             active_defrag_max_scan_fields: u64 = Int::new(1000, 1, i64::MAX),
                 kept("takes effect with active defragmentation");
 
-            /// Whether transparent huge pages are switched off for the process.
+            /// Whether huge pages are refused where the system gives them out unasked.
             disable_thp: bool = Switch(true), WORKS.immutable();
 
             /// Whether large data that hold still get huge pages, from a thread beside the workers.
