@@ -171,6 +171,12 @@ texts! {
     BITFIELD_OVERFLOW = "ERR Invalid OVERFLOW type specified";
     /// BITFIELD_RO with anything but GET.
     BITFIELD_READ_ONLY = "ERR BITFIELD_RO only supports the GET subcommand";
+    /// PFDEBUG of a key that does not exist.
+    SPECIFIED_KEY_MISSING = "ERR The specified key does not exist";
+    /// PFDEBUG DECODE.
+    HYPERLOGLOG_NOT_SPARSE = "ERR HLL encoding is not sparse";
+    /// PFDEBUG SIMD.
+    ON_OR_OFF = "ERR Argument must be ON or OFF";
     /// EXPIRE and the like.
     EXPIRE_NX = "ERR NX and XX, GT or LT options at the same time are not compatible";
     /// EXPIRE and the like.
@@ -209,6 +215,8 @@ fn store_text(error: &ochre_store::Error) -> &'static str {
         Error::NanOrInfinity => "ERR increment would produce NaN or Infinity",
         Error::OutOfRange => "ERR index out of range",
         Error::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+        Error::NotHyperLogLog => "WRONGTYPE Key is not a valid HyperLogLog string value.",
+        Error::CorruptHyperLogLog => "INVALIDOBJ Corrupted HLL object detected",
         Error::NotLocked => "ERR the command reached for a key that it had not declared",
         Error::NoSuchKey => "ERR no such key",
         Error::SameKey => "ERR source and destination objects are the same",
@@ -260,6 +268,16 @@ pub fn unknown_subcommand(parent: &str, name: &[u8]) -> CommandError {
 pub fn unknown_subcommand_or_arity(parent: &str, name: &[u8]) -> CommandError {
     let rest = [b"'. Try ", parent.as_bytes(), b" HELP."].concat();
     quoting(&[b"ERR unknown subcommand or wrong number of arguments for '", shorten(name, 128), &rest])
+}
+
+/// No such subcommand of PFDEBUG.
+pub fn unknown_pfdebug_subcommand(name: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unknown PFDEBUG subcommand '", shorten(name, usize::MAX), b"'"])
+}
+
+/// PFSELFTEST found something.
+pub fn self_test_failed(failure: &impl std::fmt::Display) -> CommandError {
+    CommandError::Message(format!("ERR TESTFAILED {failure}"))
 }
 
 /// A subcommand of DEBUG that waits for what it is about.

@@ -30,6 +30,12 @@ pub enum Error {
     /// Source and destination are the same key.
     #[error("source and destination are the same")]
     SameKey,
+    /// The string is no HyperLogLog.
+    #[error("the string is no HyperLogLog")]
+    NotHyperLogLog,
+    /// The string is a HyperLogLog whose registers cannot be read.
+    #[error("the HyperLogLog is corrupt")]
+    CorruptHyperLogLog,
     /// The key's shard is not among those the caller locked. Run the command again with all shards.
     #[error("the shard is not locked")]
     NotLocked,

@@ -71,6 +71,8 @@ pub struct Settings {
     pub hz: AtomicU32,
     /// Longest string, bytes.
     pub proto_max_bulk_len: AtomicU64,
+    /// Bytes up to which a HyperLogLog is sparse.
+    pub hll_sparse_max_bytes: AtomicU64,
     /// As [`Limits::fill`](crate::quicklist::Limits::fill).
     pub list_max_listpack_size: AtomicI32,
     /// As [`Limits::compress_depth`](crate::quicklist::Limits::compress_depth).
@@ -161,6 +163,7 @@ impl Default for Settings {
             active_expire_effort: AtomicU32::new(1),
             hz: AtomicU32::new(10),
             proto_max_bulk_len: AtomicU64::new(512 << 20),
+            hll_sparse_max_bytes: AtomicU64::new(3000),
             list_max_listpack_size: AtomicI32::new(-2),
             list_compress_depth: AtomicU32::new(0),
             list_plain_bytes: AtomicU32::new(0),

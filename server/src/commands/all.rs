@@ -1,8 +1,8 @@
 //! The families put together.
 
 use super::{
-    bitfield, bitmap, client, command, config, connection, debug, expire, generic, info, latency, lcs, lolwut, memory,
-    monitor, object, scan, server, slowlog, string, string_many, string_number, string_range,
+    bitfield, bitmap, client, command, config, connection, debug, expire, generic, hyperloglog, info, latency, lcs,
+    lolwut, memory, monitor, object, scan, server, slowlog, string, string_many, string_number, string_range,
 };
 use crate::command::CommandSpec;
 
@@ -18,6 +18,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         debug::ALL,
         expire::ALL,
         generic::ALL,
+        hyperloglog::ALL,
         info::ALL,
         latency::ALL,
         lcs::ALL,

@@ -12,6 +12,7 @@ mod document;
 pub mod expire;
 pub mod generic;
 mod help;
+pub mod hyperloglog;
 pub mod info;
 pub mod latency;
 pub mod lcs;

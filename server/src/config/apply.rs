@@ -61,6 +61,7 @@ pub fn store_settings(server: &Server, config: &Config) {
     settings.active_expire_effort.store(config.active_expire_effort, Relaxed);
     settings.hz.store(config.hz, Relaxed);
     settings.proto_max_bulk_len.store(config.proto_max_bulk_len, Relaxed);
+    settings.hll_sparse_max_bytes.store(config.hll_sparse_max_bytes, Relaxed);
     settings.list_max_listpack_size.store(config.list_max_listpack_size, Relaxed);
     settings.list_compress_depth.store(config.list_compress_depth, Relaxed);
     let oldest = config.compatibility_level == Level::V7_0;

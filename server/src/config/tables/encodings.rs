@@ -38,7 +38,7 @@ macro_rules! encoding_directives {
                 WORKS.aliases(&["zset-max-ziplist-value"]);
 
             /// Bytes up to which a HyperLogLog is sparse.
-            hll_sparse_max_bytes: u64 = Memory::new(3000, 0, LONG_MAX), kept("takes effect with HyperLogLogs");
+            hll_sparse_max_bytes: u64 = Memory::new(3000, 0, LONG_MAX), WORKS.effect(Effect::Store);
 
             /// Bytes of a node of a stream; 0 is no limit.
             stream_node_max_bytes: u64 = Memory::new(4096, 0, LONG_MAX), kept("takes effect with streams");
