@@ -5,6 +5,7 @@
 //!
 //! * [`string`], [`bits`] and [`hyperloglog`]: string values;
 //! * [`keyspace`]: keys whatever their type; [`expire`] and [`evict`]: how keys go by themselves;
+//! * [`geo`]: what scores of sorted sets say about places;
 //! * [`listpack`], [`intset`], [`quicklist`]: compact encodings of values, each usable by itself; [`lzf`] compresses;
 //! * [`collection`]: the large encodings of hashes, sets and sorted sets.
 //!
@@ -37,6 +38,7 @@ mod error;
 pub mod evict;
 pub mod expire;
 mod free;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod intset;
