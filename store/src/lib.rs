@@ -5,6 +5,7 @@
 //!
 //! * [`string`] and [`bits`]: string values;
 //! * [`keyspace`]: keys whatever their type; [`expire`] and [`evict`]: how keys go by themselves;
+//! * [`stream`]: the value of streams, usable by itself;
 //! * [`listpack`], [`intset`], [`quicklist`]: compact encodings of values, each usable by itself; [`lzf`] compresses;
 //! * [`collection`]: the large encodings of hashes, sets and sorted sets.
 //!
@@ -54,6 +55,7 @@ mod shard;
 pub mod sorted_set;
 mod stats;
 mod store;
+pub mod stream;
 pub mod string;
 pub mod sync;
 mod txn;
