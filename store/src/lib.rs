@@ -6,6 +6,7 @@
 //! * [`string`], [`bits`] and [`hyperloglog`]: string values;
 //! * [`keyspace`]: keys whatever their type; [`expire`] and [`evict`]: how keys go by themselves;
 //! * [`geo`]: what scores of sorted sets say about places;
+//! * [`stream`]: the value of streams;
 //! * [`listpack`], [`intset`], [`quicklist`]: compact encodings of values, each usable by itself; [`lzf`] compresses;
 //! * [`collection`]: the large encodings of hashes, sets and sorted sets.
 //!
@@ -57,6 +58,7 @@ mod shard;
 pub mod sorted_set;
 mod stats;
 mod store;
+pub mod stream;
 pub mod string;
 pub mod sync;
 mod txn;

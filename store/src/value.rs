@@ -6,6 +6,7 @@ use crate::quicklist::List;
 use crate::raw::entry::{Encoding, Str, Type};
 use crate::set::Set;
 use crate::sorted_set::SortedSet;
+use crate::stream::Stream;
 
 /// A value that is not a string.
 pub(crate) enum Value {
@@ -13,6 +14,7 @@ pub(crate) enum Value {
     Set(Set),
     SortedSet(SortedSet),
     Hash(Hash),
+    Stream(Box<Stream>),
 }
 
 /// A value of any type for reading.
@@ -28,6 +30,8 @@ pub enum ValueRef<'a> {
     SortedSet(&'a SortedSet),
     /// A hash.
     Hash(&'a Hash),
+    /// A stream.
+    Stream(&'a Stream),
 }
 
 impl Value {
@@ -37,6 +41,7 @@ impl Value {
             Value::Set(_) => Type::Set,
             Value::SortedSet(_) => Type::SortedSet,
             Value::Hash(_) => Type::Hash,
+            Value::Stream(_) => Type::Stream,
         }
     }
 }
@@ -48,6 +53,7 @@ impl Value {
             Value::Set(set) => ValueRef::Set(set),
             Value::SortedSet(set) => ValueRef::SortedSet(set),
             Value::Hash(hash) => ValueRef::Hash(hash),
+            Value::Stream(stream) => ValueRef::Stream(stream),
         }
     }
 
@@ -73,6 +79,7 @@ impl ValueRef<'_> {
             ValueRef::Set(Set::Ints(_)) => Encoding::Intset,
             ValueRef::Set(Set::Table(_)) | ValueRef::Hash(Hash::Table(_)) => Encoding::Hashtable,
             ValueRef::SortedSet(SortedSet::Order(_)) => Encoding::Skiplist,
+            ValueRef::Stream(_) => Encoding::Stream,
         }
     }
 
@@ -84,6 +91,7 @@ impl ValueRef<'_> {
             ValueRef::Set(set) => set.len(),
             ValueRef::SortedSet(set) => set.len(),
             ValueRef::Hash(hash) => hash.len(),
+            ValueRef::Stream(stream) => stream.len() as usize,
         }
     }
 
@@ -100,6 +108,7 @@ impl ValueRef<'_> {
             ValueRef::Set(set) => set.memory(),
             ValueRef::SortedSet(set) => set.memory(),
             ValueRef::Hash(hash) => hash.memory(),
+            ValueRef::Stream(stream) => stream.memory(0),
         }
     }
 
@@ -110,6 +119,7 @@ impl ValueRef<'_> {
             ValueRef::Set(Set::Table(members)) => members.len(),
             ValueRef::SortedSet(SortedSet::Order(members)) => members.len(),
             ValueRef::Hash(Hash::Table(fields)) => fields.len(),
+            ValueRef::Stream(stream) => stream.drop_effort(),
             _ => 1,
         }
     }
@@ -122,6 +132,7 @@ impl ValueRef<'_> {
             ValueRef::Set(set) => Value::Set(set.clone()),
             ValueRef::SortedSet(set) => Value::SortedSet(set.clone()),
             ValueRef::Hash(hash) => Value::Hash(hash.clone()),
+            ValueRef::Stream(stream) => Value::Stream(Box::new(stream.clone())),
         })
     }
 }

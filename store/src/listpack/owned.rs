@@ -101,6 +101,26 @@ impl Listpack {
         self.insert_at(self.bytes as usize - 1, value);
     }
 
+    /// Adds values at the end, growing once for all of them.
+    pub fn append_all<'a>(&mut self, values: impl Iterator<Item = Str<'a>> + Clone) {
+        let (mut total, mut count) = (0, 0);
+        for value in values.clone() {
+            total += Encoded::new(value).total();
+            count += 1;
+        }
+        let mut space = self.splice(self.bytes as usize - 1, 0, total);
+        for value in values {
+            let encoded = Encoded::new(value);
+            let (entry, rest) = space.split_at_mut(encoded.total());
+            encoded.write(entry);
+            space = rest;
+        }
+        let known = self.view().known_len();
+        if known != COUNT_UNKNOWN {
+            self.write_count(known + count);
+        }
+    }
+
     /// Adds a value at the start.
     #[inline]
     pub fn prepend(&mut self, value: Str<'_>) {
@@ -126,6 +146,17 @@ impl Listpack {
         let old = self.end_of(position) - position.offset();
         encoded.write(self.splice(position.offset(), old, encoded.total()));
         self.shrink();
+    }
+
+    /// Gives an entry another value as [`replace`](Listpack::replace) does, but never gives memory back.
+    pub fn set(&mut self, position: Position, value: Str<'_>) {
+        let encoded = Encoded::new(value);
+        let (at, old) = (position.offset(), self.end_of(position) - position.offset());
+        if encoded.total() == old {
+            encoded.write(&mut self.space[self.start as usize + at..][..old]);
+        } else {
+            encoded.write(self.splice(at, old, encoded.total()));
+        }
     }
 
     /// Deletes an entry and returns the one that followed it.

@@ -17,7 +17,7 @@ impl Position {
         Position(offset as u32)
     }
 
-    pub(super) fn offset(self) -> usize {
+    pub(crate) fn offset(self) -> usize {
         self.0 as usize
     }
 }
@@ -196,6 +196,12 @@ impl<'a> Pack<'a> {
         Iter { rest: &self.0[position.offset()..self.0.len() - 1] }
     }
 
+    /// Where the values that an iterator has left start. The iterator is one of this listpack, used from the front only,
+    /// and has a value left.
+    pub(crate) fn position(self, left: &Iter<'a>) -> Position {
+        Position::new(self.0.len() - 1 - left.rest.len())
+    }
+
     /// The values from the first to `position`, included.
     #[inline]
     pub fn iter_to(self, position: Position) -> Iter<'a> {
@@ -220,10 +226,46 @@ pub struct Iter<'a> {
     rest: &'a [u8],
 }
 
-impl Iter<'_> {
+impl<'a> Iter<'a> {
     /// Whether no value is left.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
+    }
+
+    /// Takes the next `n` values, or those that are left, out into an iterator of their own.
+    #[inline]
+    pub(crate) fn split(&mut self, n: usize) -> Iter<'a> {
+        let mut bytes = 0;
+        for _ in 0..n {
+            if bytes == self.rest.len() {
+                break;
+            }
+            bytes += entry_bytes(&self.rest[bytes..]);
+        }
+        let (taken, rest) = self.rest.split_at(bytes);
+        self.rest = rest;
+        Iter { rest: taken }
+    }
+
+    /// The values behind those of `front`, which starts where this iterator does and ends earlier.
+    #[inline]
+    pub(crate) fn behind(&self, front: &Iter<'a>) -> Iter<'a> {
+        Iter { rest: &self.rest[front.rest.len()..] }
+    }
+
+    /// Takes the last `n` values, or those that are left, out into an iterator of their own.
+    #[inline]
+    pub(crate) fn split_back(&mut self, n: usize) -> Iter<'a> {
+        let mut at = self.rest.len();
+        for _ in 0..n {
+            if at == 0 {
+                break;
+            }
+            at -= last_bytes(&self.rest[..at]);
+        }
+        let (rest, taken) = self.rest.split_at(at);
+        self.rest = rest;
+        Iter { rest: taken }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::hash::Hash;
 use crate::quicklist::List;
 use crate::set::Set;
 use crate::sorted_set::SortedSet;
+use crate::stream::Stream;
 use crate::value::{Value, ValueRef};
 use std::ptr::NonNull;
 
@@ -57,7 +58,7 @@ macro_rules! in_entry {
             match kind {
                 // SAFETY: by the caller.
                 $(Type::$variant => Value::$variant(unsafe { slot.cast::<$type>().read() }),)*
-                Type::String | Type::Stream => unreachable!("strings do not stand in slots"),
+                Type::String => unreachable!("strings do not stand in slots"),
             }
         }
 
@@ -69,10 +70,10 @@ macro_rules! in_entry {
             match kind {
                 // SAFETY: by the caller.
                 $(Type::$variant => ValueRef::$variant(unsafe { slot.cast::<$type>().as_ref() }),)*
-                Type::String | Type::Stream => unreachable!("strings do not stand in slots"),
+                Type::String => unreachable!("strings do not stand in slots"),
             }
         }
     };
 }
 
-in_entry!(List => List, Set => Set, SortedSet => SortedSet, Hash => Hash);
+in_entry!(List => List, Set => Set, SortedSet => SortedSet, Hash => Hash, Box<Stream> => Stream);

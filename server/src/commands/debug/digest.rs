@@ -30,6 +30,7 @@ impl Digest {
             ValueRef::Set(_) => 2,
             ValueRef::SortedSet(_) => 3,
             ValueRef::Hash(_) => 4,
+            ValueRef::Stream(_) => 6,
         };
         self.add_next(&kind.to_be_bytes());
         if let ValueRef::String(string) = record.value {

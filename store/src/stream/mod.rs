@@ -1,0 +1,54 @@
+//! Streams: entries of field-value pairs in the order of their IDs, and groups of consumers that share them.
+//!
+//! Entries lie in listpacks of up to some thousand bytes, the *nodes*. A node's bytes are those of Redis, as RDB files and
+//! DUMP payloads carry them:
+//!
+//! ```text
+//! node:  live entries │ deleted entries │ fields │ field… │ 0 │ entry…
+//! entry: flags │ ms │ seq │ value… │ values of this entry                        with the fields of the node
+//!        flags │ ms │ seq │ fields │ field │ value │ … │ values of this entry    with fields of its own
+//! ```
+//!
+//! A node has the ID of its first entry, and `ms` and `seq` are differences to that. The count at an entry's end is for
+//! reading backwards. Deleting an entry sets a flag; a node goes with its last live entry.
+//!
+//! A [`Stream`] keeps its last node in itself, so that appending looks for nothing, and the others in an ordered map that
+//! exists only if there are any. A [`Group`] keeps what was delivered and not acknowledged in one ordered map, and each
+//! [`Consumer`] the set of its IDs. The time is always the caller's.
+
+mod append;
+mod claim;
+mod consumers;
+mod deliver;
+mod group;
+mod id;
+mod lag;
+mod load;
+mod node;
+mod range;
+mod reference;
+mod size;
+mod trim;
+mod validate;
+mod value;
+
+pub use append::{AppendError, NodeLimits};
+pub use claim::{Claim, Claimed, Scan};
+pub use consumers::{Consumer, ConsumerId};
+pub use deliver::{Delivered, Delivery, Read};
+pub use group::{Group, Nack, Pending};
+pub use id::{Bound, IdText, NewId, StreamId};
+pub use lag::Counting;
+pub use load::{GroupLoader, StreamLoader};
+pub use node::Fields;
+pub use range::{Range, ReverseRange};
+pub use reference::{Deletion, References};
+pub use trim::{Trim, TrimTo};
+pub use value::{Facts, SetIdError, Stream};
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod parts;
+#[cfg(test)]
+mod tests;
