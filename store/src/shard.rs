@@ -12,7 +12,7 @@ pub struct Shard {
     pub(crate) random: Random,
     /// Where the active expiry cycle goes on, by database.
     pub(crate) expire_cursors: Vec<u64>,
-    attached: Vec<Box<dyn Any + Send>>,
+    attached: Vec<Box<dyn Any + Send + Sync>>,
 }
 
 impl Shard {
@@ -28,7 +28,7 @@ impl Shard {
 
     /// A table of the store's owner that lives behind this shard's lock, one of each type; empty at first. The store does
     /// not look into it.
-    pub fn attached<T: Default + Send + 'static>(&mut self) -> &mut T {
+    pub fn attached<T: Default + Send + Sync + 'static>(&mut self) -> &mut T {
         let place = self.attached.iter().position(|table| table.is::<T>()).unwrap_or_else(|| {
             self.attached.push(Box::<T>::default());
             self.attached.len() - 1
