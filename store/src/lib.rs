@@ -3,7 +3,7 @@
 //! A [`Store`] is divided into shards, each behind its own lock. A thread [registers](Store::register), hashes its
 //! [keys](Store::key), locks their shards ([`sync`]) and works on them through a [`Txn`], by the typed operations:
 //!
-//! * [`string`] and [`bits`]: string values;
+//! * [`string`] and [`bits`]: string values; [`list`]: lists;
 //! * [`keyspace`]: keys whatever their type; [`expire`] and [`evict`]: how keys go by themselves;
 //! * [`listpack`], [`intset`], [`quicklist`]: compact encodings of values, each usable by itself; [`lzf`] compresses;
 //! * [`collection`]: the large encodings of hashes, sets and sorted sets.
@@ -40,6 +40,7 @@ mod free;
 pub mod hash;
 pub mod intset;
 pub mod keyspace;
+pub mod list;
 pub mod listpack;
 pub mod lzf;
 mod memory;
