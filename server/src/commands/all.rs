@@ -1,8 +1,9 @@
 //! The families put together.
 
 use super::{
-    bitfield, bitmap, client, command, config, connection, debug, expire, generic, info, latency, lcs, lolwut, memory,
-    monitor, object, scan, server, slowlog, string, string_many, string_number, string_range,
+    bitfield, bitmap, client, command, config, connection, debug, expire, generic, info, latency, lcs, list,
+    list_inside, list_move, lolwut, memory, monitor, object, scan, server, slowlog, string, string_many, string_number,
+    string_range,
 };
 use crate::command::CommandSpec;
 
@@ -21,6 +22,9 @@ pub fn all() -> Vec<&'static CommandSpec> {
         info::ALL,
         latency::ALL,
         lcs::ALL,
+        list::ALL,
+        list_inside::ALL,
+        list_move::ALL,
         lolwut::ALL,
         memory::ALL,
         monitor::ALL,

@@ -16,4 +16,3 @@ pub use pop::{pop, pop_many};
 pub use push::{push, push_existing};
 pub use read::{Search, get, is_list, len, positions, range};
 pub use transfer::move_element;
-

@@ -32,13 +32,7 @@ pub fn get<R>(
 
 /// The elements from `start` to `stop`, both included and counted from the end if negative.
 #[inline]
-pub fn range<'t>(
-    txn: &'t mut Txn<'_>,
-    db: usize,
-    key: Key<'_>,
-    start: i64,
-    stop: i64,
-) -> Result<Elements<'t>, Error> {
+pub fn range<'t>(txn: &'t mut Txn<'_>, db: usize, key: Key<'_>, start: i64, stop: i64) -> Result<Elements<'t>, Error> {
     let Some(list) = txn.value::<List>(db, &key)? else { return Ok(Elements::none()) };
     let (first, count) = span(list.len(), start, stop);
     Ok(Elements::of(list, first, count, End::Tail))
