@@ -190,15 +190,18 @@ fn lpos(context: &mut Context<'_>) -> CommandResult {
         }
         return Ok(());
     };
-    let array = reply.deferred_array();
+    let (start, array) = (reply.position(), reply.deferred_array());
     let mut count = 0;
-    list::positions(txn, db, key, element, args.search, |index| {
+    let done = list::positions(txn, db, key, element, args.search, |index| {
         reply.int(index as i64);
         count += 1;
         count != count_max
-    })?;
-    reply.set_len(array, count);
-    Ok(())
+    });
+    match done {
+        Ok(()) => reply.set_len(array, count),
+        Err(_) => reply.rewind(start),
+    }
+    Ok(done?)
 }
 
 #[derive(Debug, PartialEq)]
