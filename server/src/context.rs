@@ -1,13 +1,15 @@
 //! What a handler sees of the world.
 
 use crate::args::Argv;
+use crate::blocking::{Block, WaitKind};
 use crate::client::Client;
 use crate::command::Command;
+use crate::error::{CommandError, CommandResult};
 use crate::net::KeyHashes;
 use crate::server::Server;
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::sync::Slice;
-use ochre_store::{Garbage, Key, Shard, Txn};
+use ochre_store::{Garbage, Key, Shard, Txn, keyspace};
 
 /// One execution of one command. Fields are public so that a handler can borrow the data and the reply side by side.
 pub struct Context<'c> {
@@ -27,12 +29,26 @@ pub struct Context<'c> {
     pub(crate) hashes: KeyHashes<'c>,
     /// Where a walking handler takes its locks; none while all shards are held.
     pub(crate) slice: Option<&'c Slice<'c, Shard>>,
+    /// Whether the command may wait, or is run for a client that does.
+    pub(crate) mode: Mode<'c>,
     /// Things only the connection can do, once the command is over.
     pub after: &'c mut After,
 }
 
+/// Why a command is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mode<'c> {
+    /// Its client has sent it.
+    First,
+    /// As part of something that must not wait.
+    #[expect(dead_code, reason = "transactions and scripts will run their commands so")]
+    Denied,
+    /// Its client waits, and this key has become ready.
+    Again { kind: WaitKind, key: &'c [u8] },
+}
+
 /// What the connection does after a command.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct After {
     /// Close once the reply is sent.
     pub close: bool,
@@ -44,6 +60,10 @@ pub struct After {
     pub barrier: bool,
     /// What the command removed and its reply waits for to be freed.
     pub garbage: Vec<Garbage>,
+    /// What the client is to wait for; together with [`CommandError::Blocked`].
+    pub block: Option<Block>,
+    /// Other clients were served by what the command did, and are to be woken.
+    pub(crate) served: bool,
     /// The command took its time: the clock is to be read again before the next one.
     pub time_passed: bool,
 }
@@ -55,6 +75,7 @@ impl After {
             || self.barrier
             || self.time_passed
             || self.shutdown.is_some()
+            || self.served
             || !self.redacted.is_empty()
             || !self.garbage.is_empty()
     }
@@ -66,6 +87,45 @@ impl<'c> Context<'c> {
     pub fn key(&self, index: usize) -> Key<'c> {
         let bytes = self.argv.at(index);
         self.hashes.key(index, bytes).unwrap_or_else(|| self.server.store.key(bytes))
+    }
+    /// Has the client wait, because there is nothing for it now. To be the handler's last act, without a reply.
+    ///
+    /// While the client waits it is sent no reply, and nothing else that it has sent is executed. When one of the keys
+    /// becomes ready (some unit has touched it, and it holds what the [`WaitKind`] wants), the handler is run again with the
+    /// same arguments: under the locks of that unit, before these are released, perhaps by another worker, in the order in
+    /// which clients began to wait for the key. See [`at_hand`](Context::at_hand) for what it may look at then. If it calls
+    /// `block` again the client keeps its place and its deadline. When the time is over, or CLIENT UNBLOCK says so, it is
+    /// answered with [`Block::otherwise`] without another run.
+    ///
+    /// Where waiting is not allowed this writes that answer at once.
+    ///
+    /// # Errors
+    /// [`CommandError::Blocked`], which the handler hands on, unless waiting is not allowed.
+    pub fn block(&mut self, block: Block) -> CommandResult {
+        if self.denies_blocking() {
+            block.otherwise.write(self.server, &mut self.reply, true);
+            return Ok(());
+        }
+        self.after.block = Some(block);
+        Err(CommandError::Blocked)
+    }
+    /// Whether waiting is not allowed: in a transaction, in a script.
+    pub fn denies_blocking(&self) -> bool {
+        matches!(self.mode, Mode::Denied)
+    }
+    /// Whether the key at the argument `index` may be looked at in this run. A command that may wait asks before it looks at
+    /// a key it waits for, and passes over those that are not at hand.
+    ///
+    /// In the first run every key is. In a run for a client that waits it is the key that became ready, and of the others
+    /// those that are locked too and hold what is waited for. The rest holds nothing for this client, or else whoever makes
+    /// it ready serves the client.
+    pub fn at_hand(&mut self, index: usize) -> bool {
+        let Mode::Again { kind, key } = self.mode else { return true };
+        if self.argv.at(index) == key {
+            return true;
+        }
+        let (db, key) = (self.db(), self.key(index));
+        keyspace::peek_type(&mut self.txn, db, key).is_ok_and(|found| found.is_some_and(|found| kind.wants(found)))
     }
     /// The selected database.
     #[inline]

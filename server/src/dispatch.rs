@@ -1,15 +1,17 @@
 //! From a decoded command to its reply: gates, locks, handler, accounts.
 
 use crate::args::Argv;
+use crate::blocking::{Blocked, Ready, Waiter};
 use crate::client::ReplyMode;
 use crate::command::{Command, Flags, LockClass};
-use crate::context::{After, Context};
+use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError};
 use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
-use crate::server::Attention;
+use crate::server::{Attention, Server};
 use ochre_store::sync::{Guard, ShardSet, Slice};
-use ochre_store::{Access, Clock, Expired, Garbage, Shard, Txn};
+use ochre_store::{Access, Clock, Effects, Expired, Garbage, Shard, Txn};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Why [`run`] stopped.
@@ -18,6 +20,10 @@ pub(crate) enum Step {
     Done,
     /// The next command needs these shards, which are held by others.
     NeedShards(ShardSet),
+    /// The next command needs these shards, as a look at those it has locked has shown.
+    NeedMore(ShardSet),
+    /// The last command has nothing to answer yet: its client waits.
+    Wait(Arc<Waiter>),
     /// The next command needs all shards.
     NeedAll,
     /// This must be freed, without a lock, before the next command and before the reply goes out.
@@ -130,6 +136,17 @@ pub(crate) fn run<'w>(
                 *next += 1;
                 return Step::Free(garbage);
             }
+            Executed::Served => {
+                *next += 1;
+                held = None;
+                under_lock = 0;
+                worker.wake_served();
+            }
+            Executed::Wait(waiter) => {
+                *next += 1;
+                return Step::Wait(waiter);
+            }
+            Executed::NeedMore(set) => return Step::NeedMore(set),
             Executed::Contended(shard) => return Step::NeedShards(ShardSet::one(shard)),
         }
     }
@@ -160,7 +177,12 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
         return Gate::Reject(error::NO_AUTH);
     }
     let attention = server.attention.get();
-    if attention == 0 { Gate::Pass(command) } else { attended_gates(connection, worker, command, attention, is_short) }
+    // Waiters are no gate.
+    if attention & !Attention::WAITERS == 0 {
+        Gate::Pass(command)
+    } else {
+        attended_gates(connection, worker, command, attention, is_short)
+    }
 }
 
 /// The gates that are open most of the time.
@@ -209,7 +231,7 @@ fn reject(connection: &mut Connection, worker: &Worker, queued: &Queued, error: 
     apply_reply_mode(connection, mark);
 }
 
-fn count_error(worker: &Worker, error: &CommandError) {
+pub(crate) fn count_error(worker: &Worker, error: &CommandError) {
     worker.stats.errors.add(1);
     worker.server.stats.count_error(&error.code());
 }
@@ -220,6 +242,12 @@ enum Executed {
     Barrier,
     /// And this must be freed before the next command, and before the reply goes out.
     Free(Vec<Garbage>),
+    /// And clients that waited were served: they are to be woken once the locks are released.
+    Served,
+    /// There is no reply yet.
+    Wait(Arc<Waiter>),
+    /// Nothing was done: these shards must be locked, too.
+    NeedMore(ShardSet),
     /// The handler did nothing, because this shard is locked by another.
     Contended(usize),
 }
@@ -244,9 +272,11 @@ fn execute<'w>(
     let protocol = client.protocol;
     let clock = Clock { now_ms: worker.now_ms() };
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
-    if server.attention.get() & Attention::PAUSED != 0 && server.pause.in_force(clock.now_ms).is_some() {
-        // While clients are paused nothing may change that would have to be replicated.
-        access.expired = Expired::Hide;
+    if server.attention.get() & (Attention::PAUSED | Attention::WAITERS) != 0 {
+        let missing = prepare(server, guard, command, argv, clock, &mut effects, &mut access);
+        if !missing.is_empty() {
+            return Executed::NeedMore(guard.set().union(missing));
+        }
     }
     let result = {
         let mut context = Context {
@@ -257,6 +287,7 @@ fn execute<'w>(
             reply: output.reply(protocol),
             hashes: batch.hashes(queued),
             slice,
+            mode: Mode::First,
             client,
             after: &mut after,
         };
@@ -269,22 +300,35 @@ fn execute<'w>(
             return Executed::Contended(shard);
         }
         output.cut(mark);
+        if matches!(error, CommandError::Blocked)
+            && let Some(block) = after.block.take()
+        {
+            let now = worker.ticks.now();
+            let nanos = worker.ticks.nanos(*tick, now);
+            *tick = now;
+            let waiter = Blocked::begin(server, guard, client, command.id, argv, block, nanos);
+            settle_effects(worker, guard, &mut effects, clock, access);
+            let published = &client.handle.published;
+            published.last_command.store(u32::from(command.id) + 1, Relaxed);
+            return Executed::Wait(waiter);
+        }
         error.write(&mut output.reply(protocol));
         count_error(worker, &error);
         stats.failed.add(1);
     }
     if !effects.is_empty() {
         after.garbage = std::mem::take(&mut effects.garbage);
-        crate::effects::settle(worker, &mut effects);
+        if effects.record_touched {
+            after.served = settle_effects(worker, guard, &mut effects, clock, access);
+        } else {
+            crate::effects::settle(worker, &mut effects);
+        }
     }
     drop(effects);
     let now = worker.ticks.now();
     let nanos = worker.ticks.nanos(*tick, now);
     *tick = now;
-    stats.calls.add(1);
-    stats.nanos.add(nanos);
-    worker.stats.commands.add(1);
-    worker.account_latency(stats, nanos);
+    worker.account_call(stats, nanos);
     if client.reply_mode != ReplyMode::On {
         apply_reply_mode_to(client, output, mark);
     }
@@ -293,6 +337,54 @@ fn execute<'w>(
         return settle_after(connection, worker, queued, command, nanos, after);
     }
     Executed::Yes
+}
+
+/// While clients wait or are paused: how the command looks at keys and what is recorded of it. Returns the shards that it
+/// needs beside those it has locked.
+#[cold]
+fn prepare(
+    server: &Server,
+    guard: &mut Guard<'_, Shard>,
+    command: &Command,
+    argv: Argv<'_>,
+    clock: Clock,
+    effects: &mut Effects,
+    access: &mut Access,
+) -> ShardSet {
+    let blocked = &server.blocked;
+    // While clients are paused nothing may change that would have to be replicated. And a key that expired is not removed
+    // where nobody could tell those who wait for its end.
+    if server.pause.in_force(clock.now_ms).is_some()
+        || command.spec.lock == LockClass::Walk && blocked.keys_minding_absence() > 0
+    {
+        access.expired = Expired::Hide;
+    }
+    let waiting = blocked.shards_among(guard.set());
+    effects.record_touched = !waiting.is_empty();
+    if waiting.is_empty() || !blocked.has_destinations() || !command.has(Flags::WRITE) {
+        return ShardSet::EMPTY;
+    }
+    crate::blocking::missing_shards(server, guard, command, argv)
+}
+
+/// Accounts for the effects of a command, and serves those who wait for what it has touched; whether there were any.
+#[cold]
+fn settle_effects(
+    worker: &Worker,
+    guard: &mut Guard<'_, Shard>,
+    effects: &mut Effects,
+    clock: Clock,
+    access: Access,
+) -> bool {
+    let mut ready = Ready::default();
+    ready.collect(worker, guard, effects);
+    effects.garbage.drain(..).for_each(|garbage| worker.server.store.free_later(garbage));
+    crate::effects::settle(worker, effects);
+    let serves = !ready.is_empty();
+    if serves {
+        crate::blocking::serve(worker, guard, effects, ready, clock, access);
+    }
+    serves
 }
 
 /// The rare rest: slow log, latency monitor, MONITOR, closing, shutdown.
@@ -332,13 +424,13 @@ fn settle_after(
     if after.barrier {
         Executed::Barrier
     } else if after.garbage.is_empty() {
-        Executed::Yes
+        if after.served { Executed::Served } else { Executed::Yes }
     } else {
         Executed::Free(after.garbage)
     }
 }
 
-fn apply_reply_mode(connection: &mut Connection, mark: usize) {
+pub(crate) fn apply_reply_mode(connection: &mut Connection, mark: usize) {
     apply_reply_mode_to(&mut connection.client, &mut connection.output, mark);
 }
 

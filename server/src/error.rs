@@ -18,6 +18,8 @@ pub enum CommandError {
     Store(ochre_store::Error),
     /// A walking handler found this shard locked and has done nothing yet: run it again once the shard is free.
     Contended(usize),
+    /// There is nothing for the client yet, so it waits: see [`Context::block`](crate::context::Context::block).
+    Blocked,
 }
 
 impl CommandError {
@@ -28,6 +30,7 @@ impl CommandError {
             CommandError::Message(text) => text.as_str().into(),
             CommandError::Quoting(text) => String::from_utf8_lossy(text),
             CommandError::Store(error) => store_text(error).into(),
+            CommandError::Blocked => "ERR the client waits".into(),
             CommandError::Contended(_) => "ERR the data is locked".into(),
         }
     }
@@ -95,10 +98,18 @@ texts! {
     PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL";
     /// A timeout that is no number.
     TIMEOUT_NOT_INTEGER = "ERR timeout is not an integer or out of range";
+    /// A timeout that is no number, where fractions are allowed.
+    TIMEOUT_NOT_FLOAT = "ERR timeout is not a float or out of range";
     /// A timeout below zero.
     TIMEOUT_NEGATIVE = "ERR timeout is negative";
     /// A timeout that ends after time does.
     TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range";
+    /// CLIENT UNBLOCK with ERROR.
+    UNBLOCKED_BY_CLIENT = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    /// CLIENT UNBLOCK.
+    UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR";
+    /// A stream that a group was read from is gone, as Redis 7.0 says it.
+    STREAM_GONE = "UNBLOCKED the stream key no longer exists";
     /// CLIENT KILL.
     NO_SUCH_CLIENT = "ERR No such client";
     /// CLIENT KILL ID.

@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod args;
+pub mod blocking;
 pub mod boot;
 pub mod client;
 pub mod clock;

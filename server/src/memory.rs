@@ -47,11 +47,13 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
         worker.server.client_memory.leaving(),
         &mut effects,
         &mut || started.elapsed() >= time_max,
-        &mut |_, effects| {
+        &mut |guard, effects| {
             evicted = true;
-            crate::effects::settle(worker, effects);
+            crate::blocking::serve_removals(worker, guard, effects);
         },
     );
+    drop(effects);
+    worker.wake_served();
     if evicted {
         worker.account_event("eviction-cycle", started.elapsed());
     }
@@ -89,8 +91,10 @@ pub(crate) fn expire_some(worker: &Worker) {
         CycleKind::Slow,
         &mut effects,
         &mut || started.elapsed().as_micros() as u64,
-        &mut |_, effects| crate::effects::settle(worker, effects),
+        &mut |guard, effects| crate::blocking::serve_removals(worker, guard, effects),
     );
+    drop(effects);
+    worker.wake_served();
     let elapsed = started.elapsed();
     worker.account_event("expire-cycle", elapsed);
     worker.stats.expire_cycle_us.add(elapsed.as_micros() as u64);

@@ -30,6 +30,8 @@ pub struct Server {
     pub slowlog: crate::slowlog::SlowLog,
     /// Latency events.
     pub latency: crate::latency::LatencyMonitor,
+    /// Who waits in a blocking command.
+    pub blocked: crate::blocking::Blocked,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
     /// What the dispatcher must look at before a command; 0: nothing.
@@ -95,6 +97,8 @@ impl Attention {
     pub const MAXMEMORY: u32 = 1 << 2;
     /// The data set is being loaded.
     pub const LOADING: u32 = 1 << 3;
+    /// Somebody waits for a key, or has done so.
+    pub const WAITERS: u32 = 1 << 4;
 
     /// All bits.
     #[inline]
@@ -132,6 +136,7 @@ impl Server {
             monitors: Default::default(),
             slowlog: Default::default(),
             latency: Default::default(),
+            blocked: Default::default(),
             pause: Default::default(),
             attention: Attention::default(),
             process,

@@ -74,6 +74,8 @@ pub struct Effects {
     pub removals: Vec<Removal>,
     /// Keys whose value or deadline changed, with their database; recorded only if `record_touched`.
     pub touched: Vec<(usize, Box<[u8]>)>,
+    /// Databases all of whose keys may have changed (FLUSHDB, SWAPDB); recorded only if `record_touched`.
+    pub touched_databases: Vec<usize>,
     /// Values to be freed after the locks are released (dropping them frees).
     pub garbage: Vec<Garbage>,
     /// Whether somebody wants `events`.
@@ -90,6 +92,7 @@ impl Effects {
             && self.removals.is_empty()
             && self.events.is_empty()
             && self.touched.is_empty()
+            && self.touched_databases.is_empty()
             && self.garbage.is_empty()
     }
 
@@ -99,12 +102,19 @@ impl Effects {
         self.events.clear();
         self.removals.clear();
         self.touched.clear();
+        self.touched_databases.clear();
         self.garbage.clear();
     }
 
     pub(crate) fn event(&mut self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {
         if self.record_events {
             self.events.push(Event { class, name, db, key: key.into() });
+        }
+    }
+
+    pub(crate) fn touched_database(&mut self, db: usize) {
+        if self.record_touched {
+            self.touched_databases.push(db);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::random::Random;
 use crate::raw::entry::Entry;
 use crate::settings::Policy;
+use crate::shard::Shard;
 use crate::store::{Member, Store};
 use crate::sync::{Guard, ShardSet};
 use crate::txn::{Access, Expired, Txn};
@@ -72,8 +73,8 @@ impl Evictor {
     }
 
     /// Evicts until no more memory is used than allowed, or `out_of_time` says so (asked after every eviction, and while
-    /// shards are locked by others). `commit` is called with a shard's number, while that is locked, after a key was
-    /// removed from it: it propagates the removal and clears the effects. The caller must hold no shard.
+    /// shards are locked by others). `commit` is called with the locked shard after a key was removed from it: it
+    /// propagates the removal and clears the effects. The caller must hold no shard.
     pub fn run(
         &mut self,
         member: &Member,
@@ -81,7 +82,7 @@ impl Evictor {
         not_counted: usize,
         effects: &mut Effects,
         out_of_time: &mut dyn FnMut() -> bool,
-        commit: &mut dyn FnMut(usize, &mut Effects),
+        commit: &mut dyn FnMut(&mut Guard<'_, Shard>, &mut Effects),
     ) -> Eviction {
         let store = member.store();
         loop {
@@ -116,7 +117,7 @@ impl Evictor {
         clock: Clock,
         effects: &mut Effects,
         out_of_time: &mut dyn FnMut() -> bool,
-        commit: &mut dyn FnMut(usize, &mut Effects),
+        commit: &mut dyn FnMut(&mut Guard<'_, Shard>, &mut Effects),
     ) -> Step {
         let store = member.store();
         let volatile = self.policy.is_volatile();
@@ -141,7 +142,7 @@ impl Evictor {
             if let Some(key) = key
                 && remove(&mut txn, db, &key, volatile) == Ok(true)
             {
-                commit(shard, effects);
+                commit(&mut guard, effects);
                 return Step::Evicted;
             }
         }
@@ -154,7 +155,7 @@ impl Evictor {
         clock: Clock,
         effects: &mut Effects,
         out_of_time: &mut dyn FnMut() -> bool,
-        commit: &mut dyn FnMut(usize, &mut Effects),
+        commit: &mut dyn FnMut(&mut Guard<'_, Shard>, &mut Effects),
     ) -> Step {
         let store = member.store();
         let volatile = self.policy.is_volatile();
@@ -174,7 +175,7 @@ impl Evictor {
                 };
                 let mut txn = Txn::new(store, &mut guard, clock, effects, ACCESS);
                 if remove(&mut txn, candidate.db, &candidate.key, volatile) == Ok(true) {
-                    commit(shard, effects);
+                    commit(&mut guard, effects);
                     return Step::Evicted;
                 }
             }
@@ -213,7 +214,7 @@ impl Evictor {
 /// Eviction looks at keys as they are.
 const ACCESS: Access = Access { no_touch: true, expired: Expired::Show };
 
-fn lock(member: &Member, shard: usize) -> Option<Guard<'_, crate::shard::Shard>> {
+fn lock(member: &Member, shard: usize) -> Option<Guard<'_, Shard>> {
     member.party().enter()?.try_lock(ShardSet::one(shard))
 }
 

@@ -7,8 +7,9 @@ use crate::clock::Clock;
 use crate::effects::Effects;
 use crate::error::Error;
 use crate::raw::hint::Hint;
+use crate::shard::Shard;
 use crate::store::{Member, Store};
-use crate::sync::ShardSet;
+use crate::sync::{Guard, ShardSet};
 use crate::txn::{Access, Txn};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -73,8 +74,8 @@ impl ExpireCycle {
         ExpireCycle { worker, workers: workers.max(1), next_db: 0, timed_out: false }
     }
 
-    /// Runs a cycle. `elapsed_us` tells the time since its start. `commit` is called with a shard's number, while that
-    /// is locked, after keys were removed from it: it propagates the removals and clears the effects. Shards that are
+    /// Runs a cycle. `elapsed_us` tells the time since its start. `commit` is called with the locked shard after keys were
+    /// removed from it: it propagates the removals and clears the effects. Shards that are
     /// locked by others are left out.
     pub fn run(
         &mut self,
@@ -83,7 +84,7 @@ impl ExpireCycle {
         kind: CycleKind,
         effects: &mut Effects,
         elapsed_us: &mut dyn FnMut() -> u64,
-        commit: &mut dyn FnMut(usize, &mut Effects),
+        commit: &mut dyn FnMut(&mut Guard<'_, Shard>, &mut Effects),
     ) -> CycleReport {
         let store = member.store().clone();
         let settings = store.settings();
@@ -145,7 +146,7 @@ fn sample(
     clock: Clock,
     wanted: usize,
     effects: &mut Effects,
-    commit: &mut dyn FnMut(usize, &mut Effects),
+    commit: &mut dyn FnMut(&mut Guard<'_, Shard>, &mut Effects),
 ) -> Sample {
     let store = member.store();
     let hint = store.hint(shard, db);
@@ -159,7 +160,7 @@ fn sample(
     let mut txn = Txn::new(store, &mut guard, clock, effects, Access::default());
     let sample = sample_locked(&mut txn, hint, shard, db, wanted).unwrap_or_default();
     if sample.expired > 0 {
-        commit(shard, effects);
+        commit(&mut guard, effects);
     }
     sample
 }

@@ -2,7 +2,8 @@
 
 use ochre_store::expire::{CycleKind, ExpireCycle};
 use ochre_store::string::{self, Expiry, SetOptions};
-use ochre_store::{Access, Clock, Effects, Expired, Options, Reason, Store, Txn, keyspace, shards_of};
+use ochre_store::sync::Guard;
+use ochre_store::{Access, Clock, Effects, Expired, Options, Reason, Shard, Store, Txn, keyspace, shards_of};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -34,13 +35,13 @@ fn the_cycle_removes_expired_keys_and_no_others() {
     let mut removed = 0;
     for _ in 0..100 {
         for cycle in &mut cycles {
-            let mut commit = |shard: usize, effects: &mut Effects| {
+            let mut commit = |guard: &mut Guard<'_, Shard>, effects: &mut Effects| {
                 for removal in effects.removals.drain(..) {
                     assert_eq!((removal.db, removal.reason), (1, Reason::Expired));
                     assert!(removal.key.starts_with(b"1000:"));
                     removed += 1;
                 }
-                assert!(shard < 8);
+                assert!(guard.set().len() == 1 && guard.set().iter().all(|shard| shard < 8));
                 effects.clear();
             };
             let clock = Clock { now_ms: 2_000 };

@@ -1,8 +1,10 @@
 //! What the rest of the process sees of a client, and how it reaches it.
 
 use super::Outbox;
+use crate::blocking::Waiter;
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 /// The class of a client, by which output limits and CLIENT KILL TYPE go.
@@ -43,6 +45,10 @@ impl Signals {
     pub const HOUSEKEEPING: u8 = 4;
     /// The pause that held the client back may be over.
     pub const RESUME: u8 = 8;
+    /// The client's wait has ended.
+    pub const WAIT_OVER: u8 = 16;
+    /// The client may be served, which it has to see to itself.
+    pub const WAIT_AGAIN: u8 = 32;
 
     /// Adds signals.
     pub fn raise(&self, signals: u8) {
@@ -130,6 +136,8 @@ pub struct ClientHandle {
     pub understands_redirect: AtomicBool,
     /// Pushes from others.
     pub outbox: Outbox,
+    /// The blocking command it waits in.
+    pub waiter: Mutex<Option<Arc<Waiter>>>,
     pub(crate) signals: Signals,
     pub(crate) waker: AtomicWaker,
 }
@@ -246,6 +254,7 @@ impl ClientHandle {
             no_evict: Default::default(),
             understands_redirect: Default::default(),
             outbox: Default::default(),
+            waiter: Default::default(),
             signals: Default::default(),
             waker: Default::default(),
         }

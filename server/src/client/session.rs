@@ -49,6 +49,10 @@ impl Client {
             handle,
         }
     }
+    /// The session as the runs of a command that waits see it.
+    pub(crate) fn frozen(&self) -> Client {
+        Client { handle: self.handle.clone(), ..*self }
+    }
     /// Changes the protocol of the replies to come.
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;

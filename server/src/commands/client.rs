@@ -4,6 +4,7 @@ mod filter;
 mod info;
 
 use crate::args::{Cursor, parse_int};
+use crate::blocking::Unblock;
 use crate::client::{ClientHandle, ReplyMode, Signals};
 use crate::command::{AclCategories, CommandSpec, Flags, Group, Subcommands};
 use crate::commands::connection::check_client_text;
@@ -38,7 +39,7 @@ pub static CLIENT: CommandSpec = CommandSpec {
 
 const SUBCOMMANDS: Subcommands = &[
     &CAPA, &GETNAME, &HELP, &ID, &INFO, &KILL, &LIST, &NO_EVICT, &NO_TOUCH, &PAUSE, &REPLY, &SETINFO, &SETNAME,
-    &UNPAUSE,
+    &UNBLOCK, &UNPAUSE,
 ];
 
 /// CLIENT HELP
@@ -247,6 +248,36 @@ fn pause(context: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
+/// CLIENT UNBLOCK
+pub static UNBLOCK: CommandSpec = CommandSpec {
+    name: "unblock",
+    arity: -3,
+    flags: ADMIN,
+    since: "5.0.0",
+    summary: "Ends the wait of another client in a blocking command.",
+    complexity: "O(log N), N being the clients that wait for the same keys",
+    syntax: "client-id [TIMEOUT|ERROR]",
+    handler: unblock,
+    ..SUBCOMMAND
+};
+
+fn unblock(context: &mut Context<'_>) -> CommandResult {
+    let mut cursor = context.argv.cursor(2);
+    let id = cursor.bytes()?;
+    let how = match cursor.is_done() {
+        true => Unblock::Timeout,
+        false => {
+            cursor.one_of(&[("timeout", Unblock::Timeout), ("error", Unblock::Error)]).ok_or(error::UNBLOCK_REASON)?
+        }
+    };
+    cursor.finish().map_err(|_| error::unknown_subcommand_or_arity("CLIENT", b"unblock"))?;
+    let id = parse_int(id).ok_or(error::NOT_INTEGER)?;
+    let client = u64::try_from(id).ok().and_then(|id| context.server.clients.get(id));
+    let unblocked = client.is_some_and(|client| context.server.blocked.unblock(&client, how));
+    context.reply.int(i64::from(unblocked));
+    Ok(())
+}
+
 /// CLIENT UNPAUSE
 pub static UNPAUSE: CommandSpec = CommandSpec {
     name: "unpause",
@@ -347,7 +378,12 @@ fn kill(context: &mut Context<'_>) -> CommandResult {
             continue;
         }
         killed += 1;
-        if is_self { context.after.close = true } else { handle.kill() }
+        if is_self {
+            context.after.close = true
+        } else {
+            context.server.blocked.cancel(&handle);
+            handle.kill()
+        }
     }
     match (old_form, killed) {
         (true, 0) => return Err(error::NO_SUCH_CLIENT),

@@ -197,7 +197,7 @@ fn move_(context: &mut Context<'_>) -> CommandResult {
 pub static ALL: &[&CommandSpec] = &[&DEL, &UNLINK, &EXISTS, &TOUCH, &TYPE, &RENAME, &RENAMENX, &COPY, &MOVE];
 
 /// The name of a type on the wire.
-pub(super) fn type_name(kind: Type) -> &'static str {
+pub(crate) fn type_name(kind: Type) -> &'static str {
     match kind {
         Type::String => "string",
         Type::List => "list",

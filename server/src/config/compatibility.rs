@@ -46,6 +46,13 @@ impl Level {
         self == Self::V7_0
     }
 
+    /// Whether who waits for news in a stream as one of a group gets an error of its own when the stream is gone, where later
+    /// versions run the command once more.
+    #[must_use]
+    pub fn has_own_error_for_lost_stream(self) -> bool {
+        self == Self::V7_0
+    }
+
     /// Whether BITCOUNT and BITPOS look at the key before they check the range, so that a wrong range of a missing key
     /// is no error.
     #[must_use]

@@ -32,7 +32,7 @@ impl KeyHash {
 }
 
 /// The hashes of a command's keys, made when its batch was decoded.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct KeyHashes<'b> {
     /// Of the only key of a command that has one in a fixed place, and which argument that is.
     only: (usize, KeyHash),

@@ -10,6 +10,7 @@ use crate::dispatch::Step;
 use bytes::{Buf, BytesMut};
 use ochre_resp::ProtocolError;
 use ochre_resp::request::{Decoded, Limits, RequestDecoder};
+use ochre_store::sync::ShardSet;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -38,12 +39,14 @@ impl Addresses {
 
 /// A client's socket, buffers and session.
 pub(crate) struct Connection {
-    stream: Stream,
+    pub(super) stream: Stream,
     pub(crate) client: Client,
     pub(crate) decoder: RequestDecoder,
     pub(crate) query: BytesMut,
     query_peak: usize,
     pub(crate) batch: Batch,
+    /// How many bytes of the query buffer the batch takes that are not cut off yet.
+    pub(super) batch_bytes: usize,
     /// The batch is one inline command, whose arguments are the decoder's.
     pub(crate) inline: bool,
     pub(crate) output: Output,
@@ -82,6 +85,8 @@ const QUERY_SHRINK_LEN: usize = 32 * 1024;
 const IDLE_MS: i64 = 2000;
 /// Most arguments of one command.
 const ARGUMENTS_MAX: usize = 1 << 20;
+/// How often a command may turn out to need further shards before it takes all of them.
+const EXTENSIONS_MAX: u32 = 2;
 /// A connection lets others run after so many commands.
 const TURN_COMMANDS: usize = 256;
 
@@ -130,6 +135,7 @@ impl Connection {
             query: BytesMut::new(),
             query_peak: 0,
             batch: Batch::default(),
+            batch_bytes: 0,
             inline: false,
             output: Output::default(),
             closing: Closing::No,
@@ -182,19 +188,28 @@ impl Connection {
         if self.closing != Closing::No {
             return Poll::Pending;
         }
+        match self.poll_read(cx, worker) {
+            Poll::Ready(true) => Poll::Ready(Event::Data),
+            Poll::Ready(false) => Poll::Ready(Event::End),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Reads what has arrived into the query buffer. False: nothing more will come.
+    pub(super) fn poll_read(&mut self, cx: &mut TaskContext<'_>, worker: &Worker) -> Poll<bool> {
         if self.query.capacity() == self.query.len() {
             // An idle client has no buffer.
             if self.query.is_empty() {
                 match self.stream.poll_read_ready(cx) {
                     Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
+                    Poll::Ready(Err(_)) => return Poll::Ready(false),
                     Poll::Pending => return Poll::Pending,
                 }
             }
             self.query.reserve(READ_LEN);
         }
         match tokio_util::io::poll_read_buf(std::pin::Pin::new(&mut self.stream), cx, &mut self.query) {
-            Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(Event::End),
+            Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(false),
             Poll::Ready(Ok(read)) => {
                 if worker.acks_quickly() {
                     self.stream.rearm_quickack();
@@ -204,7 +219,7 @@ impl Connection {
                 let seen = &self.client.handle.published;
                 seen.bytes_in.store(seen.bytes_in.load(Relaxed) + read as u64, Relaxed);
                 self.query_peak = self.query_peak.max(self.query.len());
-                Poll::Ready(Event::Data)
+                Poll::Ready(true)
             }
             Poll::Pending => Poll::Pending,
         }
@@ -213,10 +228,7 @@ impl Connection {
     /// Executes what has been read, and sends the replies.
     async fn serve_input(&mut self, worker: &Worker) {
         worker.begin_batch();
-        if self.query.len() as u64 > worker.config().client_query_buffer_limit {
-            tracing::warn!(addr = self.client.handle.addr, "Closing client that reached max query buffer length");
-            worker.stats.query_limit_closed.add(1);
-            self.closing = Closing::Now;
+        if self.is_over_query_limit(worker) {
             return;
         }
         if worker.limits_clients() {
@@ -234,10 +246,12 @@ impl Connection {
                 Ok(0) if self.batch.len() == 0 => break,
                 Ok(consumed) => {
                     turn += self.batch.len();
+                    self.batch_bytes = consumed;
                     self.execute(worker).await;
+                    let consumed = std::mem::take(&mut self.batch_bytes);
                     if consumed < self.query.len() {
                         self.query.advance(consumed);
-                    } else {
+                    } else if consumed > 0 {
                         // The next read goes to the beginning again, where the cache is warm.
                         self.query.clear();
                         self.query.reserve(READ_LEN);
@@ -269,6 +283,17 @@ impl Connection {
         }
         self.flush(worker);
         self.publish(worker);
+    }
+
+    /// Closes the connection if more has piled up in its query buffer than is allowed; whether it did.
+    pub(super) fn is_over_query_limit(&mut self, worker: &Worker) -> bool {
+        let is_over = self.query.len() as u64 > worker.config().client_query_buffer_limit;
+        if is_over {
+            tracing::warn!(addr = self.client.handle.addr, "Closing client that reached max query buffer length");
+            worker.stats.query_limit_closed.add(1);
+            self.closing = Closing::Now;
+        }
+        is_over
     }
 
     /// Decodes up to a batch of commands; how many bytes they take.
@@ -317,14 +342,27 @@ impl Connection {
         }
         let mut next = 0;
         let mut held = None;
+        let mut extensions = 0;
         while next < self.batch.len() && self.closing == Closing::No {
-            match crate::dispatch::run(self, worker, &mut next, held.take()) {
+            let step = crate::dispatch::run(self, worker, &mut next, held.take());
+            worker.wake_served();
+            match step {
                 Step::Done => {}
                 Step::Flush => self.send_some(worker),
                 Step::NeedShards(set) => {
                     self.send_some(worker);
                     held = self.unless_killed(worker.member.party().lock(set)).await;
                     worker.begin_batch();
+                }
+                Step::NeedMore(set) => {
+                    extensions += 1;
+                    let set = if extensions > EXTENSIONS_MAX { ShardSet::ALL } else { set };
+                    held = self.unless_killed(worker.member.party().lock(set)).await;
+                    worker.begin_batch();
+                }
+                Step::Wait(waiter) => {
+                    extensions = 0;
+                    self.wait(worker, &waiter, next == self.batch.len()).await;
                 }
                 Step::NeedAll => {
                     self.send_some(worker);
@@ -353,7 +391,7 @@ impl Connection {
     }
 
     /// Waits for locks; `None` if the connection is to be closed instead.
-    async fn unless_killed<G>(&mut self, locks: impl Future<Output = G>) -> Option<G> {
+    pub(super) async fn unless_killed<G>(&mut self, locks: impl Future<Output = G>) -> Option<G> {
         let mut locks = std::pin::pin!(locks);
         let guard = poll_fn(|cx| {
             self.client.handle.waker.register(cx.waker());
@@ -422,7 +460,7 @@ impl Connection {
         self.on_signals(worker, signals);
     }
 
-    fn on_signals(&mut self, worker: &Worker, signals: u8) {
+    pub(super) fn on_signals(&mut self, worker: &Worker, signals: u8) {
         if signals & Signals::KILL != 0 {
             self.closing = Closing::Now;
             return;
@@ -463,7 +501,7 @@ impl Connection {
     }
 
     /// Sends what can be sent at once, and looks at the output limits before and after.
-    fn flush(&mut self, worker: &Worker) {
+    pub(super) fn flush(&mut self, worker: &Worker) {
         if self.closing != Closing::Now && self.output.len() > Output::CAPACITY_MAX {
             self.check_hard_limit(worker);
         }
@@ -521,7 +559,7 @@ impl Connection {
     }
 
     /// Publishes figures for CLIENT LIST and INFO.
-    fn publish(&self, worker: &Worker) {
+    pub(super) fn publish(&self, worker: &Worker) {
         let seen = &self.client.handle.published;
         seen.last_active_ms.store(worker.now_ms(), Relaxed);
         let partial = if self.query.is_empty() {

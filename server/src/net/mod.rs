@@ -8,6 +8,7 @@ pub mod listen;
 mod output;
 pub mod sockopt;
 mod stream;
+mod waiting;
 mod worker;
 
 pub use accept::Acceptor;

@@ -70,6 +70,10 @@ impl Output {
     pub(crate) fn append_outbox(&mut self, outbox: &Outbox) {
         outbox.drain_into(&mut self.bytes);
     }
+    /// Appends a reply that was made elsewhere.
+    pub(crate) fn append(&mut self, reply: &[u8]) {
+        self.bytes.extend_from_slice(reply);
+    }
     /// What is not sent yet.
     pub(crate) fn waiting(&self) -> &[u8] {
         self.bytes.get(self.sent..).unwrap_or_default()

@@ -49,6 +49,8 @@ pub struct Worker {
     clients_max: Cell<Option<u64>>,
     acks_quickly: Cell<bool>,
     corks: Cell<bool>,
+    /// Clients that were served while they waited; woken once the locks are released.
+    served: RefCell<Vec<Arc<ClientHandle>>>,
     connections: RefCell<Slab<Arc<ClientHandle>>>,
 }
 
@@ -73,6 +75,7 @@ impl Worker {
             clients_max: Cell::default(),
             acks_quickly: Cell::default(),
             corks: Cell::default(),
+            served: RefCell::default(),
             connections: RefCell::default(),
             server,
         }
@@ -137,6 +140,25 @@ impl Worker {
     #[inline]
     pub(crate) fn corks(&self) -> bool {
         self.corks.get()
+    }
+    /// Counts an execution.
+    #[inline]
+    pub(crate) fn account_call(&self, stats: &CommandStats, nanos: u64) {
+        stats.calls.add(1);
+        stats.nanos.add(nanos);
+        self.stats.commands.add(1);
+        self.account_latency(stats, nanos);
+    }
+    /// Has a client woken that was served while it waited.
+    pub(crate) fn wake_later(&self, client: &Arc<ClientHandle>) {
+        self.served.borrow_mut().push(client.clone());
+    }
+    /// Wakes the clients that were served. To be called without a lock.
+    #[inline]
+    pub(crate) fn wake_served(&self) {
+        if !self.served.borrow().is_empty() {
+            self.served.borrow_mut().drain(..).for_each(|client| client.signal(Signals::WAIT_OVER));
+        }
     }
     /// Counts a command's duration, where durations are tracked.
     #[inline]

@@ -20,6 +20,8 @@ pub fn swap_db(txn: &mut Txn<'_>, first: usize, second: usize) -> Result<(), Err
         return Err(Error::OutOfRange);
     }
     if first != second {
+        txn.effects().touched_database(first);
+        txn.effects().touched_database(second);
         for number in 0..txn.store().shards() {
             let (shard, _) = txn.shard(number)?;
             let (low, high) = (first.min(second), first.max(second));
@@ -53,6 +55,7 @@ pub fn flush_db(txn: &mut Txn<'_>, db: usize, mode: FreeMode) -> Result<usize, E
         }
     }
     txn.effects().dirty += removed as u64;
+    txn.effects().touched_database(db);
     Ok(removed)
 }
 

@@ -65,13 +65,14 @@ pub(super) fn clients(lines: &mut Lines, view: &View<'_>) {
     lines.field("maxclients", config.maxclients);
     lines.field("client_recent_max_input_buffer", input_max);
     lines.field("client_recent_max_output_buffer", output_max);
-    lines.field("blocked_clients", server.pause.held_back());
-    for name in ["tracking_clients", "pubsub_clients", "watching_clients", "clients_in_timeout_table"] {
+    lines.field("blocked_clients", server.pause.held_back() + server.blocked.clients());
+    for name in ["tracking_clients", "pubsub_clients", "watching_clients"] {
         lines.zero(name);
     }
-    for name in ["total_watched_keys", "total_blocking_keys", "total_blocking_keys_on_nokey"] {
-        lines.zero(name);
-    }
+    lines.field("clients_in_timeout_table", server.blocked.with_timeout());
+    lines.zero("total_watched_keys");
+    lines.field("total_blocking_keys", server.blocked.keys());
+    lines.field("total_blocking_keys_on_nokey", server.blocked.keys_minding_absence());
     let now_ms = view.now_ms;
     let (reason, actions, left_ms) = match server.pause.in_force(now_ms) {
         Some((PauseKind::All, until_ms)) => ("client_pause", "all", until_ms - now_ms),

@@ -1,0 +1,264 @@
+//! Serving those who wait for keys that have become ready.
+
+use super::claim::Claimed;
+use super::request::WaitKind;
+use super::table::{KeyQueue, WaitTable};
+use super::waiter::{Outcome, Waiter};
+use crate::context::{After, Context, Mode};
+use crate::error::{self, CommandError, CommandResult};
+use crate::net::{KeyHashes, Worker};
+use ochre_resp::reply::ReplyWriter;
+use ochre_store::sync::Guard;
+use ochre_store::{Access, Clock, Effects, Shard, Txn, keyspace};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Keys that somebody waits for and that are to be looked at, in the order in which they became ready.
+#[derive(Default)]
+pub(crate) struct Ready(VecDeque<ReadyKey>);
+
+struct ReadyKey {
+    db: usize,
+    key: Box<[u8]>,
+    shard: usize,
+}
+
+impl Ready {
+    /// Adds what a unit has touched that somebody waits for, and takes it out of the unit's effects.
+    pub(crate) fn collect(&mut self, worker: &Worker, guard: &mut Guard<'_, Shard>, effects: &mut Effects) {
+        for (db, key) in effects.touched.drain(..) {
+            self.note(worker, guard, db, key);
+        }
+        for db in effects.touched_databases.drain(..) {
+            self.collect_database(worker, guard, db);
+        }
+    }
+
+    /// Nobody is to be served.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn note(&mut self, worker: &Worker, guard: &mut Guard<'_, Shard>, db: usize, key: Box<[u8]>) {
+        let number = worker.server.store.key(&key).shard();
+        let Some(shard) = guard.shard(number) else { return };
+        if shard.attached::<WaitTable>().mark_ready(db, &key) {
+            self.0.push_back(ReadyKey { db, key, shard: number });
+        }
+    }
+
+    /// Whoever has waited longest for a key of the database comes first.
+    fn collect_database(&mut self, worker: &Worker, guard: &mut Guard<'_, Shard>, db: usize) {
+        let mut keys: Vec<(u64, Box<[u8]>)> = Vec::new();
+        for number in worker.server.blocked.shards_among(guard.set()).iter() {
+            let Some(shard) = guard.shard(number) else { continue };
+            keys.extend(shard.attached::<WaitTable>().keys(db).map(|(ticket, key)| (ticket, key.into())));
+        }
+        keys.sort_unstable();
+        for (_, key) in keys {
+            self.note(worker, guard, db, key);
+        }
+    }
+}
+
+/// Serves the clients that wait for the `ready` keys, and those whom that makes ready, until nothing is ready. Each is a unit
+/// of its own. `guard` is that of the unit that made the keys ready, whose effects are settled.
+#[cold]
+pub(crate) fn serve(
+    worker: &Worker,
+    guard: &mut Guard<'_, Shard>,
+    effects: &mut Effects,
+    ready: Ready,
+    clock: Clock,
+    access: Access,
+) {
+    let mut serving = Serving { worker, guard, effects, ready, clock, access };
+    while let Some(key) = serving.ready.0.pop_front() {
+        serving.look_at(&key);
+    }
+}
+
+/// Serves those who wait for the end of keys that expired or were evicted. To be called before the effects are settled, with
+/// the locks still held.
+pub(crate) fn serve_removals(worker: &Worker, guard: &mut Guard<'_, Shard>, effects: &mut Effects) {
+    let mut ready = Ready::default();
+    if !worker.server.blocked.shards_among(guard.set()).is_empty() {
+        for removal in &effects.removals {
+            ready.note(worker, guard, removal.db, removal.key.clone());
+        }
+    }
+    crate::effects::settle(worker, effects);
+    if !ready.is_empty() {
+        effects.record_touched = true;
+        serve(worker, guard, effects, ready, worker.clock(), Access::default());
+    }
+}
+
+/// Looks at the keys of one waiter, in its own worker, as if they had just become ready: others could not tell whether it can
+/// be served. `guard` holds all shards it needs.
+pub(crate) fn serve_again(worker: &Worker, guard: &mut Guard<'_, Shard>, waiter: &Waiter) {
+    let mut ready = Ready::default();
+    for place in &waiter.keys {
+        ready.note(worker, guard, waiter.client.db, waiter.argv().at(place.argument).into());
+    }
+    let mut effects = worker.effects.borrow_mut();
+    effects.record_touched = true;
+    serve(worker, guard, &mut effects, ready, worker.clock(), Access::default());
+}
+
+struct Serving<'s, 'g, 'w> {
+    worker: &'w Worker,
+    guard: &'s mut Guard<'g, Shard>,
+    effects: &'s mut Effects,
+    ready: Ready,
+    clock: Clock,
+    access: Access,
+}
+
+/// What came of running a waiter's command again.
+#[derive(PartialEq, Eq)]
+enum Tried {
+    /// The wait is over.
+    Over,
+    /// It goes on.
+    Waits,
+}
+
+impl Serving<'_, '_, '_> {
+    fn look_at(&mut self, key: &ReadyKey) {
+        let Some(shard) = self.guard.shard(key.shard) else { return };
+        shard.attached::<WaitTable>().unmark_ready(key.db, &key.key);
+        let mut last = None;
+        while let Some(waiter) = self.next_to_lose(key, last) {
+            last = Some(waiter.ticket);
+            self.try_waiter(&waiter, key, true);
+        }
+        let mut last = None;
+        while let Some(waiter) = self.next_to_gain(key, last) {
+            last = Some(waiter.ticket);
+            let tried = self.try_waiter(&waiter, key, false);
+            if tried == Tried::Waits && waiter.kind.is_taken_by_one() {
+                break;
+            }
+        }
+    }
+
+    /// The next waiter whose wait the absence of what it waits for ends.
+    fn next_to_lose(&mut self, key: &ReadyKey, last: Option<u64>) -> Option<Arc<Waiter>> {
+        let waiter = self.queue(key)?.minding_absence_after(last)?;
+        self.wanted(key).is_none_or(|kind| kind != WaitKind::Stream).then_some(waiter)
+    }
+
+    /// The next waiter that what the key holds now is something for.
+    fn next_to_gain(&mut self, key: &ReadyKey, last: Option<u64>) -> Option<Arc<Waiter>> {
+        self.queue(key)?;
+        let kind = self.wanted(key)?;
+        self.queue(key)?.after(kind, last)
+    }
+
+    fn queue(&mut self, key: &ReadyKey) -> Option<&KeyQueue> {
+        self.guard.shard(key.shard)?.attached::<WaitTable>().get(key.db, &key.key)
+    }
+
+    /// Who wants what the key holds now.
+    fn wanted(&mut self, key: &ReadyKey) -> Option<WaitKind> {
+        let mut txn = Txn::new(&self.worker.server.store, self.guard, self.clock, self.effects, self.access);
+        let address = txn.store().key(&key.key);
+        let found = keyspace::peek_type(&mut txn, key.db, address).ok()??;
+        [WaitKind::List, WaitKind::SortedSet, WaitKind::Stream].into_iter().find(|kind| kind.wants(found))
+    }
+
+    fn try_waiter(&mut self, waiter: &Arc<Waiter>, key: &ReadyKey, is_gone: bool) -> Tried {
+        if waiter.destination.is_some_and(|place| !self.guard.set().contains(place.shard)) {
+            // It takes all locks it needs by itself.
+            waiter.look_yourself();
+            return Tried::Waits;
+        }
+        match waiter.claim.try_serve() {
+            Claimed::Mine => {}
+            // Whoever tries it will have it look by itself, if that is in vain.
+            Claimed::Busy => return Tried::Over,
+            Claimed::Over => {
+                self.worker.server.blocked.leave(self.guard, waiter);
+                return Tried::Over;
+            }
+        }
+        let mut bytes = Vec::new();
+        let before = self.worker.ticks.now();
+        let (result, after) = if is_gone && self.worker.config().compatibility_level.has_own_error_for_lost_stream() {
+            (Err(error::STREAM_GONE), After::default())
+        } else {
+            self.run(waiter, key, &mut bytes)
+        };
+        let nanos = waiter.nanos + self.worker.ticks.nanos(before, self.worker.ticks.now());
+        let waits = matches!(result, Err(CommandError::Blocked));
+        if !waits {
+            self.account(waiter, &result, &after, nanos, &mut bytes);
+            self.worker.server.blocked.leave(self.guard, waiter);
+            self.worker.server.blocked.ended(waiter);
+            waiter.set_outcome(Outcome::Served(bytes));
+            waiter.claim.serve();
+            self.worker.wake_later(waiter.handle());
+        }
+        self.settle(after);
+        if waits {
+            if waiter.claim.give_up() {
+                waiter.look_yourself();
+            }
+            return Tried::Waits;
+        }
+        Tried::Over
+    }
+
+    fn run(&mut self, waiter: &Waiter, key: &ReadyKey, bytes: &mut Vec<u8>) -> (CommandResult, After) {
+        let server = &*self.worker.server;
+        let command = server.commands.by_id(waiter.command);
+        let mut after = After::default();
+        let mut client = waiter.client.frozen();
+        let protocol = client.protocol;
+        let access = Access { no_touch: client.no_touch, ..self.access };
+        let mut context = Context {
+            server,
+            command,
+            argv: waiter.argv(),
+            txn: Txn::new(&server.store, self.guard, self.clock, self.effects, access),
+            reply: ReplyWriter::new(bytes, protocol),
+            hashes: KeyHashes::default(),
+            slice: None,
+            mode: Mode::Again { kind: waiter.kind, key: &key.key },
+            client: &mut client,
+            after: &mut after,
+        };
+        let result = (command.spec.handler)(&mut context);
+        (result, after)
+    }
+
+    fn account(&self, waiter: &Waiter, result: &CommandResult, after: &After, nanos: u64, bytes: &mut Vec<u8>) {
+        let worker = self.worker;
+        let command = worker.server.commands.by_id(waiter.command);
+        let stats = &worker.stats.by_command[usize::from(command.id)];
+        if let Err(error) = result {
+            self.write_error(error, waiter, bytes);
+            stats.failed.add(1);
+        }
+        worker.account_call(stats, nanos);
+        if nanos >= worker.slow_nanos() {
+            worker.account_slow(&waiter.client, command, waiter.argv(), &after.redacted, nanos);
+        }
+    }
+
+    fn write_error(&self, error: &CommandError, waiter: &Waiter, bytes: &mut Vec<u8>) {
+        bytes.clear();
+        error.write(&mut ReplyWriter::new(bytes, waiter.client.protocol));
+        self.worker.stats.errors.add(1);
+        self.worker.server.stats.count_error(&error.code());
+    }
+
+    /// Accounts for a unit's effects, after noting whom they make ready.
+    fn settle(&mut self, after: After) {
+        self.ready.collect(self.worker, self.guard, self.effects);
+        let garbage = std::mem::take(&mut self.effects.garbage);
+        garbage.into_iter().chain(after.garbage).for_each(|garbage| self.worker.server.store.free_later(garbage));
+        crate::effects::settle(self.worker, self.effects);
+    }
+}
