@@ -2,8 +2,8 @@
 
 use super::{
     bitfield, bitmap, client, command, config, connection, debug, expire, generic, info, latency, lcs, list,
-    list_inside, list_move, lolwut, memory, monitor, object, scan, server, slowlog, string, string_many, string_number,
-    string_range,
+    list_blocking, list_inside, list_move, lolwut, memory, monitor, object, scan, server, slowlog, string, string_many,
+    string_number, string_range,
 };
 use crate::command::CommandSpec;
 
@@ -23,6 +23,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         latency::ALL,
         lcs::ALL,
         list::ALL,
+        list_blocking::ALL,
         list_inside::ALL,
         list_move::ALL,
         lolwut::ALL,

@@ -8,8 +8,8 @@ use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use ochre_store::list::{self, End};
 
-const SOURCE: KeySpec = KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE));
-const DESTINATION: KeySpec = KeySpec::one(2, KeyFlags::RW.with(KeyFlags::INSERT));
+pub(super) const SOURCE: KeySpec = KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE));
+pub(super) const DESTINATION: KeySpec = KeySpec::one(2, KeyFlags::RW.with(KeyFlags::INSERT));
 
 /// LMOVE
 pub static LMOVE: CommandSpec = CommandSpec {

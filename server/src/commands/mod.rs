@@ -16,6 +16,7 @@ pub mod info;
 pub mod latency;
 pub mod lcs;
 pub mod list;
+pub mod list_blocking;
 pub mod list_inside;
 pub mod list_move;
 pub mod lolwut;
