@@ -210,6 +210,24 @@ texts! {
     NOT_AN_SDS_STRING = "ERR Not an sds encoded string.";
     /// SLOWLOG GET.
     SLOWLOG_COUNT = "ERR count should be greater than or equal to -1";
+    /// An integer whose negative is no integer, where it would be needed.
+    NO_NEGATIVE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    /// LPOS.
+    LPOS_RANK_ZERO = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
+    /// LPOS.
+    LPOS_COUNT_NEGATIVE = "ERR COUNT can't be negative";
+    /// LPOS.
+    LPOS_MAXLEN_NEGATIVE = "ERR MAXLEN can't be negative";
+    /// LMPOP and the like.
+    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
+    /// LMPOP and the like.
+    COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
+    /// DEBUG LISTPACK.
+    NOT_A_LISTPACK = "ERR Not a listpack encoded object.";
+    /// DEBUG QUICKLIST.
+    NOT_A_QUICKLIST = "ERR Not a quicklist encoded object.";
+    /// DEBUG QUICKLIST-PACKED-THRESHOLD.
+    PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
     /// A client that watches others asks for data.
     REPLICA_INTERACTION = "ERR Replica can't interact with the keyspace";
     /// SCAN.

@@ -44,6 +44,7 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod intset;
 pub mod keyspace;
+pub mod list;
 pub mod listpack;
 pub mod lzf;
 mod memory;

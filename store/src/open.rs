@@ -43,6 +43,12 @@ impl<'a, T: InEntry> Open<'a, T> {
         self.around.changed(self.entry.key(), class, event);
     }
 
+    /// Records a change with its event that another key's change has been counted for.
+    pub(crate) fn also_changed(&mut self, class: EventClass, event: &'static str) {
+        self.around.effects.touched(self.around.db(), self.entry.key());
+        self.around.event(self.entry.key(), class, event);
+    }
+
     /// Deletes the key if `is_empty`, with the event `del`. Whether it was.
     pub(crate) fn close(mut self, is_empty: impl FnOnce(&T) -> bool) -> bool {
         let empty = is_empty(self.value());
@@ -83,6 +89,12 @@ impl<'t> Txn<'t> {
     #[inline]
     pub(crate) fn open<T: InEntry>(&mut self, db: usize, key: &Key<'_>) -> Result<Option<Open<'_, T>>, Error> {
         let Some((entry, around)) = self.write_existing(db, key)? else { return Ok(None) };
+        Open::new(entry, around).map(Some)
+    }
+
+    /// Opens a value that this operation has opened before: nothing expires and nothing is touched.
+    pub(crate) fn reopen<T: InEntry>(&mut self, db: usize, key: &Key<'_>) -> Result<Option<Open<'_, T>>, Error> {
+        let Some((entry, around)) = self.find_existing(db, key)? else { return Ok(None) };
         Open::new(entry, around).map(Some)
     }
 

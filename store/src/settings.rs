@@ -134,11 +134,17 @@ impl Settings {
     /// The settings for lists.
     #[inline]
     pub fn list_limits(&self) -> crate::quicklist::Limits {
+        let short_as_listpack = self.list_short_as_listpack.load(Relaxed);
+        let plain_bytes = match self.list_plain_bytes.load(Relaxed) {
+            // As before Redis 7.2: the size of nodes has nothing to do with it.
+            0 if !short_as_listpack => 1 << 30,
+            bytes => bytes,
+        };
         crate::quicklist::Limits {
             fill: self.list_max_listpack_size.load(Relaxed),
             compress_depth: self.list_compress_depth.load(Relaxed),
-            plain_bytes: self.list_plain_bytes.load(Relaxed),
-            short_as_listpack: self.list_short_as_listpack.load(Relaxed),
+            plain_bytes,
+            short_as_listpack,
         }
     }
     /// The eviction policy.

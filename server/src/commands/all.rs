@@ -2,7 +2,8 @@
 
 use super::{
     bitfield, bitmap, client, command, config, connection, debug, expire, generic, hyperloglog, info, latency, lcs,
-    lolwut, memory, monitor, object, scan, server, slowlog, string, string_many, string_number, string_range,
+    list, list_blocking, list_inside, list_move, lolwut, memory, monitor, object, scan, server, slowlog, string,
+    string_many, string_number, string_range,
 };
 use crate::command::CommandSpec;
 
@@ -22,6 +23,10 @@ pub fn all() -> Vec<&'static CommandSpec> {
         info::ALL,
         latency::ALL,
         lcs::ALL,
+        list::ALL,
+        list_blocking::ALL,
+        list_inside::ALL,
+        list_move::ALL,
         lolwut::ALL,
         memory::ALL,
         monitor::ALL,

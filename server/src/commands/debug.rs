@@ -6,6 +6,7 @@
 
 mod crash;
 mod digest;
+mod encodings;
 mod keys;
 mod protocol;
 mod switches;
@@ -70,6 +71,7 @@ static ACTIONS: &[Action] = &[
     action("HTSTATS", 1..=1, "<db>", "The state of the tables of a database.", tables::of_database),
     action("HTSTATS-KEY", 1..=1, "<key>", "The state of the table that is a key's value.", tables::of_key),
     action("LEAK", 1..=1, "<bytes>", "Allocates a copy of the argument and never frees it.", crash::leak),
+    action("LISTPACK", 1..=1, "<key>", "Prints what is in a listpack to standard output.", encodings::listpack),
     action("LOG", 1..=1, "<message>", "Writes a line into the log.", switches::log),
     action("OBJECT", 1..=1, "<key>", "How a key's value is stored.", keys::object),
     action("OOM", 0..=0, "", "Ends the process as a failed allocation does.", crash::out_of_memory),
@@ -83,6 +85,20 @@ static ACTIONS: &[Action] = &[
         keys::populate,
     ),
     action("PROTOCOL", 1..=1, protocol::TYPES, "Answers with a value of this type.", protocol::value),
+    action(
+        "QUICKLIST",
+        1..=2,
+        "<key> [<0|1>]",
+        "Prints the nodes of a quicklist to standard output, with 1 also their elements.",
+        encodings::quicklist,
+    ),
+    action(
+        "QUICKLIST-PACKED-THRESHOLD",
+        1..=1,
+        "<size>",
+        "From which size an element of a list gets a node of its own; 0 leaves it to the size of nodes.",
+        encodings::packed_threshold,
+    ),
     action(
         "REPLYBUFFER",
         2..=2,
@@ -106,12 +122,9 @@ const NOT_YET: &[&str] = &[
     "CRASH-AND-RECOVER",
     "DICT-RESIZING",
     "DROP-CLUSTER-PACKET-FILTER",
-    "LISTPACK",
     "LOADAOF",
     "MALLCTL",
     "MALLCTL-STR",
-    "QUICKLIST",
-    "QUICKLIST-PACKED-THRESHOLD",
     "RELOAD",
     "REPLICATE",
     "RESTART",

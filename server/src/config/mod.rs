@@ -26,6 +26,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use codec::memory_size;
 pub use codec::{
     AclPubsubDefault, AppendFsync, ClientAuth, ClientAuthUser, ConfigSaveBehavior, DisklessLoad, EndpointType,
     KeyspaceEvents, LogFormat, LogLevel, LogTimestampFormat, OomScoreAdj, OutputLimit, OutputLimits, Permission,

@@ -76,6 +76,27 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Shows the next `count` elements to `see`, or as many as there are.
+    #[inline]
+    pub fn visit(&mut self, count: usize, mut see: impl FnMut(Str<'_>)) {
+        let mut rest = count;
+        while rest > 0 {
+            if let (Source::Packed(values), End::Tail) = (&mut self.source, self.towards) {
+                // Most elements of most lists are read here.
+                for value in values.by_ref().take(rest) {
+                    see(value);
+                    rest -= 1;
+                }
+                if rest == 0 {
+                    return;
+                }
+            }
+            let Some(value) = self.next() else { return };
+            see(value);
+            rest -= 1;
+        }
+    }
+
     /// Goes to the next node.
     fn advance(&mut self) -> Option<()> {
         let nodes = self.nodes?;

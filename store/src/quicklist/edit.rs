@@ -82,14 +82,13 @@ impl Quicklist {
         }
         self.nodes.insert(at + 1, Node::single(value, self.shape));
         // The old element is the last of its node.
-        let centre = if self.nodes[at].count() == 1 {
+        if self.nodes[at].count() == 1 {
             self.nodes.remove(at);
-            at
+            self.settle(at);
         } else {
             self.nodes[at].edit(|pack| pack.delete_range(-1, 1));
-            at + 1
-        };
-        self.join_around(centre);
+            self.join_around(at + 1);
+        }
         true
     }
 

@@ -2,7 +2,7 @@
 
 use super::End;
 use super::limits::Shape;
-use crate::listpack::{EMPTY_BYTES, Listpack, Pack};
+use crate::listpack::{EMPTY_BYTES, Listpack, Pack, encoded_bytes};
 use crate::lzf;
 use crate::raw::entry::Str;
 
@@ -52,7 +52,7 @@ impl Node {
         if shape.is_large(value.len()) {
             return Node::Plain(value.as_bytes(&mut itoa::Buffer::new()).into());
         }
-        let mut pack = Listpack::new();
+        let mut pack = Listpack::with_capacity(EMPTY_BYTES + encoded_bytes(value));
         pack.append(value);
         Node::Packed { pack, count: 1 }
     }

@@ -6,8 +6,9 @@ use super::limits::Limits;
 use super::nodes::Node;
 use super::quick::{Quicklist, index_of};
 use super::{End, Side};
-use crate::listpack::Listpack;
+use crate::listpack::{EMPTY_BYTES, Listpack, encoded_bytes};
 use crate::raw::entry::Str;
+use crate::string::parse_int;
 
 /// A list: one listpack while it is short.
 ///
@@ -32,6 +33,19 @@ impl List {
         } else {
             List::Quick(Box::new(Quicklist::new(limits)))
         }
+    }
+
+    /// An empty list with room for these elements, whose lengths are `bytes` in all.
+    pub(crate) fn for_elements<'v>(
+        limits: &Limits,
+        bytes: usize,
+        elements: impl ExactSizeIterator<Item = Str<'v>>,
+    ) -> List {
+        if !limits.short_as_listpack || limits.shape().exceeds(EMPTY_BYTES + bytes, elements.len()) {
+            return List::Quick(Box::new(Quicklist::new(limits)));
+        }
+        let bytes: usize = elements.map(encoded_bytes).sum();
+        List::Pack(Listpack::with_capacity(EMPTY_BYTES + bytes))
     }
 
     /// The number of elements.
@@ -133,6 +147,22 @@ impl List {
             List::Pack(pack) => pack.view().seek(index).map(|position| see(pack.view().get(position))),
             List::Quick(quick) => quick.get(index, see),
         }
+    }
+
+    /// The index of the first element equal to `value`.
+    pub fn find(&self, value: &[u8]) -> Option<usize> {
+        let number = parse_int(value);
+        let mut cursor = self.cursor(0, End::Tail);
+        for index in 0.. {
+            let is_equal = match cursor.next()? {
+                Str::Int(element) => number == Some(element),
+                Str::Bytes(element) => element == value,
+            };
+            if is_equal {
+                return Some(index);
+            }
+        }
+        None
     }
 
     /// The elements from an index on towards `end`; nothing if the index is not below the length.

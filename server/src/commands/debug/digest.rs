@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::CommandResult;
 use ochre_store::ValueRef;
 use ochre_store::keyspace::{self, Record};
+use ochre_store::list::End;
 use sha1::{Digest as _, Sha1};
 
 /// A SHA-1 that further data is added to, in an order that counts or not.
@@ -33,8 +34,12 @@ impl Digest {
             ValueRef::Stream(_) => 6,
         };
         self.add_next(&kind.to_be_bytes());
-        if let ValueRef::String(string) = record.value {
-            self.add_next(string.as_bytes(&mut Default::default()));
+        match record.value {
+            ValueRef::String(string) => self.add_next(string.as_bytes(&mut Default::default())),
+            ValueRef::List(list) => list
+                .cursor(0, End::Tail)
+                .visit(list.len(), |element| self.add_next(element.as_bytes(&mut Default::default()))),
+            ValueRef::Set(_) | ValueRef::SortedSet(_) | ValueRef::Hash(_) => {}
         }
         if record.deadline_ms.is_some() {
             self.add_unordered(b"!!expire!!");

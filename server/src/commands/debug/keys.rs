@@ -1,17 +1,25 @@
 //! Single keys, and many made at once.
 
+use super::encodings::quicklist_fields;
 use crate::args::parse_int;
 use crate::commands::object::encoding_name;
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use ochre_store::keyspace::{self, ObjectInfo};
+use ochre_store::list::List;
 use ochre_store::string::{self, Condition, SetOptions};
 use ochre_store::{Access, Encoding, Expired, Str, ValueRef};
 
 pub(super) fn object(context: &mut Context<'_>) -> CommandResult {
-    let (info, serialized_len) = inspect(context, serialized_len)?;
+    let (info, (serialized_len, more)) = inspect(context, |value| {
+        let more = match value {
+            ValueRef::List(List::Quick(quick)) => quicklist_fields(quick),
+            _ => String::new(),
+        };
+        (serialized_len(value), more)
+    })?;
     context.reply.simple(format!(
-        "Value at:{:#x} refcount:{} encoding:{} serializedlength:{serialized_len} lru:{} lru_seconds_idle:{}",
+        "Value at:{:#x} refcount:{} encoding:{} serializedlength:{serialized_len} lru:{} lru_seconds_idle:{}{more}",
         info.address,
         info.reference_count,
         encoding_name(info.encoding),

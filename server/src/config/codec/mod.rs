@@ -18,6 +18,7 @@ pub(super) use events::NotifyEvents;
 pub(super) use lists::{Addresses, OomScores, OutputBuffers, Percentiles, ReplicaOf, Save, ShutdownOn};
 pub use lists::{OutputLimit, OutputLimits, SavePoint, ShutdownFlags, Upstream};
 pub use number::SizeOrPercent;
+pub(crate) use number::memory_size;
 pub(super) use number::{Int, Memory, MemoryOrPercent, Octal};
 pub(super) use text::{Directory, PathText, Secret, Text, reason};
 pub(super) use value::{Codec, Mention, Written};

@@ -229,7 +229,7 @@ fn strict_integer(word: &[u8]) -> Option<i64> {
 }
 
 /// Bytes from digits and an optional unit: `1k` is 1000, `1kb` 1024.
-pub(super) fn memory_size(word: &[u8]) -> Option<u64> {
+pub(crate) fn memory_size(word: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(word).ok()?;
     let unit_at = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at_checked(unit_at)?;
