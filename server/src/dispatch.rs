@@ -300,6 +300,12 @@ fn execute<'w>(
             return Executed::Contended(shard);
         }
         output.cut(mark);
+        let beyond = matches!(error, CommandError::Store(ochre_store::Error::NotLocked));
+        if beyond && guard.set() != ShardSet::ALL && effects.dirty == 0 {
+            // Its arguments name a key where its specification finds none: it is run again under all locks.
+            settle_effects(worker, guard, &mut effects, clock, access);
+            return Executed::NeedMore(ShardSet::ALL);
+        }
         if matches!(error, CommandError::Blocked)
             && let Some(block) = after.block.take()
         {

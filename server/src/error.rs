@@ -230,8 +230,58 @@ texts! {
     PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb";
     /// A client that watches others asks for data.
     REPLICA_INTERACTION = "ERR Replica can't interact with the keyspace";
+    /// ZADD.
+    ZADD_NX_XX = "ERR XX and NX options at the same time are not compatible";
+    /// ZADD.
+    ZADD_GT_LT_NX = "ERR GT, LT, and/or NX options at the same time are not compatible";
+    /// ZADD INCR.
+    ZADD_INCR_PAIRS = "ERR INCR option supports a single increment-element pair";
+    /// A range of scores.
+    SCORE_RANGE = "ERR min or max is not a float";
+    /// A range of members.
+    LEX_RANGE = "ERR min or max not valid string range item";
+    /// ZRANGE with LIMIT by ranks.
+    ZRANGE_LIMIT = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX";
+    /// ZRANGE BYLEX with WITHSCORES.
+    ZRANGE_LEX_WITHSCORES = "ERR syntax error, WITHSCORES not supported in combination with BYLEX";
+    /// ZUNION and the like.
+    WEIGHT_NOT_FLOAT = "ERR weight value is not a float";
+    /// ZINTERCARD and the like.
+    NEGATIVE_LIMIT = "ERR LIMIT can't be negative";
+    /// ZMPOP and the like.
+    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
+    /// ZMPOP and the like.
+    COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
+    /// A unit of length.
+    GEO_UNIT = "ERR unsupported unit provided. please use M, KM, FT, MI";
+    /// A radius that is no number.
+    GEO_RADIUS_NOT_FLOAT = "ERR need numeric radius";
+    /// A radius.
+    GEO_RADIUS_NEGATIVE = "ERR radius cannot be negative";
+    /// BYBOX.
+    GEO_WIDTH_NOT_FLOAT = "ERR need numeric width";
+    /// BYBOX.
+    GEO_HEIGHT_NOT_FLOAT = "ERR need numeric height";
+    /// BYBOX.
+    GEO_BOX_NEGATIVE = "ERR height or width cannot be negative";
+    /// BYPOLYGON.
+    GEO_VERTICES_NOT_INTEGER = "ERR invalid number of vertices";
+    /// BYPOLYGON.
+    GEO_VERTICES_TOO_FEW = "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices";
+    /// COUNT of GEOSEARCH and the like.
+    GEO_COUNT = "ERR COUNT must be > 0";
+    /// ANY of GEOSEARCH and the like.
+    GEO_ANY = "ERR the ANY argument requires COUNT argument";
+    /// GEORADIUS STORE.
+    GEORADIUS_STORE = "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options";
+    /// GEOSEARCHSTORE.
+    GEOSEARCHSTORE_WITH = "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options";
     /// SCAN.
     INVALID_CURSOR = "ERR invalid cursor";
+    /// NOVALUES in another command than HSCAN.
+    NOVALUES_ELSEWHERE = "ERR NOVALUES option can only be used in HSCAN";
+    /// NOSCORES in another command than ZSCAN.
+    NOSCORES_ELSEWHERE = "ERR NOSCORES option can only be used in ZSCAN";
 }
 
 fn store_text(error: &ochre_store::Error) -> &'static str {
@@ -242,6 +292,7 @@ fn store_text(error: &ochre_store::Error) -> &'static str {
         Error::NotFloat => "ERR value is not a valid float",
         Error::IncrementOverflow => "ERR increment or decrement would overflow",
         Error::NanOrInfinity => "ERR increment would produce NaN or Infinity",
+        Error::NotANumber => "ERR resulting score is not a number (NaN)",
         Error::OutOfRange => "ERR index out of range",
         Error::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
         Error::NotHyperLogLog => "WRONGTYPE Key is not a valid HyperLogLog string value.",
@@ -255,6 +306,40 @@ fn store_text(error: &ochre_store::Error) -> &'static str {
 /// Wrong number of arguments, for the command or subcommand of that full name (`client|kill`).
 pub fn wrong_arity(full_name: &str) -> CommandError {
     CommandError::Message(format!("ERR wrong number of arguments for '{full_name}' command"))
+}
+
+/// A number of sources below one, for the command of that full name.
+pub fn no_input_keys(full_name: &str) -> CommandError {
+    CommandError::Message(format!("ERR at least 1 input key is needed for '{full_name}' command"))
+}
+
+/// An integer that is not between two others.
+pub fn out_of_range(min: i64, max: i64) -> CommandError {
+    CommandError::Message(format!("ERR value is out of range, value must between {min} and {max}"))
+}
+
+/// A position that is not on the map.
+pub fn invalid_position(longitude: f64, latitude: f64) -> CommandError {
+    CommandError::Message(format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}"))
+}
+
+/// A search around a member that does not exist.
+pub fn geo_no_member(member: &[u8], old_text: bool) -> CommandError {
+    if old_text {
+        return CommandError::Text("ERR could not decode requested zset member");
+    }
+    quoting(&[b"ERR member ", until_nul(member), b" does not exist"])
+}
+
+/// GEOSEARCH without a centre, or with two; shows the command as it was typed.
+pub fn geo_centre(command: &[u8]) -> CommandError {
+    quoting(&[b"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ", until_nul(command)])
+}
+
+/// GEOSEARCH without a shape, or with two; shows the command as it was typed.
+pub fn geo_shape(command: &[u8], polygons: bool) -> CommandError {
+    let shapes: &[u8] = if polygons { b"BYRADIUS, BYBOX and BYPOLYGON" } else { b"BYRADIUS and BYBOX" };
+    quoting(&[b"ERR exactly one of ", shapes, b" can be specified for ", until_nul(command)])
 }
 
 /// An expiry that is negative, zero where it may not be, or overflows.
@@ -274,6 +359,11 @@ pub fn unknown_command(argv: crate::args::Argv<'_>) -> CommandError {
     }
     let name = shorten(argv.at(0), 128);
     quoting(&[b"ERR unknown command '", name, b"', with args beginning with: ", &arguments])
+}
+
+/// As far as the first NUL.
+fn until_nul(text: &[u8]) -> &[u8] {
+    shorten(text, usize::MAX)
 }
 
 /// At most `len_max` bytes, as far as the first NUL.

@@ -18,6 +18,9 @@ pub enum Error {
     /// The sum would not be a finite number.
     #[error("the result is not a finite number")]
     NanOrInfinity,
+    /// The score of a sorted set's member would not be a number.
+    #[error("the score is not a number")]
+    NotANumber,
     /// An offset, index or database number lies outside its range.
     #[error("out of range")]
     OutOfRange,

@@ -189,6 +189,15 @@ impl<'a> ReplyWriter<'a> {
         }
     }
 
+    /// A double in a form of its own: a bulk string in RESP2.
+    pub fn double_text(&mut self, text: impl AsRef<[u8]>) {
+        self.children.value();
+        match self.protocol {
+            Protocol::Resp2 => self.blob(b'$', &[], text.as_ref()),
+            Protocol::Resp3 => self.line(b',', text.as_ref()),
+        }
+    }
+
     /// A big number in decimal digits: a bulk string in RESP2.
     pub fn big_number(&mut self, digits: impl AsRef<[u8]>) {
         self.children.value();

@@ -245,6 +245,9 @@ fn settle_kinds(spec: &CommandSpec, arguments: &mut [Argument], next_key: &mut u
         if argument.kind == ArgumentKind::String {
             argument.kind = kind_of(spec.name, &argument.name);
         }
+        if argument.kind == ArgumentKind::PureToken {
+            argument.name = name_of(spec.name, std::mem::take(&mut argument.name));
+        }
         if argument.kind == ArgumentKind::Key {
             match spec.keys.len().checked_sub(1) {
                 Some(last) => argument.key_spec = Some((*next_key).min(last)),
@@ -255,10 +258,26 @@ fn settle_kinds(spec: &CommandSpec, arguments: &mut [Argument], next_key: &mut u
     }
 }
 
+/// The name of a word that is not called as it is written.
+fn name_of(command: &str, name: String) -> String {
+    match (command, name.as_str()) {
+        ("zadd" | "geoadd", "ch") => "change".to_owned(),
+        ("zadd", "incr") => "increment".to_owned(),
+        _ => name,
+    }
+}
+
 /// What an argument of that name is, in nearly every command.
 fn kind_of(command: &str, name: &str) -> ArgumentKind {
     match (command, name) {
         ("incrbyfloat" | "hincrbyfloat", "increment") => ArgumentKind::Double,
+        ("zadd", "score") => ArgumentKind::Double,
+        (blocking, "timeout") if blocking.starts_with('b') => ArgumentKind::Double,
+        ("zcount" | "zrangebyscore" | "zrevrangebyscore" | "zremrangebyscore", "min" | "max") => ArgumentKind::Double,
+        (_, "longitude" | "latitude" | "radius" | "width" | "height") => ArgumentKind::Double,
+        ("zrange", "start" | "stop") => ArgumentKind::String,
+        (_, "dst" | "src") => ArgumentKind::Key,
+        (_, "weight" | "num-vertices") | ("zintercard", "limit") => ArgumentKind::Integer,
         ("setbit" | "bitfield", "value") => ArgumentKind::Integer,
         (_, "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey") => {
             ArgumentKind::Key

@@ -1,9 +1,9 @@
 //! The families put together.
 
 use super::{
-    bitfield, bitmap, client, command, config, connection, debug, expire, generic, hyperloglog, info, latency, lcs,
-    list, list_blocking, list_inside, list_move, lolwut, memory, monitor, object, scan, server, slowlog, string,
-    string_many, string_number, string_range,
+    bitfield, bitmap, client, command, config, connection, debug, expire, generic, geo, geo_search, hyperloglog, info,
+    latency, lcs, list, list_blocking, list_inside, list_move, lolwut, memory, monitor, object, scan, server, slowlog,
+    string, string_many, string_number, string_range, zset, zset_combine, zset_pop, zset_range,
 };
 use crate::command::CommandSpec;
 
@@ -19,6 +19,8 @@ pub fn all() -> Vec<&'static CommandSpec> {
         debug::ALL,
         expire::ALL,
         generic::ALL,
+        geo::ALL,
+        geo_search::ALL,
         hyperloglog::ALL,
         info::ALL,
         latency::ALL,
@@ -38,6 +40,10 @@ pub fn all() -> Vec<&'static CommandSpec> {
         string_many::ALL,
         string_number::ALL,
         string_range::ALL,
+        zset::ALL,
+        zset_combine::ALL,
+        zset_pop::ALL,
+        zset_range::ALL,
     ]
     .concat()
 }

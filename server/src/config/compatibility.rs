@@ -1,6 +1,7 @@
 //! Everything that `compatibility-level` switches. Nothing else in the server asks for a version.
 
 use super::codec::Choice;
+use ochre_resp::reply::DoubleFormat;
 
 /// The version whose behaviour is followed where versions disagree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,11 +67,36 @@ impl Level {
         self != Self::Native
     }
 
-    /// Whether floating-point replies are printed with 17 digits, where later versions print the shortest text that
-    /// reads back.
+    /// How floating-point replies are printed: with 17 digits, or since 7.2 as the shortest text that reads back.
     #[must_use]
-    pub fn prints_17_digits(self) -> bool {
+    pub fn doubles(self) -> DoubleFormat {
+        if self == Self::V7_0 { DoubleFormat::Digits17 } else { DoubleFormat::Shortest }
+    }
+
+    /// Whether numbers are read as C's `strtod` does, hexadecimal ones included, and ends of ranges with blanks before
+    /// them, where later versions read decimal digits only.
+    #[must_use]
+    pub fn reads_numbers_as_strtod(self) -> bool {
+        self != Self::Native
+    }
+
+    /// Whether the first member that ZADD adds decides how a new sorted set begins, where later versions look at all
+    /// members, also where the set exists.
+    #[must_use]
+    pub fn begins_sorted_sets_with_the_first_member(self) -> bool {
         self == Self::V7_0
+    }
+
+    /// Whether a search around a missing member says that the member cannot be decoded.
+    #[must_use]
+    pub fn blames_undecodable_members(self) -> bool {
+        self != Self::Native
+    }
+
+    /// Whether GEOSEARCH searches polygons.
+    #[must_use]
+    pub fn searches_polygons(self) -> bool {
+        self == Self::Native
     }
 
     /// Whether CLIENT LIST tells the libraries that clients announced.
@@ -102,6 +128,12 @@ impl Level {
     #[must_use]
     pub fn hides_later_directives(self) -> bool {
         self == Self::V7_0
+    }
+
+    /// Whether HSCAN knows NOVALUES, and ZSCAN NOSCORES.
+    #[must_use]
+    pub fn has_later_scan_options(self) -> bool {
+        self == Self::Native
     }
 
     /// Whether PFDEBUG knows SIMD.

@@ -137,7 +137,7 @@ impl Connection {
             batch: Batch::default(),
             batch_bytes: 0,
             inline: false,
-            output: Output::default(),
+            output: Output::default().with_doubles(config.compatibility_level.doubles()),
             closing: Closing::No,
             slot: worker.add_connection(handle),
             _registration: registration,

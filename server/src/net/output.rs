@@ -4,7 +4,7 @@ use super::stream::Stream;
 use crate::client::Outbox;
 use crate::config::OutputLimit;
 use crate::stats::WorkerStats;
-use ochre_resp::reply::{Protocol, ReplyWriter};
+use ochre_resp::reply::{DoubleFormat, Protocol, ReplyWriter};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -24,6 +24,8 @@ pub(crate) struct Output {
     sent_total: u64,
     /// Whether the socket holds partial segments back until all is sent.
     corked: bool,
+    /// How replies write doubles.
+    doubles: DoubleFormat,
 }
 
 impl Default for Output {
@@ -37,6 +39,7 @@ impl Default for Output {
             over_soft_limit_since_ms: 0,
             sent_total: 0,
             corked: false,
+            doubles: DoubleFormat::default(),
         }
     }
 }
@@ -56,7 +59,11 @@ impl Output {
         if self.bytes.capacity() == 0 {
             self.bytes.reserve(self.capacity);
         }
-        ReplyWriter::new(&mut self.bytes, protocol)
+        ReplyWriter::new(&mut self.bytes, protocol).with_doubles(self.doubles)
+    }
+    /// The same output, with doubles in another form.
+    pub(crate) fn with_doubles(self, doubles: DoubleFormat) -> Output {
+        Output { doubles, ..self }
     }
     /// Where the next reply will begin, for [`Output::cut`].
     pub(crate) fn mark(&self) -> usize {

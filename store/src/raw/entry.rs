@@ -61,7 +61,7 @@ pub enum Encoding {
 pub const EMBSTR_MAX: usize = 44;
 
 /// A string value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Str<'a> {
     /// An integer, standing for its decimal form.
     Int(i64),
