@@ -195,6 +195,16 @@ texts! {
     SLOWLOG_COUNT = "ERR count should be greater than or equal to -1";
     /// A client that watches others asks for data.
     REPLICA_INTERACTION = "ERR Replica can't interact with the keyspace";
+    /// HINCRBY.
+    HASH_VALUE_NOT_INTEGER = "ERR hash value is not an integer";
+    /// HINCRBYFLOAT.
+    HASH_VALUE_NOT_FLOAT = "ERR hash value is not a float";
+    /// HINCRBYFLOAT with an increment that is infinite.
+    NAN_OR_INFINITY = "ERR value is NaN or Infinity";
+    /// A count that has no negative.
+    NOT_NEGATABLE = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    /// HEXPIRE and the like: the number of fields.
+    FIELD_COUNT = "ERR numfields should be greater than 0 and match the provided number of fields";
     /// SCAN.
     INVALID_CURSOR = "ERR invalid cursor";
     /// NOVALUES in another command than HSCAN.

@@ -1,8 +1,9 @@
 //! The families put together.
 
 use super::{
-    bitfield, bitmap, client, command, config, connection, debug, expire, generic, info, latency, lcs, lolwut, memory,
-    monitor, object, scan, server, slowlog, string, string_many, string_number, string_range,
+    bitfield, bitmap, client, command, config, connection, debug, expire, generic, hash, hash_expire, hash_walk, info,
+    latency, lcs, lolwut, memory, monitor, object, scan, server, slowlog, string, string_many, string_number,
+    string_range,
 };
 use crate::command::CommandSpec;
 
@@ -18,6 +19,9 @@ pub fn all() -> Vec<&'static CommandSpec> {
         debug::ALL,
         expire::ALL,
         generic::ALL,
+        hash::ALL,
+        hash_expire::ALL,
+        hash_walk::ALL,
         info::ALL,
         latency::ALL,
         lcs::ALL,

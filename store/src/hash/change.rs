@@ -5,6 +5,7 @@ use super::value::Hash;
 use super::write::{FieldExpiry, Writer, finish, new_hash};
 use crate::effects::EventClass;
 use crate::error::Error;
+use crate::open::Open;
 use crate::raw::entry::Str;
 use crate::store::Key;
 use crate::txn::Txn;
@@ -57,7 +58,17 @@ pub fn delete<'n>(
     key: Key<'_>,
     names: impl Iterator<Item = &'n [u8]>,
 ) -> Result<usize, Error> {
-    get_and_delete(txn, db, key, names, None)
+    let now_ms = moment(txn);
+    let Some(mut open) = txn.open::<Hash>(db, &key)? else { return Ok(0) };
+    let hash = open.value();
+    let mut deleted = 0;
+    for name in names {
+        deleted += usize::from(hash.remove(name, now_ms));
+        if hash.is_empty() {
+            break;
+        }
+    }
+    Ok(end(open, deleted))
 }
 
 /// As [`delete`], and shows the value of each field before, nothing where there is none.
@@ -66,31 +77,29 @@ pub fn get_and_delete<'n>(
     db: usize,
     key: Key<'_>,
     names: impl Iterator<Item = &'n [u8]>,
-    mut visit: Option<&mut dyn FnMut(Option<Str<'_>>)>,
+    visit: &mut dyn FnMut(Option<Str<'_>>),
 ) -> Result<usize, Error> {
     let now_ms = moment(txn);
     let Some(mut open) = txn.open::<Hash>(db, &key)? else {
-        if let Some(visit) = visit {
-            names.for_each(|_| visit(None));
-        }
+        names.for_each(|_| visit(None));
         return Ok(0);
     };
     let hash = open.value();
     let mut deleted = 0;
     for name in names {
-        if let Some(visit) = &mut visit {
-            visit(hash.get(name, now_ms).map(|found| found.value));
-        }
+        visit(hash.get(name, now_ms).map(|found| found.value));
         deleted += usize::from(hash.remove(name, now_ms));
-        if visit.is_none() && hash.is_empty() {
-            break;
-        }
     }
+    Ok(end(open, deleted))
+}
+
+/// Ends the deletion of fields.
+fn end(mut open: Open<'_, Hash>, deleted: usize) -> usize {
     if deleted > 0 {
         open.update_fields();
         open.changed(EventClass::Hash, "hdel");
         open.parts().1.effects.dirty += deleted as u64 - 1;
         open.close(Hash::is_empty);
     }
-    Ok(deleted)
+    deleted
 }

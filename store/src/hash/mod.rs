@@ -4,6 +4,7 @@
 //! counted until the active expiry cycle removes it, as in Valkey 9.
 
 mod change;
+mod cycle;
 mod deadline;
 mod fields;
 mod number;
@@ -12,6 +13,7 @@ mod value;
 mod write;
 
 pub use change::{delete, get_and_delete, set, set_new};
+pub(crate) use cycle::FieldCycle;
 pub use deadline::{
     FieldOutcome, GetFieldExpiry, KeyCondition, NamesCondition, PersistOutcome, SetFieldsOptions, expire_at_ms,
     get_and_expire, persist, set_with_options,

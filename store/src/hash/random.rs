@@ -3,8 +3,8 @@
 use super::fields::Fields;
 use super::value::{Hash, is_over};
 use crate::collection::Field;
-use crate::raw::entry::Str;
 use crate::random::Random;
+use crate::raw::entry::Str;
 use std::collections::HashSet;
 
 /// How often a field whose deadline has passed is drawn before it is believed that there are no others.

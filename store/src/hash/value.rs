@@ -1,5 +1,6 @@
 //! A hash value in either of its forms.
 
+use super::fields::Fields;
 use crate::collection::FieldMap;
 use crate::listpack::{Listpack, Pack, Position};
 use crate::raw::entry::Str;
@@ -46,6 +47,11 @@ impl Hash {
             Hash::Pack(pack) => pack.memory(),
             Hash::Table(fields) => fields.memory(),
         }
+    }
+
+    /// Visits names and values of all fields, also of those whose deadline has passed.
+    pub fn for_each<'a>(&'a self, visit: impl FnMut(Str<'a>, Str<'a>)) {
+        Fields { hash: self, now_ms: i64::MIN }.for_each(visit);
     }
 
     /// Fields with a deadline.

@@ -32,8 +32,15 @@ impl Digest {
             ValueRef::Hash(_) => 4,
         };
         self.add_next(&kind.to_be_bytes());
-        if let ValueRef::String(string) = record.value {
-            self.add_next(string.as_bytes(&mut Default::default()));
+        match record.value {
+            ValueRef::String(string) => self.add_next(string.as_bytes(&mut Default::default())),
+            ValueRef::Hash(hash) => hash.for_each(|name, value| {
+                let mut pair = Digest::default();
+                pair.add_next(name.as_bytes(&mut Default::default()));
+                pair.add_next(value.as_bytes(&mut Default::default()));
+                self.add_unordered(&pair.0);
+            }),
+            ValueRef::List(_) | ValueRef::Set(_) | ValueRef::SortedSet(_) => {}
         }
         if record.deadline_ms.is_some() {
             self.add_unordered(b"!!expire!!");
