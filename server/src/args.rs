@@ -44,6 +44,10 @@ impl<'a> Argv<'a> {
     pub fn from(self, index: usize) -> Argv<'a> {
         Argv { spans: self.spans.get(index..).unwrap_or_default(), ..self }
     }
+    /// The arguments before `index`, as a line of their own.
+    pub fn to(self, index: usize) -> Argv<'a> {
+        Argv { spans: self.spans.get(..index).unwrap_or(self.spans), ..self }
+    }
     /// A cursor over the arguments from `index` on.
     pub fn cursor(self, index: usize) -> Cursor<'a> {
         Cursor { argv: self, next: index }

@@ -248,10 +248,6 @@ texts! {
     WEIGHT_NOT_FLOAT = "ERR weight value is not a float";
     /// ZINTERCARD and the like.
     NEGATIVE_LIMIT = "ERR LIMIT can't be negative";
-    /// ZMPOP and the like.
-    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
-    /// ZMPOP and the like.
-    COUNT_NOT_POSITIVE = "ERR count should be greater than 0";
     /// A unit of length.
     GEO_UNIT = "ERR unsupported unit provided. please use M, KM, FT, MI";
     /// A radius that is no number.
@@ -276,6 +272,14 @@ texts! {
     GEORADIUS_STORE = "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options";
     /// GEOSEARCHSTORE.
     GEOSEARCHSTORE_WITH = "ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options";
+    /// HINCRBY.
+    HASH_VALUE_NOT_INTEGER = "ERR hash value is not an integer";
+    /// HINCRBYFLOAT.
+    HASH_VALUE_NOT_FLOAT = "ERR hash value is not a float";
+    /// HINCRBYFLOAT with an increment that is infinite.
+    NAN_OR_INFINITY = "ERR value is NaN or Infinity";
+    /// HEXPIRE and the like: the number of fields.
+    FIELD_COUNT = "ERR numfields should be greater than 0 and match the provided number of fields";
     /// SCAN.
     INVALID_CURSOR = "ERR invalid cursor";
     /// NOVALUES in another command than HSCAN.

@@ -62,6 +62,17 @@ pub struct Removal {
     pub reason: Reason,
 }
 
+/// Fields of a hash that expired; to be propagated as their deletion, which deletes the key with its last field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiredFields {
+    /// The database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// The fields.
+    pub fields: Vec<Box<[u8]>>,
+}
+
 /// What one command (transaction, script) did. The dispatcher owns one, drains it after each unit and calls
 /// [`clear`](Effects::clear) after unlocking.
 #[derive(Debug, Default)]
@@ -72,6 +83,8 @@ pub struct Effects {
     pub events: Vec<Event>,
     /// Keys that expired or were evicted on the way, in order. Always recorded.
     pub removals: Vec<Removal>,
+    /// Fields that the active expiry cycle removed. Always recorded.
+    pub expired_fields: Vec<ExpiredFields>,
     /// Keys whose value or deadline changed, with their database; recorded only if `record_touched`.
     pub touched: Vec<(usize, Box<[u8]>)>,
     /// Databases all of whose keys may have changed (FLUSHDB, SWAPDB); recorded only if `record_touched`.
@@ -90,6 +103,7 @@ impl Effects {
     pub fn is_empty(&self) -> bool {
         self.dirty == 0
             && self.removals.is_empty()
+            && self.expired_fields.is_empty()
             && self.events.is_empty()
             && self.touched.is_empty()
             && self.touched_databases.is_empty()
@@ -101,6 +115,7 @@ impl Effects {
         self.dirty = 0;
         self.events.clear();
         self.removals.clear();
+        self.expired_fields.clear();
         self.touched.clear();
         self.touched_databases.clear();
         self.garbage.clear();

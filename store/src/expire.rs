@@ -6,6 +6,7 @@
 use crate::clock::Clock;
 use crate::effects::Effects;
 use crate::error::Error;
+use crate::hash::FieldCycle;
 use crate::raw::hint::Hint;
 use crate::shard::Shard;
 use crate::store::{Member, Store};
@@ -42,6 +43,9 @@ pub struct ExpireCycle {
     workers: usize,
     next_db: usize,
     timed_out: bool,
+    fields: FieldCycle,
+    /// Whether fields go before keys the next time, so that neither takes all the time for ever.
+    fields_first: bool,
 }
 
 /// What a cycle did.
@@ -51,6 +55,8 @@ pub struct CycleReport {
     pub sampled: u64,
     /// Keys that were removed.
     pub expired: u64,
+    /// Fields of hashes that were removed.
+    pub expired_fields: u64,
     /// Whether the cycle ended because its time was over.
     pub timed_out: bool,
 }
@@ -71,7 +77,8 @@ pub fn time_limit_us(store: &Store, kind: CycleKind) -> u64 {
 impl ExpireCycle {
     /// The part of worker number `worker` (from 0) of `workers`.
     pub fn new(worker: usize, workers: usize) -> ExpireCycle {
-        ExpireCycle { worker, workers: workers.max(1), next_db: 0, timed_out: false }
+        let fields = FieldCycle::default();
+        ExpireCycle { worker, workers: workers.max(1), next_db: 0, timed_out: false, fields, fields_first: false }
     }
 
     /// Runs a cycle. `elapsed_us` tells the time since its start. `commit` is called with the locked shard after keys were
@@ -87,18 +94,44 @@ impl ExpireCycle {
         commit: &mut dyn FnMut(&mut Guard<'_, Shard>, &mut Effects),
     ) -> CycleReport {
         let store = member.store().clone();
+        if !store.settings().active_expire.load(Relaxed) {
+            return CycleReport::default();
+        }
+        let limit_us = time_limit_us(&store, kind);
+        let shards = (self.worker..store.shards()).step_by(self.workers);
+        let mut out_of_time = || elapsed_us() > limit_us;
+        self.fields_first = !self.fields_first;
+        let mut removed = 0;
+        if self.fields_first {
+            removed = self.fields.run(member, shards.clone(), clock, kind, effects, &mut out_of_time, commit);
+        }
+        let mut report = self.expire_keys(member, clock, kind, effects, &mut out_of_time, commit);
+        if !self.fields_first {
+            removed = self.fields.run(member, shards, clock, kind, effects, &mut out_of_time, commit);
+        }
+        report.expired_fields = removed;
+        report.timed_out |= self.fields.is_unfinished();
+        report
+    }
+
+    fn expire_keys(
+        &mut self,
+        member: &Member,
+        clock: Clock,
+        kind: CycleKind,
+        effects: &mut Effects,
+        out_of_time: &mut dyn FnMut() -> bool,
+        commit: &mut dyn FnMut(&mut Guard<'_, Shard>, &mut Effects),
+    ) -> CycleReport {
+        let store = member.store().clone();
         let settings = store.settings();
         let mut report = CycleReport::default();
-        if !settings.active_expire.load(Relaxed) {
-            return report;
-        }
         let effort = settings.active_expire_effort.load(Relaxed).clamp(1, 10) as usize - 1;
         let acceptable = ACCEPTABLE_STALE_PERCENT - effort as u64;
         let stale_millionths = store.expire_stale_millionths.load(Relaxed);
         if kind == CycleKind::Fast && !self.timed_out && stale_millionths < acceptable * 10_000 {
             return report;
         }
-        let limit_us = time_limit_us(&store, kind);
         let databases = store.databases();
         let count = if self.timed_out { databases } else { databases.min(DATABASES_PER_CYCLE) };
         let mut samples = 0u32;
@@ -111,7 +144,7 @@ impl ExpireCycle {
                     let sample = sample(member, shard, db, clock, KEYS_PER_LOOP / 4 * (4 + effort), effects, commit);
                     report.sampled += sample.sampled;
                     report.expired += sample.expired;
-                    if samples.is_multiple_of(SAMPLES_PER_TIME_CHECK) && elapsed_us() > limit_us {
+                    if samples.is_multiple_of(SAMPLES_PER_TIME_CHECK) && out_of_time() {
                         report.timed_out = true;
                         store.expire_time_caps.fetch_add(1, Relaxed);
                         break 'cycle;

@@ -67,7 +67,7 @@ mod value;
 
 pub use clock::Clock;
 pub use corrupt::Corrupt;
-pub use effects::{Effects, Event, EventClass, Reason, Removal};
+pub use effects::{Effects, Event, EventClass, ExpiredFields, Reason, Removal};
 pub use error::Error;
 pub use free::Garbage;
 pub use raw::entry::{EMBSTR_MAX, Encoding, Str, Type};

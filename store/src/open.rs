@@ -2,6 +2,7 @@
 
 use crate::effects::EventClass;
 use crate::error::Error;
+use crate::hash::Hash;
 use crate::raw::entry::{Contents, Entry};
 use crate::raw::keys::{EntryMut, Found};
 use crate::raw::slot::InEntry;
@@ -49,6 +50,11 @@ impl<'a, T: InEntry> Open<'a, T> {
         self.around.event(self.entry.key(), class, event);
     }
 
+    /// Records an event alone.
+    pub(crate) fn event(&mut self, class: EventClass, event: &'static str) {
+        self.around.event(self.entry.key(), class, event);
+    }
+
     /// Deletes the key if `is_empty`, with the event `del`. Whether it was.
     pub(crate) fn close(mut self, is_empty: impl FnOnce(&T) -> bool) -> bool {
         let empty = is_empty(self.value());
@@ -59,6 +65,14 @@ impl<'a, T: InEntry> Open<'a, T> {
             self.around.core.entry(entry);
         }
         empty
+    }
+}
+
+impl Open<'_, Hash> {
+    /// Notes which field expires first: to be called after deadlines of fields may have changed.
+    #[inline]
+    pub(crate) fn update_fields(&mut self) {
+        self.entry.update_fields();
     }
 }
 

@@ -87,6 +87,8 @@ pub struct Settings {
     pub set_listpack: PackSettings,
     /// How large a hash may be as a listpack.
     pub hash_listpack: PackSettings,
+    /// Whether setting more fields at once than a listpack may have makes a table, even where some are the same.
+    pub hash_presized: AtomicBool,
     /// How large a sorted set may be as a listpack.
     pub zset_listpack: PackSettings,
     /// Most bytes of a node of a stream; 0: any number.
@@ -177,6 +179,7 @@ impl Default for Settings {
             set_max_intset_entries: AtomicU64::new(512),
             set_listpack: PackSettings::new(128),
             hash_listpack: PackSettings::new(512),
+            hash_presized: AtomicBool::new(true),
             zset_listpack: PackSettings::new(128),
             stream_node_max_bytes: AtomicU64::new(4096),
             stream_node_max_entries: AtomicU64::new(100),

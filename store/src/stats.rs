@@ -11,6 +11,8 @@ pub struct Stats {
     pub keyspace_misses: u64,
     /// Keys removed because their deadline had passed.
     pub expired_keys: u64,
+    /// Fields of hashes removed because their deadline had passed.
+    pub expired_fields: u64,
     /// Keys removed because memory was short.
     pub evicted_keys: u64,
     /// Share of expired keys among those looked at by the active cycle lately, in millionths.
@@ -29,10 +31,16 @@ pub(crate) struct Counters {
     pub(crate) hits: AtomicU64,
     pub(crate) misses: AtomicU64,
     pub(crate) expired: AtomicU64,
+    pub(crate) expired_fields: AtomicU64,
     pub(crate) evicted: AtomicU64,
 }
 
 /// Adds one to a counter that nobody else writes at the time.
 pub(crate) fn count(counter: &AtomicU64) {
-    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+    count_many(counter, 1);
+}
+
+/// Adds to a counter that nobody else writes at the time.
+pub(crate) fn count_many(counter: &AtomicU64, number: usize) {
+    counter.store(counter.load(Relaxed).wrapping_add(number as u64), Relaxed);
 }

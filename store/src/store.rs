@@ -126,6 +126,11 @@ impl Store {
         self.hints(db).map(|hint| hint.volatile.load(Relaxed)).sum()
     }
 
+    /// Hashes in a database that have fields with a deadline; 0 if there is no such database.
+    pub fn db_field_keys(&self, db: usize) -> usize {
+        self.hints(db).map(|hint| hint.field_keys.load(Relaxed)).sum()
+    }
+
     /// Bytes of the bucket arrays of a database: of all its keys, and of those with a deadline.
     pub fn db_table_bytes(&self, db: usize) -> (usize, usize) {
         let bytes = |hint: &Hint| (hint.main_bytes(), hint.volatile_bytes.load(Relaxed));
@@ -230,6 +235,7 @@ impl Store {
             stats.keyspace_hits += counters.hits.load(Relaxed);
             stats.keyspace_misses += counters.misses.load(Relaxed);
             stats.expired_keys += counters.expired.load(Relaxed);
+            stats.expired_fields += counters.expired_fields.load(Relaxed);
             stats.evicted_keys += counters.evicted.load(Relaxed);
         }
         stats
@@ -238,7 +244,8 @@ impl Store {
     /// Sets the counters to zero, except those of what waits to be freed.
     pub fn reset_stats(&self) {
         for counters in &self.counters {
-            for counter in [&counters.hits, &counters.misses, &counters.expired, &counters.evicted] {
+            let Counters { hits, misses, expired, expired_fields, evicted } = &**counters;
+            for counter in [hits, misses, expired, expired_fields, evicted] {
                 counter.store(0, Relaxed);
             }
         }

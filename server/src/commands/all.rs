@@ -1,9 +1,10 @@
 //! The families put together.
 
 use super::{
-    bitfield, bitmap, client, command, config, connection, debug, expire, generic, geo, geo_search, hyperloglog, info,
-    latency, lcs, list, list_blocking, list_inside, list_move, lolwut, memory, monitor, object, scan, server, slowlog,
-    string, string_many, string_number, string_range, zset, zset_combine, zset_pop, zset_range,
+    bitfield, bitmap, client, command, config, connection, debug, expire, generic, geo, geo_search, hash, hash_expire,
+    hash_walk, hyperloglog, info, latency, lcs, list, list_blocking, list_inside, list_move, lolwut, memory, monitor,
+    object, scan, server, slowlog, string, string_many, string_number, string_range, zset, zset_combine, zset_pop,
+    zset_range,
 };
 use crate::command::CommandSpec;
 
@@ -21,6 +22,9 @@ pub fn all() -> Vec<&'static CommandSpec> {
         generic::ALL,
         geo::ALL,
         geo_search::ALL,
+        hash::ALL,
+        hash_expire::ALL,
+        hash_walk::ALL,
         hyperloglog::ALL,
         info::ALL,
         latency::ALL,

@@ -207,8 +207,11 @@ fn rounded_seconds(ms: i64) -> i64 {
     ms / SECOND_MS + i64::from(ms % SECOND_MS >= SECOND_MS / 2)
 }
 
-/// `[NX|XX|GT|LT]`, of which XX goes with GT and LT.
-fn parse_condition(argv: Argv<'_>) -> Result<ExpireCondition, CommandError> {
+/// `[NX|XX|GT|LT]` from argument 3 on, of which XX goes with GT and LT.
+///
+/// # Errors
+/// An option that does not exist, or two that exclude each other.
+pub(super) fn parse_condition(argv: Argv<'_>) -> Result<ExpireCondition, CommandError> {
     let mut cursor = argv.cursor(3);
     let mut condition = ExpireCondition::default();
     while let Some(option) = cursor.peek() {

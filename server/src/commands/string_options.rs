@@ -1,7 +1,8 @@
-//! The options of SET, GETEX and MSETEX.
+//! The options of SET, GETEX and MSETEX, and those of HSETEX and HGETEX.
 
 use crate::args::{Argv, Cursor, parse_int};
 use crate::error::{self, CommandError};
+use ochre_store::hash::{FieldExpiry, GetFieldExpiry, KeyCondition, NamesCondition, SetFieldsOptions};
 use ochre_store::string::{Condition, Expiry, GetExpiry, SetOptions};
 
 /// A deadline as the client wrote it: its number is looked at only once the whole line has the right form.
@@ -26,10 +27,20 @@ impl<'a> Deadline<'a> {
     /// # Errors
     /// No integer; or not above zero, or too large: an error that names `command`.
     pub(super) fn resolve(self, now_ms: i64, command: &str) -> Result<i64, CommandError> {
+        self.resolve_from(1, now_ms, command)
+    }
+    /// The deadline of a field in Unix milliseconds.
+    ///
+    /// # Errors
+    /// No integer; or below zero, or too large: an error that names `command`.
+    fn resolve_for_field(self, now_ms: i64, command: &str) -> Result<i64, CommandError> {
+        self.resolve_from(0, now_ms, command)
+    }
+    fn resolve_from(self, least: i64, now_ms: i64, command: &str) -> Result<i64, CommandError> {
         let number = parse_int(self.number).ok_or(error::NOT_INTEGER)?;
         let base = if self.relative { now_ms } else { 0 };
         let at = number.checked_mul(self.unit_ms).and_then(|ms| ms.checked_add(base));
-        at.filter(|_| number > 0).ok_or_else(|| error::invalid_expire(command))
+        at.filter(|_| number >= least).ok_or_else(|| error::invalid_expire(command))
     }
 }
 
@@ -177,6 +188,77 @@ impl GetexArgs<'_> {
             None => Ok(GetExpiry::Keep),
         }
     }
+}
+
+impl GetexArgs<'_> {
+    /// The options of HGETEX as the engine wants them.
+    ///
+    /// # Errors
+    /// A number that is none, is negative or too large.
+    pub(super) fn resolve_for_fields(self, now_ms: i64, command: &str) -> Result<GetFieldExpiry, CommandError> {
+        match self.expiry.deadline() {
+            Some(deadline) => deadline.resolve_for_field(now_ms, command).map(GetFieldExpiry::At),
+            None if self.expiry.chosen == Some(ExpiryToken::Persist) => Ok(GetFieldExpiry::Persist),
+            None => Ok(GetFieldExpiry::Keep),
+        }
+    }
+}
+
+/// The options of HSETEX.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct HsetexArgs<'a> {
+    /// The condition about the key.
+    pub(super) key: KeyCondition,
+    names: NamesCondition,
+    expiry: ExpiryOption<'a>,
+}
+
+impl HsetexArgs<'_> {
+    /// The options as the engine wants them.
+    ///
+    /// # Errors
+    /// A number that is none, is negative or too large.
+    pub(super) fn resolve(self, now_ms: i64, command: &str) -> Result<SetFieldsOptions, CommandError> {
+        let expiry = match self.expiry.deadline() {
+            Some(deadline) => FieldExpiry::At(deadline.resolve_for_field(now_ms, command)?),
+            None if self.expiry.chosen == Some(ExpiryToken::Keep) => FieldExpiry::Keep,
+            None => FieldExpiry::Clear,
+        };
+        Ok(SetFieldsOptions { key: self.key, names: self.names, expiry })
+    }
+}
+
+/// The options of `HGETEX key …`, with which the line ends.
+///
+/// # Errors
+/// A syntax error: an unknown option, or two that exclude each other.
+pub(super) fn parse_hgetex(argv: Argv<'_>) -> Result<GetexArgs<'_>, CommandError> {
+    parse_getex(argv)
+}
+
+/// The options of `HSETEX key …`, with which the line ends.
+///
+/// # Errors
+/// A syntax error: an unknown option, or two that exclude each other.
+pub(super) fn parse_hsetex(argv: Argv<'_>) -> Result<HsetexArgs<'_>, CommandError> {
+    let mut cursor = argv.cursor(2);
+    let mut args = HsetexArgs::default();
+    while !cursor.is_done() {
+        if let Some(key) = cursor.one_of(&[("NX", KeyCondition::Nx), ("XX", KeyCondition::Xx)]) {
+            let before = std::mem::replace(&mut args.key, key);
+            if before != KeyCondition::Always && before != key {
+                return Err(error::SYNTAX);
+            }
+        } else if let Some(names) = cursor.one_of(&[("FNX", NamesCondition::AllNew), ("FXX", NamesCondition::AllOld)]) {
+            let before = std::mem::replace(&mut args.names, names);
+            if before != NamesCondition::Always && before != names {
+                return Err(error::SYNTAX);
+            }
+        } else if !args.expiry.parse(&mut cursor, KEEP)? {
+            return Err(error::SYNTAX);
+        }
+    }
+    Ok(args)
 }
 
 /// The options of `GETEX key …`.

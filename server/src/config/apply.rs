@@ -70,6 +70,7 @@ pub fn store_settings(server: &Server, config: &Config) {
     let set_entries = if oldest { 0 } else { config.set_max_listpack_entries };
     settings.set_listpack.set(set_entries, config.set_max_listpack_value);
     settings.hash_listpack.set(config.hash_max_listpack_entries, config.hash_max_listpack_value);
+    settings.hash_presized.store(!oldest, Relaxed);
     settings.zset_listpack.set(config.zset_max_listpack_entries, config.zset_max_listpack_value);
     settings.stream_node_max_bytes.store(config.stream_node_max_bytes, Relaxed);
     settings.stream_node_max_entries.store(config.stream_node_max_entries, Relaxed);

@@ -130,6 +130,12 @@ impl Level {
         self == Self::V7_0
     }
 
+    /// Whether INFO keyspace tells how many hashes have fields that expire.
+    #[must_use]
+    pub fn shows_field_keys(self) -> bool {
+        self == Self::Native
+    }
+
     /// Whether HSCAN knows NOVALUES, and ZSCAN NOSCORES.
     #[must_use]
     pub fn has_later_scan_options(self) -> bool {

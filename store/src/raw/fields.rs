@@ -17,6 +17,8 @@ use crate::store::Store;
 /// before the handle has left, since [`remove_expired`](FieldMap::remove_expired) follows the handles it finds.
 pub struct FieldMap {
     members: Members,
+    /// The deadline under which the keyspace lists this hash, whose business alone it is.
+    pub(super) listed_ms: Option<i64>,
     deadlines: Option<Box<Tree<Handle>>>,
 }
 
@@ -50,7 +52,8 @@ fn order(deadline_ms: i64) -> u64 {
 
 impl Clone for FieldMap {
     fn clone(&self) -> FieldMap {
-        let mut copy = FieldMap { members: Members::new(self.members.core().clone()), deadlines: None };
+        let members = Members::new(self.members.core().clone());
+        let mut copy = FieldMap { members, listed_ms: None, deadlines: None };
         copy.reserve(self.len());
         for field in self.iter() {
             copy.set(field.name, field.value, field.deadline_ms);
@@ -62,7 +65,7 @@ impl Clone for FieldMap {
 impl FieldMap {
     /// An empty map, hashed with the seed of `store` and freed by its thread.
     pub fn new(store: &Store) -> FieldMap {
-        FieldMap { members: Members::new(store.core.clone()), deadlines: None }
+        FieldMap { members: Members::new(store.core.clone()), listed_ms: None, deadlines: None }
     }
 
     /// Makes room for `len` fields (at most a million at once) if there has never been any, so that the table need not
@@ -99,18 +102,31 @@ impl FieldMap {
 
     /// Sets value and deadline (ms since the Unix epoch) of the field `name`. True if the field is new.
     pub fn set(&mut self, name: &[u8], value: &[u8], deadline_ms: Option<i64>) -> bool {
+        self.set_with(name, value, |_| deadline_ms).is_none()
+    }
+
+    /// Sets the value of the field `name`, and the deadline to what `deadline_ms` returns, which is told the old field.
+    /// Returns the old deadline; nothing at all if the field is new.
+    pub fn set_with(
+        &mut self,
+        name: &[u8],
+        value: &[u8],
+        deadline_ms: impl FnOnce(Option<Field<'_>>) -> Option<i64>,
+    ) -> Option<Option<i64>> {
         match self.members.find(name) {
             Found::Occupied(mut occupied) => {
                 let old = (occupied.handle(), occupied.get().deadline());
+                let deadline_ms = deadline_ms(Some(occupied.get().into()));
                 occupied.set(value, deadline_ms);
                 let new = (occupied.handle(), deadline_ms);
                 self.relink(old, new);
-                false
+                Some(old.1)
             }
             Found::Vacant(vacant) => {
+                let deadline_ms = deadline_ms(None);
                 let handle = vacant.insert(Element::new(name, value, deadline_ms));
                 self.relink((handle, None), (handle, deadline_ms));
-                true
+                None
             }
         }
     }
@@ -127,7 +143,15 @@ impl FieldMap {
 
     /// Removes the field `name`. False if there is no such field.
     pub fn remove(&mut self, name: &[u8]) -> bool {
+        self.remove_if(name, |_| true)
+    }
+
+    /// Removes the field `name` if `wanted` says so. False if it does not, or there is no such field.
+    pub fn remove_if(&mut self, name: &[u8], wanted: impl FnOnce(Field<'_>) -> bool) -> bool {
         let Found::Occupied(occupied) = self.members.find(name) else { return false };
+        if !wanted(occupied.get().into()) {
+            return false;
+        }
         let old = (occupied.handle(), occupied.get().deadline());
         let element = occupied.remove();
         self.relink(old, (old.0, None));

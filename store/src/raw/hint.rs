@@ -16,7 +16,6 @@ use std::time::Duration;
 const SMALL_ENTRY_BYTES: usize = 48;
 
 /// Published facts about the tables of one database in one shard.
-#[derive(Default)]
 pub(crate) struct Hint {
     /// The arrays of the main table: current and, while it is rehashed, next. Tagged as [`Array::tagged`] does.
     arrays: [AtomicPtr<u8>; 2],
@@ -26,8 +25,26 @@ pub(crate) struct Hint {
     pub(crate) volatile: AtomicUsize,
     /// Bytes of the arrays of the table of keys with a deadline.
     pub(crate) volatile_bytes: AtomicUsize,
+    /// Hashes that have fields with deadlines.
+    pub(crate) field_keys: AtomicUsize,
+    /// The earliest deadline of any field, ms since the Unix epoch.
+    pub(crate) next_field_ms: AtomicI64,
     /// Running average of the time to live, ms, as the active expiry cycle saw it.
     pub(crate) average_ttl_ms: AtomicI64,
+}
+
+impl Default for Hint {
+    fn default() -> Hint {
+        Hint {
+            arrays: Default::default(),
+            len: AtomicUsize::default(),
+            volatile: AtomicUsize::default(),
+            volatile_bytes: AtomicUsize::default(),
+            field_keys: AtomicUsize::default(),
+            next_field_ms: AtomicI64::new(i64::MAX),
+            average_ttl_ms: AtomicI64::default(),
+        }
+    }
 }
 
 impl Hint {

@@ -1,6 +1,7 @@
 //! The keys of one database in one shard: the table that owns the entries, and the table of those with a deadline.
 
 use super::entry::{Contents, Encoding, Entry, Str};
+use super::field_index::{FieldIndex, listed_ms};
 use super::slot::InEntry;
 use super::table::{Keyed, Role, Slot, Table};
 use crate::error::Error;
@@ -14,10 +15,12 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// The keys of one database in one shard.
 ///
-/// Invariant: `main` points to entries owned by this struct; `volatile` has exactly those with a deadline.
+/// Invariant: `main` points to entries owned by this struct; `volatile` has exactly those with a deadline; `fields` only
+/// such entries.
 pub(crate) struct Keys {
     main: Table<Entry>,
     volatile: Table<Entry>,
+    fields: FieldIndex,
     core: Arc<Core>,
 }
 
@@ -64,7 +67,7 @@ impl Keys {
     pub(crate) fn new(core: Arc<Core>, hint: usize) -> Keys {
         let main = Table::new(core.clone(), Role::Main, Some(hint));
         let volatile = Table::new(core.clone(), Role::Volatile, Some(hint));
-        let keys = Keys { main, volatile, core };
+        let keys = Keys { main, volatile, fields: FieldIndex::default(), core };
         keys.publish_len();
         keys
     }
@@ -106,6 +109,8 @@ impl Keys {
         other.set_hint(mine);
         self.publish_len();
         other.publish_len();
+        self.publish_fields();
+        other.publish_fields();
     }
 
     /// Takes all keys out.
@@ -113,9 +118,11 @@ impl Keys {
         let hint = self.set_hint(None);
         let main = Table::new(self.core.clone(), Role::Main, None);
         let volatile = Table::new(self.core.clone(), Role::Volatile, None);
-        let taken = std::mem::replace(self, Keys { main, volatile, core: self.core.clone() });
+        let empty = Keys { main, volatile, fields: FieldIndex::default(), core: self.core.clone() };
+        let taken = std::mem::replace(self, empty);
         self.set_hint(hint);
         self.publish_len();
+        self.publish_fields();
         taken
     }
 
@@ -130,6 +137,19 @@ impl Keys {
             hint.len.store(self.main.len(), Relaxed);
             hint.volatile.store(self.volatile.len(), Relaxed);
         }
+    }
+
+    fn publish_fields(&self) {
+        if let Some(hint) = self.main.hint() {
+            self.fields.publish(hint);
+        }
+    }
+
+    /// The hash whose field expires first, and when that is.
+    pub(crate) fn next_field(&self) -> Option<(i64, EntryRef<'_>)> {
+        let (deadline_ms, raw) = self.fields.first()?;
+        // SAFETY: what is listed are live entries; the shared borrow keeps them unchanged.
+        Some((deadline_ms, EntryRef { entry: unsafe { Entry::borrow(raw) }, keys: PhantomData }))
     }
 
     /// Looks `key` up, whose hash is `hash`.
@@ -284,7 +304,16 @@ impl<'a> EntryMut<'a> {
         drop(self.exchange(new));
     }
 
-    /// The value for changes, if it is of this type.
+    /// Notes which field of a hash expires first: to be called after the deadlines of fields may have changed.
+    #[inline]
+    pub(crate) fn update_fields(&mut self) {
+        if self.keys.fields.update(&mut self.entry) {
+            self.keys.publish_fields();
+        }
+    }
+
+    /// The value for changes, if it is of this type. Who changes the deadlines of fields calls
+    /// [`update_fields`](EntryMut::update_fields).
     #[inline]
     pub(crate) fn get_mut<T: InEntry>(&mut self) -> Option<&mut T> {
         self.entry.get_mut()
@@ -339,7 +368,10 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Takes the entry out of its keys, and returns the place that it leaves.
-    pub(crate) fn remove(self) -> (Entry, Vacant<'a>) {
+    pub(crate) fn remove(mut self) -> (Entry, Vacant<'a>) {
+        if self.keys.fields.remove(&mut self.entry) {
+            self.keys.publish_fields();
+        }
         let raw = self.entry.raw();
         if self.entry.deadline().is_some() {
             self.keys.relink(self.hash, (raw, true), (raw, false));
@@ -351,8 +383,13 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Puts `new` in the entry's place and returns the old one.
-    fn exchange(&mut self, new: Entry) -> Entry {
+    fn exchange(&mut self, mut new: Entry) -> Entry {
         let old = (self.entry.raw(), self.entry.deadline().is_some());
+        let listed = listed_ms(&self.entry).is_some() || listed_ms(&new).is_some();
+        if listed {
+            self.keys.fields.remove(&mut self.entry);
+            self.keys.fields.moved(old.0, &mut new);
+        }
         let volatile = new.deadline().is_some();
         let raw = new.into_raw();
         // SAFETY: the slot was found under the exclusive borrow that self still holds; the main table has not changed.
@@ -360,6 +397,9 @@ impl<'a> EntryMut<'a> {
         self.keys.relink(self.hash, old, (raw, volatile));
         // SAFETY: raw is the live entry in the slot.
         let old = std::mem::replace(&mut self.entry, unsafe { Entry::borrow(raw) });
+        if self.keys.fields.update(&mut self.entry) || listed {
+            self.keys.publish_fields();
+        }
         ManuallyDrop::into_inner(old)
     }
 }
@@ -375,7 +415,9 @@ impl<'a> Vacant<'a> {
         }
         self.keys.publish_len();
         // SAFETY: raw is the live entry in the slot.
-        EntryMut { entry: unsafe { Entry::borrow(raw) }, keys: self.keys, slot, hash: self.hash }
+        let mut entry = EntryMut { entry: unsafe { Entry::borrow(raw) }, keys: self.keys, slot, hash: self.hash };
+        entry.update_fields();
+        entry
     }
 }
 

@@ -7,6 +7,7 @@ mod bucket;
 pub(crate) mod cell;
 pub(crate) mod element;
 pub(crate) mod entry;
+mod field_index;
 pub(crate) mod fields;
 pub(crate) mod hint;
 pub mod huge;

@@ -146,7 +146,7 @@ impl SortedSet {
     }
 
     /// Calls `visit` with all members and scores, in no order but fast.
-    pub(crate) fn for_each<'a>(&'a self, visit: &mut dyn FnMut(Str<'a>, f64)) {
+    pub fn for_each<'a>(&'a self, visit: &mut dyn FnMut(Str<'a>, f64)) {
         match self {
             SortedSet::Pack(_) => self.members(0..usize::MAX, false).for_each(|(member, score)| visit(member, score)),
             SortedSet::Order(members) => members.iter().for_each(|(member, score)| visit(Str::Bytes(member), score)),

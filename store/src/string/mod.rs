@@ -1,7 +1,7 @@
 //! String values.
 
 mod basic;
-mod float;
+pub(crate) mod float;
 mod lcs;
 mod number;
 mod range;

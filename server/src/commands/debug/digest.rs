@@ -3,7 +3,9 @@
 
 use crate::context::Context;
 use crate::error::CommandResult;
+use ochre_resp::reply::DoubleFormat;
 use ochre_store::ValueRef;
+use ochre_store::stream::StreamId;
 use ochre_store::keyspace::{self, Record};
 use ochre_store::list::End;
 use sha1::{Digest as _, Sha1};
@@ -39,7 +41,30 @@ impl Digest {
             ValueRef::List(list) => list
                 .cursor(0, End::Tail)
                 .visit(list.len(), |element| self.add_next(element.as_bytes(&mut Default::default()))),
-            ValueRef::Set(_) | ValueRef::SortedSet(_) | ValueRef::Hash(_) => {}
+            ValueRef::Hash(hash) => hash.for_each(|name, value| {
+                let mut pair = Digest::default();
+                pair.add_next(name.as_bytes(&mut Default::default()));
+                pair.add_next(value.as_bytes(&mut Default::default()));
+                self.add_unordered(&pair.0);
+            }),
+            ValueRef::Set(set) => set.for_each(|member| self.add_unordered(member.as_bytes(&mut Default::default()))),
+            ValueRef::SortedSet(set) => set.for_each(&mut |member, score| {
+                let mut pair = Digest::default();
+                pair.add_next(member.as_bytes(&mut Default::default()));
+                let mut text = Vec::new();
+                ochre_resp::reply::write_double(&mut text, score, DoubleFormat::Digits17);
+                pair.add_next(&text);
+                self.add_unordered(&pair.0);
+            }),
+            ValueRef::Stream(stream) => {
+                for (id, fields) in stream.range(StreamId::MIN, StreamId::MAX) {
+                    self.add_next(&id.text());
+                    for (name, value) in fields {
+                        self.add_next(name.as_bytes(&mut Default::default()));
+                        self.add_next(value.as_bytes(&mut Default::default()));
+                    }
+                }
+            }
         }
         if record.deadline_ms.is_some() {
             self.add_unordered(b"!!expire!!");

@@ -62,8 +62,13 @@ pub(super) fn keyspace(lines: &mut Lines, view: &View<'_>) {
     for db in 0..store.databases() {
         let (keys, expires) = (store.db_len(db), store.db_volatile_len(db));
         if keys > 0 || expires > 0 {
-            let avg_ttl = store.db_average_ttl_ms(db);
-            lines.field(format_args!("db{db}"), format_args!("keys={keys},expires={expires},avg_ttl={avg_ttl}"));
+            let (avg_ttl, with_fields) = (store.db_average_ttl_ms(db), store.db_field_keys(db));
+            let counts = format!("keys={keys},expires={expires},avg_ttl={avg_ttl}");
+            if view.server.config().compatibility_level.shows_field_keys() {
+                lines.field(format_args!("db{db}"), format_args!("{counts},keys_with_volatile_items={with_fields}"));
+            } else {
+                lines.field(format_args!("db{db}"), counts);
+            }
         }
     }
 }
