@@ -214,6 +214,10 @@ texts! {
     REPLICA_INTERACTION = "ERR Replica can't interact with the keyspace";
     /// SCAN.
     INVALID_CURSOR = "ERR invalid cursor";
+    /// NOVALUES in another command than HSCAN.
+    NOVALUES_ELSEWHERE = "ERR NOVALUES option can only be used in HSCAN";
+    /// NOSCORES in another command than ZSCAN.
+    NOSCORES_ELSEWHERE = "ERR NOSCORES option can only be used in ZSCAN";
 }
 
 fn store_text(error: &ochre_store::Error) -> &'static str {

@@ -21,6 +21,7 @@ pub mod memory;
 pub mod monitor;
 pub mod object;
 pub mod scan;
+mod scan_options;
 pub mod server;
 pub mod slowlog;
 pub mod string;

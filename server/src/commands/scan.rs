@@ -1,10 +1,10 @@
 //! Walking over all keys: SCAN, KEYS, RANDOMKEY.
 
-use crate::args::Argv;
 use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
 use crate::commands::generic::type_name;
+use crate::commands::scan_options::{ScanOptions, Walk, parse_cursor};
 use crate::context::Context;
-use crate::error::{self, CommandError, CommandResult};
+use crate::error::{CommandError, CommandResult};
 use crate::glob;
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::sync::ShardSet;
@@ -86,10 +86,12 @@ pub static SCAN: CommandSpec = CommandSpec {
 };
 
 fn scan(context: &mut Context<'_>) -> CommandResult {
-    let args = ScanArgs::parse(context.argv)?;
+    let start = parse_cursor(context.argv.at(1))?;
+    let later = context.server.config().compatibility_level.has_later_scan_options();
+    let args = ScanOptions::parse(context.argv, 2, Walk::Keys, later)?;
     let db = context.db();
     let mut found = Found { encoded: Vec::new(), shown: 0, visited: 0 };
-    let mut cursor = args.cursor;
+    let mut cursor = start;
     loop {
         let shard = keyspace::scan_shard(&context.server.store, cursor);
         let count = args.count - found.visited;
@@ -98,7 +100,7 @@ fn scan(context: &mut Context<'_>) -> CommandResult {
             let mut list = ReplyWriter::new(&mut found.encoded, protocol);
             keyspace::scan(txn, db, cursor, count, &mut |key, kind| {
                 found.visited += 1;
-                if args.wants(key, kind) {
+                if wants(&args, key, kind) {
                     list.bulk(key);
                     found.shown += 1;
                 }
@@ -106,7 +108,7 @@ fn scan(context: &mut Context<'_>) -> CommandResult {
         });
         cursor = match step {
             // Later shards can wait for the next call.
-            Err(CommandError::Contended(_)) if cursor != args.cursor => break,
+            Err(CommandError::Contended(_)) if cursor != start => break,
             step => step?,
         };
         if cursor == 0 || found.visited >= args.count {
@@ -154,105 +156,6 @@ struct Found {
     visited: usize,
 }
 
-/// The arguments of SCAN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ScanArgs<'a> {
-    cursor: u64,
-    /// About how many keys to look at.
-    count: usize,
-    pattern: Option<&'a [u8]>,
-    kind: Option<&'a [u8]>,
-}
-
-impl<'a> ScanArgs<'a> {
-    fn parse(argv: Argv<'a>) -> Result<ScanArgs<'a>, CommandError> {
-        let cursor = parse_cursor(argv.at(1)).ok_or(error::INVALID_CURSOR)?;
-        let mut args = ScanArgs { cursor, count: 10, pattern: None, kind: None };
-        let mut options = argv.cursor(2);
-        while !options.is_done() {
-            if options.remaining() < 2 {
-                return Err(error::SYNTAX);
-            }
-            if options.token("COUNT") {
-                let count = options.int()?;
-                args.count = usize::try_from(count).ok().filter(|count| *count > 0).ok_or(error::SYNTAX)?;
-            } else if options.token("MATCH") {
-                args.pattern = Some(options.bytes()?).filter(|pattern| *pattern != b"*");
-            } else if options.token("TYPE") {
-                args.kind = Some(options.bytes()?);
-            } else {
-                return Err(error::SYNTAX);
-            }
-        }
-        Ok(args)
-    }
-
-    fn wants(&self, key: &[u8], kind: Type) -> bool {
-        self.pattern.is_none_or(|pattern| glob::matches(pattern, key, false))
-            && self.kind.is_none_or(|name| name.eq_ignore_ascii_case(type_name(kind).as_bytes()))
-    }
-}
-
-/// An unsigned integer as strtoull reads it, with nothing behind it.
-fn parse_cursor(text: &[u8]) -> Option<u64> {
-    let text = text.trim_ascii_start();
-    let digits = text.strip_prefix(b"+").unwrap_or(text);
-    if !digits.first().is_some_and(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::args::tests::with_argv;
-
-    // Replies of Redis 8.2.3.
-    #[test]
-    fn cursors() {
-        for (text, cursor) in [
-            ("0", Some(0)),
-            ("+0", Some(0)),
-            (" 7", Some(7)),
-            ("007", Some(7)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            ("-1", None),
-            ("", None),
-            ("++1", None),
-            ("1x", None),
-            ("1 ", None),
-        ] {
-            assert_eq!(parse_cursor(text.as_bytes()), cursor, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn options() {
-        let parse = |line: &str| {
-            with_argv(line, |argv| {
-                let args = ScanArgs::parse(argv).map_err(|error| error.text().into_owned())?;
-                Ok((args.cursor, args.count, args.pattern.map(<[u8]>::to_vec), args.kind.map(<[u8]>::to_vec)))
-            })
-        };
-        assert_eq!(parse("scan 5"), Ok((5, 10, None, None)));
-        assert_eq!(parse("scan 0 match a* Count 3 type x"), Ok((0, 3, Some(b"a*".to_vec()), Some(b"x".to_vec()))));
-        assert_eq!(parse("scan 0 match *"), Ok((0, 10, None, None)));
-        for (line, text) in [
-            ("scan abc", "ERR invalid cursor"),
-            ("scan 0 foo", "ERR syntax error"),
-            ("scan 0 count", "ERR syntax error"),
-            ("scan 0 count 0", "ERR syntax error"),
-            ("scan 0 count -1", "ERR syntax error"),
-            ("scan 0 count abc", "ERR value is not an integer or out of range"),
-            ("scan 0 type", "ERR syntax error"),
-        ] {
-            assert_eq!(
-                parse(line),
-                Err::<(u64, usize, Option<Vec<u8>>, Option<Vec<u8>>), _>(text.to_owned()),
-                "{line}"
-            );
-        }
-    }
+fn wants(options: &ScanOptions<'_>, key: &[u8], kind: Type) -> bool {
+    options.matches(key) && options.kind.is_none_or(|name| name.eq_ignore_ascii_case(type_name(kind).as_bytes()))
 }

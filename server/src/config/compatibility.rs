@@ -110,6 +110,12 @@ impl Level {
         self == Self::Native
     }
 
+    /// Whether HSCAN knows NOVALUES, and ZSCAN NOSCORES.
+    #[must_use]
+    pub fn has_later_scan_options(self) -> bool {
+        self == Self::Native
+    }
+
     /// Whether error texts that changed after 7.0 are the old ones.
     #[must_use]
     pub fn old_error_texts(self) -> bool {
