@@ -37,7 +37,7 @@ impl<'a> Argv<'a> {
         self.get(index).unwrap_or_default()
     }
     /// All arguments in order.
-    pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
+    pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
         self.spans.iter().map(move |span| self.buffer.get(span.start..span.end).unwrap_or_default())
     }
     /// The arguments from `index` on, as a line of their own.

@@ -212,6 +212,16 @@ texts! {
     SLOWLOG_COUNT = "ERR count should be greater than or equal to -1";
     /// A client that watches others asks for data.
     REPLICA_INTERACTION = "ERR Replica can't interact with the keyspace";
+    /// SRANDMEMBER of more members than can be counted.
+    NOT_A_COUNT = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+    /// SINTERCARD and its like of no keys.
+    NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0";
+    /// SINTERCARD and its like with more keys than arguments.
+    TOO_MANY_KEYS = "ERR Number of keys can't be greater than number of args";
+    /// SINTERCARD and its like.
+    LIMIT_NEGATIVE = "ERR LIMIT can't be negative";
+    /// SORT of something that is no number.
+    SORT_NOT_FLOAT = "ERR One or more scores can't be converted into double";
     /// SCAN.
     INVALID_CURSOR = "ERR invalid cursor";
     /// NOVALUES in another command than HSCAN.

@@ -2,7 +2,8 @@
 
 use super::{
     bitfield, bitmap, client, command, config, connection, debug, expire, generic, hyperloglog, info, latency, lcs,
-    lolwut, memory, monitor, object, scan, server, slowlog, string, string_many, string_number, string_range,
+    lolwut, memory, monitor, object, scan, server, set, set_combine, set_random, slowlog, sort, string, string_many,
+    string_number, string_range,
 };
 use crate::command::CommandSpec;
 
@@ -28,7 +29,11 @@ pub fn all() -> Vec<&'static CommandSpec> {
         object::ALL,
         scan::ALL,
         server::ALL,
+        set::ALL,
+        set_combine::ALL,
+        set_random::ALL,
         slowlog::ALL,
+        sort::ALL,
         string::ALL,
         string_many::ALL,
         string_number::ALL,
