@@ -81,7 +81,12 @@ pub(crate) fn run<'w>(
         };
         let wanted = match command.spec.lock {
             LockClass::Keys => queued.shards,
-            LockClass::All => ShardSet::ALL,
+            LockClass::KeysOrAll(reaches_out)
+                if !reaches_out(connection.batch.argv(&queued, connection.argument_bytes())) =>
+            {
+                queued.shards
+            }
+            LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
             LockClass::None | LockClass::Walk => ShardSet::EMPTY,
         };
         let is_over = slice.as_ref().is_some_and(Slice::is_over);

@@ -62,7 +62,7 @@ fn srandmember(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
     let count = match context.argv.len() {
         2 => None,
-        3 => Some(context.argv.cursor(2).int()?).map(Count::new).transpose()?,
+        3 => Some(Count::new(context.argv.cursor(2).int()?)?),
         _ => return Err(error::SYNTAX),
     };
     let found = set::get_to_sample(&mut context.txn, db, key)?;
