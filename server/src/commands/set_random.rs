@@ -34,9 +34,15 @@ fn spop(context: &mut Context<'_>) -> CommandResult {
         3 => {
             let count = context.argv.cursor(2).int_in(0, i64::MAX, error::NOT_POSITIVE)? as usize;
             let reply = &mut context.reply;
+            let start = reply.position();
             let list = reply.deferred_set();
-            let popped = set::pop_many(&mut context.txn, db, key, count, |member| write_str(reply, member))?;
-            reply.set_len(list, popped);
+            match set::pop_many(&mut context.txn, db, key, count, |member| write_str(reply, member)) {
+                Ok(popped) => reply.set_len(list, popped),
+                Err(error) => {
+                    reply.rewind(start);
+                    return Err(error.into());
+                }
+            }
         }
         _ => return Err(error::SYNTAX),
     }
