@@ -55,10 +55,6 @@ fn sinter(context: &mut Context<'_>) -> CommandResult {
 /// SINTERSTORE
 pub static SINTERSTORE: CommandSpec = CommandSpec {
     name: "sinterstore",
-    keys: &[
-        KeySpec::one(1, KeyFlags::RW.with(KeyFlags::UPDATE)),
-        KeySpec::rest(2, 1, KeyFlags::RO.with(KeyFlags::ACCESS)),
-    ],
     complexity: INTERSECTION_COST,
     summary: "Puts the members that all sets have under a key.",
     handler: |context| store(context, set::store_intersection),
