@@ -360,7 +360,7 @@ fn prepare(
     // While clients are paused nothing may change that would have to be replicated. And a key that expired is not removed
     // where nobody could tell those who wait for its end.
     if server.pause.in_force(clock.now_ms).is_some()
-        || command.spec.lock == LockClass::Walk && blocked.keys_minding_absence() > 0
+        || matches!(command.spec.lock, LockClass::Walk) && blocked.keys_minding_absence() > 0
     {
         access.expired = Expired::Hide;
     }

@@ -240,8 +240,7 @@ impl<'a> EntryRef<'a> {
         })
     }
 
-    /// The string, list, set, sorted set or hash, for as long as the keys were borrowed. Errs with `WrongType` if it is
-    /// none of them.
+    /// The value, whatever its type, for as long as the keys were borrowed.
     pub(crate) fn into_value_ref(self) -> Result<ValueRef<'a>, Error> {
         Ok(match self.entry.kind() {
             Type::String => ValueRef::String(self.into_str()?),
@@ -249,7 +248,7 @@ impl<'a> EntryRef<'a> {
             Type::Set => ValueRef::Set(self.into_value()?),
             Type::SortedSet => ValueRef::SortedSet(self.into_value()?),
             Type::Hash => ValueRef::Hash(self.into_value()?),
-            Type::Stream => return Err(Error::WrongType),
+            Type::Stream => ValueRef::Stream(self.into_value::<Box<crate::stream::Stream>>()?),
         })
     }
 
