@@ -81,7 +81,12 @@ pub(crate) fn run<'w>(
         };
         let wanted = match command.spec.lock {
             LockClass::Keys => queued.shards,
-            LockClass::All => ShardSet::ALL,
+            LockClass::KeysOrAll(reaches_out)
+                if !reaches_out(connection.batch.argv(&queued, connection.argument_bytes())) =>
+            {
+                queued.shards
+            }
+            LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
             LockClass::None | LockClass::Walk => ShardSet::EMPTY,
         };
         let is_over = slice.as_ref().is_some_and(Slice::is_over);
@@ -361,7 +366,7 @@ fn prepare(
     // While clients are paused nothing may change that would have to be replicated. And a key that expired is not removed
     // where nobody could tell those who wait for its end.
     if server.pause.in_force(clock.now_ms).is_some()
-        || command.spec.lock == LockClass::Walk && blocked.keys_minding_absence() > 0
+        || matches!(command.spec.lock, LockClass::Walk) && blocked.keys_minding_absence() > 0
     {
         access.expired = Expired::Hide;
     }

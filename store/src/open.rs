@@ -3,6 +3,7 @@
 use crate::effects::EventClass;
 use crate::error::Error;
 use crate::hash::Hash;
+use crate::random::Random;
 use crate::raw::entry::{Contents, Entry};
 use crate::raw::keys::{EntryMut, Found};
 use crate::raw::slot::InEntry;
@@ -81,6 +82,16 @@ impl<'t> Txn<'t> {
     #[inline]
     pub(crate) fn value<T: InEntry>(&mut self, db: usize, key: &Key<'_>) -> Result<Option<&T>, Error> {
         self.read(db, key)?.map(|entry| entry.into_ref().into_value()).transpose()
+    }
+
+    /// As [`value`](Txn::value), with random numbers to choose elements by.
+    pub(crate) fn value_and_random<T: InEntry>(
+        &mut self,
+        db: usize,
+        key: &Key<'_>,
+    ) -> Result<Option<(&T, &mut Random)>, Error> {
+        let Some((entry, around)) = self.read_with(db, key)? else { return Ok(None) };
+        Ok(Some((entry.into_ref().into_value()?, around.random)))
     }
 
     /// The value of a key, of which nothing is counted, touched or removed: for a second look at keys that this unit has

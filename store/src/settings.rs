@@ -83,6 +83,8 @@ pub struct Settings {
     pub list_short_as_listpack: AtomicBool,
     /// Most members of a set that is an intset.
     pub set_max_intset_entries: AtomicU64,
+    /// As [`Limits::packs`](crate::set::Limits::packs).
+    pub set_listpacks: AtomicBool,
     /// How large a set may be as a listpack.
     pub set_listpack: PackSettings,
     /// How large a hash may be as a listpack.
@@ -177,6 +179,7 @@ impl Default for Settings {
             list_plain_bytes: AtomicU32::new(0),
             list_short_as_listpack: AtomicBool::new(true),
             set_max_intset_entries: AtomicU64::new(512),
+            set_listpacks: AtomicBool::new(true),
             set_listpack: PackSettings::new(128),
             hash_listpack: PackSettings::new(512),
             hash_presized: AtomicBool::new(true),

@@ -154,11 +154,17 @@ impl<'t> Txn<'t> {
     /// Looks a key up for a read: counts a hit or miss, touches the entry.
     #[inline(always)]
     pub(crate) fn read(&mut self, db: usize, key: &Key<'_>) -> Result<Option<EntryMut<'_>>, Error> {
+        Ok(self.read_with(db, key)?.map(|(entry, _)| entry))
+    }
+
+    /// As [`read`](Txn::read), with what is around the entry.
+    #[inline(always)]
+    pub(crate) fn read_with(&mut self, db: usize, key: &Key<'_>) -> Result<Option<(EntryMut<'_>, Around<'_>)>, Error> {
         let found = self.peek(db, key)?;
         Ok(match found {
             (Some(entry), around) => {
                 count(&around.counters.hits);
-                Some(entry)
+                Some((entry, around))
             }
             (None, around) => {
                 count(&around.counters.misses);

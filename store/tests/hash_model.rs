@@ -7,8 +7,8 @@ use ochre_store::hash::{
 };
 use ochre_store::keyspace::{self, ExpireCondition, FreeMode};
 use ochre_store::random::Random;
-use ochre_store::sync::ShardSet;
-use ochre_store::{Clock, Effects, Error, Key, Options, Store, Str, Txn};
+use ochre_store::sync::{Guard, ShardSet};
+use ochre_store::{Clock, Effects, Error, Key, Options, Shard, Store, Str, Txn};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -418,7 +418,7 @@ impl World {
         let member = self.store.register();
         let mut effects = Effects::default();
         let mut removed = BTreeSet::new();
-        let mut commit = |_: usize, effects: &mut Effects| {
+        let mut commit = |_: &mut Guard<'_, Shard>, effects: &mut Effects| {
             for expired in effects.expired_fields.drain(..) {
                 let fields = expired.fields.into_iter();
                 removed.extend(fields.map(|field| (expired.db, expired.key.to_vec(), field.to_vec())));

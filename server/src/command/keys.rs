@@ -42,6 +42,9 @@ pub fn command_keys(spec: &CommandSpec, argv: Argv<'_>, mut found: impl FnMut(Ke
             Find::Unknown => valid = false,
         }
     }
+    if let Some(open_keys) = spec.open_keys {
+        open_keys(argv, &mut found);
+    }
     valid
 }
 

@@ -7,7 +7,7 @@ mod table;
 
 pub use keys::{KeyPosition, command_keys, keys_and_flags, legacy_range};
 pub use spec::{
-    AclCategories, Begin, CommandSpec, Find, Flags, Group, Handler, KeyFlags, KeySpec, LockClass, Subcommands,
+    AclCategories, Begin, CommandSpec, Find, Flags, Group, Handler, KeyFlags, KeySpec, LockClass, OpenKeys, Subcommands,
 };
 pub use syntax::{Argument, ArgumentKind, arguments};
 pub use table::{Command, CommandId, CommandTable};

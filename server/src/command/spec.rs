@@ -1,6 +1,7 @@
 //! What a command declares about itself. One `static` [`CommandSpec`] stands beside each handler and is the only
 //! place the command is described: dispatch, COMMAND, ACL, key extraction, HELP and the documents are derived from it.
 
+use super::KeyPosition;
 use crate::args::Argv;
 use crate::context::Context;
 use crate::error::CommandResult;
@@ -22,6 +23,8 @@ pub struct CommandSpec {
     pub keys: &'static [KeySpec],
     /// What happens to the keys of a line, where that depends on its other arguments.
     pub key_flags: Option<fn(Argv<'_>) -> KeyFlags>,
+    /// Finds the keys of a line that `keys` leaves open.
+    pub open_keys: Option<OpenKeys>,
     /// Which shards the command locks.
     pub lock: LockClass,
     /// The version of Redis that brought it; for commands that came later, that of the server that did.
@@ -45,16 +48,21 @@ pub struct CommandSpec {
     pub handler: Handler,
 }
 
+/// Hands the keys of a line, name included, to its argument.
+pub type OpenKeys = fn(Argv<'_>, &mut dyn FnMut(KeyPosition));
+
 /// The subcommands of a container.
 pub type Subcommands = &'static [&'static CommandSpec];
 
 /// Which locks a command needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum LockClass {
     /// None: it reads and writes no key.
     None,
     /// The shards of its keys.
     Keys,
+    /// The shards of its keys, or all of them for a line of which the function says that it reaches for others too.
+    KeysOrAll(fn(Argv<'_>) -> bool),
     /// One shard at a time, chosen by the handler.
     Walk,
     /// All shards.
@@ -352,6 +360,7 @@ impl CommandSpec {
         acl: AclCategories::NONE,
         keys: &[],
         key_flags: None,
+        open_keys: None,
         lock: LockClass::None,
         since: "1.0.0",
         group: Group::Server,

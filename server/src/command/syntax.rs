@@ -1,6 +1,6 @@
 //! The arguments of a command as a tree, read from the line of syntax that its specification holds.
 
-use super::CommandSpec;
+use super::{Begin, CommandSpec};
 
 /// What an argument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct Argument {
     pub multiple: bool,
     /// Its token comes with each of these times.
     pub multiple_token: bool,
-    /// Of a key: which key specification of the command finds it.
+    /// Of a key, or a pattern that leads to keys: which key specification of the command finds it.
     pub key_spec: Option<usize>,
     /// Of a group: its members.
     pub children: Vec<Argument>,
@@ -248,6 +248,11 @@ fn settle_kinds(spec: &CommandSpec, arguments: &mut [Argument], next_key: &mut u
         if argument.kind == ArgumentKind::PureToken {
             argument.name = name_of(spec.name, std::mem::take(&mut argument.name));
         }
+        if argument.kind == ArgumentKind::Pattern {
+            // A pattern may lead to keys that only the handler knows.
+            argument.key_spec = spec.keys.iter().position(|keys| keys.begin == Begin::Unknown);
+            *next_key = argument.key_spec.map_or(*next_key, |number| number + 1);
+        }
         if argument.kind == ArgumentKind::Key {
             match spec.keys.len().checked_sub(1) {
                 Some(last) => argument.key_spec = Some((*next_key).min(last)),
@@ -263,6 +268,7 @@ fn name_of(command: &str, name: String) -> String {
     match (command, name.as_str()) {
         ("zadd" | "geoadd", "ch") => "change".to_owned(),
         ("zadd", "incr") => "increment".to_owned(),
+        ("sort" | "sort_ro", "alpha") => "sorting".to_owned(),
         _ => name,
     }
 }
@@ -289,7 +295,7 @@ fn kind_of(command: &str, name: &str) -> ArgumentKind {
             "seconds" | "milliseconds" | "offset" | "start" | "end" | "stop" | "count" | "index" | "index1" | "index2"
             | "cursor" | "numkeys" | "db" | "not-db" | "destination-db" | "increment" | "decrement" | "bit"
             | "min-match-len" | "protover" | "timeout" | "client-id" | "not-client-id" | "maxage" | "idle" | "samples"
-            | "version",
+            | "version" | "limit",
         ) => ArgumentKind::Integer,
         _ => ArgumentKind::String,
     }

@@ -3,8 +3,8 @@
 use super::{
     bitfield, bitmap, client, command, config, connection, debug, expire, generic, geo, geo_search, hash, hash_expire,
     hash_walk, hyperloglog, info, latency, lcs, list, list_blocking, list_inside, list_move, lolwut, memory, monitor,
-    object, scan, server, slowlog, string, string_many, string_number, string_range, zset, zset_combine, zset_pop,
-    zset_range,
+    object, scan, server, set, set_combine, set_random, slowlog, sort, string, string_many, string_number,
+    string_range, zset, zset_combine, zset_pop, zset_range,
 };
 use crate::command::CommandSpec;
 
@@ -39,7 +39,11 @@ pub fn all() -> Vec<&'static CommandSpec> {
         object::ALL,
         scan::ALL,
         server::ALL,
+        set::ALL,
+        set_combine::ALL,
+        set_random::ALL,
         slowlog::ALL,
+        sort::ALL,
         string::ALL,
         string_many::ALL,
         string_number::ALL,

@@ -58,6 +58,7 @@ fn markdown() -> String {
         let locks = match spec.lock {
             LockClass::None => "none",
             LockClass::Keys => "keys",
+            LockClass::KeysOrAll(_) => "keys, or all",
             LockClass::Walk => "walk",
             LockClass::All => "all",
         };

@@ -67,8 +67,8 @@ pub fn store_settings(server: &Server, config: &Config) {
     let oldest = config.compatibility_level == Level::V7_0;
     settings.list_short_as_listpack.store(!oldest, Relaxed);
     settings.set_max_intset_entries.store(config.set_max_intset_entries, Relaxed);
-    let set_entries = if oldest { 0 } else { config.set_max_listpack_entries };
-    settings.set_listpack.set(set_entries, config.set_max_listpack_value);
+    settings.set_listpacks.store(!config.compatibility_level.small_sets_are_hashtables(), Relaxed);
+    settings.set_listpack.set(config.set_max_listpack_entries, config.set_max_listpack_value);
     settings.hash_listpack.set(config.hash_max_listpack_entries, config.hash_max_listpack_value);
     settings.hash_presized.store(!oldest, Relaxed);
     settings.zset_listpack.set(config.zset_max_listpack_entries, config.zset_max_listpack_value);

@@ -148,6 +148,12 @@ impl Level {
         self == Self::Native
     }
 
+    /// Whether SORT reads numbers as the C library does: hexadecimal ones, those behind blanks, nothing as zero.
+    #[must_use]
+    pub fn sorts_c_numbers(self) -> bool {
+        self != Self::Native
+    }
+
     /// Whether error texts that changed after 7.0 are the old ones.
     #[must_use]
     pub fn old_error_texts(self) -> bool {

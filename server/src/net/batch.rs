@@ -133,7 +133,8 @@ impl Batch {
         };
         if let Some(command) = server.commands.resolve(argv) {
             queued.command = Some(command.id);
-            let has_keys = command.spec.lock == LockClass::Keys && command.spec.accepts(argv.len());
+            let by_key = matches!(command.spec.lock, LockClass::Keys | LockClass::KeysOrAll(_));
+            let has_keys = by_key && command.spec.accepts(argv.len());
             if has_keys && command.only_key != 0 {
                 let key = server.store.key(argv.at(usize::from(command.only_key)));
                 server.store.prefetch_bucket(db, &key);

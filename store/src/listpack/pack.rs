@@ -1,11 +1,16 @@
 //! Reading a listpack.
 
-use super::codec::{back_bytes, decode, encoded_len, entry_bytes, last_bytes};
+use super::codec::{back_bytes, decode, entry_bytes, last_bytes};
 use super::validate::validate;
 use super::{COUNT_UNKNOWN, END, HEADER_BYTES};
 use crate::corrupt::Corrupt;
 use crate::raw::entry::Str;
 use crate::string::parse_int;
+
+/// Texts shorter than this have one byte before them, which tells their length.
+const SHORT_MAX: usize = 64;
+/// The highest bits of that byte.
+const SHORT_TAG: u8 = 0x80;
 
 /// Where an entry stands: bytes from the start of its listpack. Good until the listpack changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,7 +162,47 @@ impl<'a> Pack<'a> {
     /// only at the fields of field-value pairs.
     #[inline]
     pub fn find(self, from: Position, bytes: &[u8], skip: usize) -> Option<Position> {
-        let number = parse_int(bytes);
+        match parse_int(bytes) {
+            Some(number) => self.find_entry(from, skip, |value| match value {
+                Str::Bytes(value) => value == bytes,
+                Str::Int(value) => value == number,
+            }),
+            None if bytes.len() < SHORT_MAX => self.find_short(from, bytes, skip),
+            None => self.find_entry(from, skip, |value| matches!(value, Str::Bytes(value) if value == bytes)),
+        }
+    }
+
+    /// As [`find`](Pack::find), of a text of less than [`SHORT_MAX`] bytes: only the first byte of most other entries is
+    /// looked at.
+    fn find_short(self, from: Position, bytes: &[u8], skip: usize) -> Option<Position> {
+        let sought = SHORT_TAG | bytes.len() as u8;
+        let mut at = from.offset();
+        loop {
+            let entry = &self.0[at..];
+            let first = entry[0];
+            let (same, total) = match first {
+                // One byte of back length each: those before it are less than 128.
+                0..=0x7f => (false, 2),
+                0x80..=0xbf => {
+                    (first == sought && entry.get(1..1 + bytes.len()) == Some(bytes), 2 + usize::from(first & 0x3f))
+                }
+                0xc0..=0xdf => (false, 3),
+                END => return None,
+                _ => {
+                    let (value, len) = decode(entry);
+                    (matches!(value, Str::Bytes(value) if value == bytes), len + back_bytes(len))
+                }
+            };
+            if same {
+                return Some(Position::new(at));
+            }
+            at += total;
+            at = self.pass(at, skip)?;
+        }
+    }
+
+    #[inline]
+    fn find_entry(self, from: Position, skip: usize, matches: impl Fn(Str<'_>) -> bool) -> Option<Position> {
         let mut at = from.offset();
         loop {
             let entry = &self.0[at..];
@@ -165,23 +210,26 @@ impl<'a> Pack<'a> {
                 return None;
             }
             let (value, len) = decode(entry);
-            let same = match value {
-                Str::Bytes(value) => value == bytes,
-                Str::Int(value) => number == Some(value),
-            };
-            if same {
+            if matches(value) {
                 return Some(Position::new(at));
             }
-            at += len + back_bytes(len);
-            for _ in 0..skip {
-                let entry = &self.0[at..];
-                if entry[0] == END {
-                    return None;
-                }
-                let len = encoded_len(entry);
-                at += len + back_bytes(len);
-            }
+            at = self.pass(at + len + back_bytes(len), skip)?;
         }
+    }
+
+    /// Where one is after passing over `count` entries; nothing at the end.
+    #[inline]
+    fn pass(self, mut at: usize, count: usize) -> Option<usize> {
+        for _ in 0..count {
+            let entry = &self.0[at..];
+            at += match entry[0] {
+                0..=0x7f => 2,
+                first @ 0x80..=0xbf => 2 + usize::from(first & 0x3f),
+                END => return None,
+                _ => entry_bytes(entry),
+            };
+        }
+        Some(at)
     }
 
     /// The values from first to last; the iterator can be reversed and used from both ends.

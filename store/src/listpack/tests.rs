@@ -100,6 +100,35 @@ fn find_looks_only_at_fields() {
     assert!(!view.equals(view.seek(2).expect("an index inside"), b"+1"));
 }
 
+/// Values of every encoding and next to their limits.
+fn assorted() -> Vec<Vec<u8>> {
+    let numbers =
+        [0, 127, 128, -1, 4095, -4096, 4096, 32767, -32769, 1 << 22, 1 << 23, i64::from(i32::MIN), 1 << 31, i64::MIN];
+    let texts = [0, 1, 5, 61, 62, 63, 64, 65, 126, 127, 128, 200, 4095, 4096, 17_000].map(|len| vec![b'x'; len]);
+    let others = [b"y".to_vec(), b"01".to_vec(), b"-0".to_vec(), vec![b'y'; 63], vec![0xff; 3]];
+    numbers.iter().map(|number: &i64| number.to_string().into_bytes()).chain(texts).chain(others).collect()
+}
+
+#[test]
+fn find_finds_values_of_every_encoding() {
+    let values = assorted();
+    for sought in &values {
+        for skip in 0..3 {
+            // Once with it, and once without.
+            for kept in [true, false] {
+                let held: Vec<&[u8]> =
+                    values.iter().filter(|value| kept || *value != sought).map(Vec::as_slice).collect();
+                let pack: Listpack = held.iter().map(|value| Str::Bytes(value)).collect();
+                let view = pack.view();
+                let first = view.first().expect("not empty");
+                let place = held.iter().step_by(skip + 1).position(|value| value == sought);
+                let expected = place.and_then(|index| view.seek((index * (skip + 1)) as i64));
+                assert_eq!(view.find(first, sought, skip), expected, "{} {skip}", sought.escape_ascii());
+            }
+        }
+    }
+}
+
 #[test]
 fn the_count_is_unknown_from_65535_on() {
     let mut pack = Listpack::new();

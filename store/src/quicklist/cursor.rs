@@ -28,6 +28,26 @@ enum Source<'a> {
     Nothing,
 }
 
+/// An element of a value that outlives the going through it.
+#[derive(Clone, Debug)]
+pub enum Seen<'a> {
+    /// It stands in the value.
+    Here(Str<'a>),
+    /// It was decompressed.
+    Copied(Box<[u8]>),
+}
+
+impl Seen<'_> {
+    /// The element.
+    #[inline]
+    pub fn get(&self) -> Str<'_> {
+        match self {
+            Seen::Here(value) => *value,
+            Seen::Copied(bytes) => Str::Bytes(bytes),
+        }
+    }
+}
+
 impl<'a> Cursor<'a> {
     /// The entries of a listpack from an index on.
     pub(super) fn of_pack(pack: Pack<'a>, index: usize, towards: End) -> Cursor<'a> {
@@ -94,6 +114,22 @@ impl<'a> Cursor<'a> {
             let Some(value) = self.next() else { return };
             see(value);
             rest -= 1;
+        }
+    }
+
+    /// The next element, copied if it lies in a compressed node.
+    #[inline]
+    pub fn next_seen(&mut self) -> Option<Seen<'a>> {
+        while self.source.is_empty() {
+            self.advance()?;
+        }
+        match (&mut self.source, self.towards) {
+            (Source::Packed(rest), End::Tail) => rest.next().map(Seen::Here),
+            (Source::Packed(rest), End::Head) => rest.next_back().map(Seen::Here),
+            _ => self.next().map(|value| match value {
+                Str::Int(number) => Seen::Here(Str::Int(number)),
+                Str::Bytes(bytes) => Seen::Copied(bytes.into()),
+            }),
         }
     }
 

@@ -19,7 +19,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use cursor::Cursor;
+pub use cursor::{Cursor, Seen};
 pub use ends::{End, Side};
 pub use limits::Limits;
 pub use nodes::NodeView;

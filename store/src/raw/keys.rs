@@ -1,12 +1,13 @@
 //! The keys of one database in one shard: the table that owns the entries, and the table of those with a deadline.
 
-use super::entry::{Contents, Encoding, Entry, Str};
+use super::entry::{Contents, Encoding, Entry, Str, Type};
 use super::field_index::{FieldIndex, listed_ms};
 use super::slot::InEntry;
 use super::table::{Keyed, Role, Slot, Table};
 use crate::error::Error;
 use crate::free::Core;
 use crate::random::Random;
+use crate::value::ValueRef;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -256,6 +257,18 @@ impl<'a> EntryRef<'a> {
             Str::Int(number) => Str::Int(number),
             // SAFETY: the bytes belong to the entry, which nobody changes or frees while its keys are borrowed for 'a.
             Str::Bytes(bytes) => Str::Bytes(unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) }),
+        })
+    }
+
+    /// The value, whatever its type, for as long as the keys were borrowed.
+    pub(crate) fn into_value_ref(self) -> Result<ValueRef<'a>, Error> {
+        Ok(match self.entry.kind() {
+            Type::String => ValueRef::String(self.into_str()?),
+            Type::List => ValueRef::List(self.into_value()?),
+            Type::Set => ValueRef::Set(self.into_value()?),
+            Type::SortedSet => ValueRef::SortedSet(self.into_value()?),
+            Type::Hash => ValueRef::Hash(self.into_value()?),
+            Type::Stream => ValueRef::Stream(self.into_value::<Box<crate::stream::Stream>>()?),
         })
     }
 

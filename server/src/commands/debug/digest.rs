@@ -5,9 +5,9 @@ use crate::context::Context;
 use crate::error::CommandResult;
 use ochre_resp::reply::DoubleFormat;
 use ochre_store::ValueRef;
-use ochre_store::stream::StreamId;
 use ochre_store::keyspace::{self, Record};
 use ochre_store::list::End;
+use ochre_store::stream::StreamId;
 use sha1::{Digest as _, Sha1};
 
 /// A SHA-1 that further data is added to, in an order that counts or not.
