@@ -84,6 +84,20 @@ impl Frame {
         self.items = pairs.concat();
     }
 
+    /// Whether the first line starts so.
+    pub(super) fn starts_with(&self, text: &str) -> bool {
+        self.head.starts_with(text.as_bytes())
+    }
+
+    /// The strings that an array holds.
+    pub(super) fn texts(&self) -> Vec<String> {
+        let text = |item: &Frame| {
+            let lines = String::from_utf8_lossy(&item.head).into_owned();
+            lines.split_once("\r\n").map(|(_, text)| text.trim_end_matches("\r\n").to_owned())
+        };
+        self.items.iter().filter_map(text).collect()
+    }
+
     /// For people.
     pub(super) fn show(&self) -> String {
         let head = self.head.escape_ascii().to_string();

@@ -27,6 +27,7 @@ pub(super) fn word(name: &str, rng: &mut Rng) -> Vec<u8> {
         "positive" => rng.i32(1..6).to_string().into_bytes(),
         "index" => index(rng),
         "float" | "score" => score(rng),
+        "eighth" => (f64::from(rng.i32(-40..80)) / 8.0).to_string().into_bytes(),
         "min" | "max" => bound(rng),
         "lexmin" | "lexmax" => lex_bound(rng),
         "bit" => one_of(&["0", "1"], rng),

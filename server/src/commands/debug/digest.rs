@@ -1,5 +1,6 @@
-//! Hashes of values and of the whole data set, the same that Redis computes (`debug.c`, 7.0): two servers with the same
-//! keys, values and databases, in whatever order they store them, answer the same.
+//! Hashes of values and of the whole data set, the same that the server of the compatibility level computes (`debug.c`), but
+//! for scores beyond 2^53 at the later ones: two servers with the same keys, values and databases, in whatever order they
+//! store them, answer the same.
 
 use crate::context::Context;
 use crate::error::CommandResult;
@@ -26,7 +27,7 @@ impl Digest {
         self.0 = Sha1::digest(self.0).into();
     }
     /// Adds a value and that it expires, though not when.
-    fn add_value(&mut self, record: &Record<'_>) {
+    fn add_value(&mut self, record: &Record<'_>, doubles: DoubleFormat) {
         let kind = match record.value {
             ValueRef::String(_) => 0u32,
             ValueRef::List(_) => 1,
@@ -52,13 +53,13 @@ impl Digest {
                 let mut pair = Digest::default();
                 pair.add_next(member.as_bytes(&mut Default::default()));
                 let mut text = Vec::new();
-                ochre_resp::reply::write_double(&mut text, score, DoubleFormat::Digits17);
+                ochre_resp::reply::write_double(&mut text, score, doubles);
                 pair.add_next(&text);
                 self.add_unordered(&pair.0);
             }),
             ValueRef::Stream(stream) => {
                 for (id, fields) in stream.range(StreamId::MIN, StreamId::MAX) {
-                    self.add_next(&id.text());
+                    self.add_next(format!("{}.{}", id.ms, id.seq).as_bytes());
                     for (name, value) in fields {
                         self.add_next(name.as_bytes(&mut Default::default()));
                         self.add_next(value.as_bytes(&mut Default::default()));
@@ -78,6 +79,7 @@ impl Digest {
 /// Of everything; zeroes where there is nothing.
 pub(super) fn dataset(context: &mut Context<'_>) -> CommandResult {
     let store = context.txn.store();
+    let doubles = context.server.config().compatibility_level.doubles();
     let mut digest = Digest::default();
     for db in (0..store.databases()).filter(|db| store.db_len(*db) > 0) {
         digest.add_next(&(db as u32).to_be_bytes());
@@ -85,7 +87,7 @@ pub(super) fn dataset(context: &mut Context<'_>) -> CommandResult {
             keyspace::records_in_shard(&mut context.txn, db, shard, &mut |record| {
                 let mut pair = Digest::default();
                 pair.add_next(record.key);
-                pair.add_value(&record);
+                pair.add_value(&record, doubles);
                 digest.add_unordered(&pair.0);
             })?;
         }
@@ -97,11 +99,12 @@ pub(super) fn dataset(context: &mut Context<'_>) -> CommandResult {
 /// Of the values of some keys; zeroes for those that do not exist.
 pub(super) fn values(context: &mut Context<'_>) -> CommandResult {
     let (db, store) = (context.db(), context.txn.store());
+    let doubles = context.server.config().compatibility_level.doubles();
     let names = context.argv.iter().skip(2);
     context.reply.array(names.len());
     for name in names {
         let mut digest = Digest::default();
-        keyspace::record(&mut context.txn, db, store.key(name), |record| digest.add_value(&record))?;
+        keyspace::record(&mut context.txn, db, store.key(name), |record| digest.add_value(&record, doubles))?;
         context.reply.simple(digest.to_hex());
     }
     Ok(())
