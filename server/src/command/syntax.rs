@@ -284,6 +284,7 @@ fn kind_of(command: &str, name: &str) -> ArgumentKind {
         ("zrange", "start" | "stop") => ArgumentKind::String,
         (_, "dst" | "src") => ArgumentKind::Key,
         (_, "weight" | "num-vertices") | ("zintercard", "limit") => ArgumentKind::Integer,
+        ("lpos", "rank" | "num-matches" | "len") => ArgumentKind::Integer,
         ("setbit" | "bitfield", "value") => ArgumentKind::Integer,
         (_, "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey") => {
             ArgumentKind::Key
