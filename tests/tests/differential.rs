@@ -23,6 +23,9 @@ const TUNABLES: &[(&str, &[&str])] = &[
 const EXPLAINED: &[(&str, &str)] = &[
     // Redis 7.0 overflows where later versions refuse.
     ("-ERR timeout is out of range", "-ERR timeout is negative"),
+    // Redis 7.0 knows no option of these commands.
+    ("-ERR syntax error", "-ERR wrong number of arguments for 'zrank' command"),
+    ("-ERR syntax error", "-ERR wrong number of arguments for 'zrevrank' command"),
     // Valkey keeps longer strings beside their key than Redis does.
     ("$3\r\nraw", "$6\r\nembstr"),
 ];

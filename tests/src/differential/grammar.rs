@@ -1,7 +1,7 @@
 //! Templates of commands.
 //!
 //! ```text
-//! # a comment; a line is: [marks] template
+//! # a comment; a line is: [mark] template
 //! LPUSH <list> <element>+          a placeholder, and one to four of it
 //! ~ SMEMBERS <set>                 the reply's order is free; ~2 of pairs, ~s and ~s2 behind a cursor, ~k kind only
 //! SET <key> <text> [NX|XX] [GET]   optional parts; alternatives
@@ -22,6 +22,8 @@ pub struct Grammar {
 #[derive(Debug)]
 struct Line {
     order: Order,
+    /// Whether it may be sent with something missing, or with a word that does not belong there.
+    may_be_odd: bool,
     template: Vec<Part>,
 }
 
@@ -75,8 +77,8 @@ impl Grammar {
         let line = &self.lines[rng.usize(..self.lines.len())];
         let mut words = Vec::new();
         expand_all(&line.template, rng, &mut words);
-        if words.len() > 1 && rng.u32(..60) == 0 {
-            let at = rng.usize(1..words.len());
+        if line.may_be_odd && words.len() > 2 && rng.u32(..60) == 0 {
+            let at = rng.usize(2..words.len());
             match rng.u32(..3) {
                 0 => drop(words.remove(at)),
                 1 => words.insert(at, word("odd", rng)),
@@ -104,7 +106,10 @@ impl Line {
         if !parser.rest.is_empty() {
             bail!("unexpected {:?}", parser.rest);
         }
-        Ok(Line { order, template })
+        // A large count makes a random choice a certain one; a cursor must be 0; and Valkey takes a negative offset for
+        // one from the end, but only in the larger encoding.
+        let may_be_odd = !["1000", "SCAN", "BYSCORE"].iter().any(|word| line.contains(word));
+        Ok(Line { order, may_be_odd, template })
     }
 }
 
@@ -174,7 +179,9 @@ fn expand(part: &Part, rng: &mut Rng, words: &mut Vec<Vec<u8>>) {
     match part {
         Part::Literal(text) if rng.u32(..20) == 0 => words.push(text.to_lowercase().into_bytes()),
         Part::Literal(text) => words.push(text.clone().into_bytes()),
-        Part::Placeholder(name) if rng.u32(..150) == 0 && name != "key" => words.push(word("odd", rng)),
+        Part::Placeholder(name) if rng.u32(..150) == 0 && name != "key" && name != "count" => {
+            words.push(word("odd", rng))
+        }
         Part::Placeholder(name) => words.push(word(name, rng)),
         Part::Optional(parts) => {
             if rng.bool() {

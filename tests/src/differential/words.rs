@@ -9,16 +9,19 @@ const TYPES: &[&str] = &["string", "list", "set", "zset", "hash", "stream", "geo
 /// A moment in 2100, in seconds.
 const FAR_SECONDS: i64 = 4_102_444_800;
 
-/// A word for the placeholder `name`.
+/// A word for the placeholder `name`. A key is now and then that of another type; with `!` it is always one of the type's
+/// own, which `<key>` never is.
 ///
 /// # Panics
 /// When there is no such placeholder.
 pub(super) fn word(name: &str, rng: &mut Rng) -> Vec<u8> {
     let one_of = |words: &[&str], rng: &mut Rng| words[rng.usize(..words.len())].as_bytes().to_vec();
+    if let Some(kind) = name.strip_suffix('!') {
+        return key(&format!("own-{kind}"), rng);
+    }
     match name {
         kind if TYPES.contains(&kind) && rng.u32(..25) > 0 => key(kind, rng),
         kind if kind == "key" || TYPES.contains(&kind) => key(TYPES[rng.usize(..TYPES.len())], rng),
-        "lex" => key("lex", rng),
         "text" | "element" => element(rng),
         "member" | "field" => member(rng),
         "number" => number(rng).to_string().into_bytes(),
