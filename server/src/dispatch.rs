@@ -321,6 +321,9 @@ fn execute<'w>(
             settle_effects(worker, guard, &mut effects, clock, access);
             let published = &client.handle.published;
             published.last_command.store(u32::from(command.id) + 1, Relaxed);
+            if server.attention.get() & Attention::MONITORS != 0 {
+                server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+            }
             return Executed::Wait(waiter);
         }
         error.write(&mut output.reply(protocol));
