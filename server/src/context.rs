@@ -60,8 +60,6 @@ pub struct After {
     pub barrier: bool,
     /// What the command removed and its reply waits for to be freed.
     pub garbage: Vec<Garbage>,
-    /// What the client is to wait for; together with [`CommandError::Blocked`].
-    pub block: Option<Block>,
     /// Other clients were served by what the command did, and are to be woken.
     pub(crate) served: bool,
     /// The command took its time: the clock is to be read again before the next one.
@@ -106,8 +104,7 @@ impl<'c> Context<'c> {
             block.otherwise.write(self.server, &mut self.reply, true);
             return Ok(());
         }
-        self.after.block = Some(block);
-        Err(CommandError::Blocked)
+        Err(CommandError::Blocked(Box::new(block)))
     }
     /// Whether waiting is not allowed: in a transaction, in a script.
     pub fn denies_blocking(&self) -> bool {

@@ -121,18 +121,19 @@ pub(crate) fn run<'w>(
             continue;
         }
         under_lock += 1;
-        let executed = execute(connection, worker, &queued, command, guard, slice.as_ref(), &mut tick);
+        let stop = execute(connection, worker, &queued, command, guard, slice.as_ref(), &mut tick);
         let much_output = connection.output.len() > OUTPUT_LEN_MAX;
         if much_output {
             connection.check_hard_limit(worker);
         }
-        match executed {
-            Executed::Yes => {
-                *next += 1;
-                if much_output {
-                    return Step::Flush;
-                }
+        let Some(stop) = stop else {
+            *next += 1;
+            if much_output {
+                return Step::Flush;
             }
+            continue;
+        };
+        match *stop {
             Executed::Barrier => {
                 *next += 1;
                 return Step::Barrier;
@@ -241,13 +242,13 @@ pub(crate) fn count_error(worker: &Worker, error: &CommandError) {
     worker.server.stats.count_error(&error.code());
 }
 
+/// How an execution ended, if not simply with its reply.
 enum Executed {
-    Yes,
-    /// And others must be waited for before the next command, and before the reply goes out.
+    /// Others must be waited for before the next command, and before the reply goes out.
     Barrier,
-    /// And this must be freed before the next command, and before the reply goes out.
+    /// This must be freed before the next command, and before the reply goes out.
     Free(Vec<Garbage>),
-    /// And clients that waited were served: they are to be woken once the locks are released.
+    /// Clients that waited were served: they are to be woken once the locks are released.
     Served,
     /// There is no reply yet.
     Wait(Arc<Waiter>),
@@ -266,7 +267,7 @@ fn execute<'w>(
     guard: &mut Guard<'w, Shard>,
     slice: Option<&Slice<'w, Shard>>,
     tick: &mut u64,
-) -> Executed {
+) -> Option<Box<Executed>> {
     let server = &*worker.server;
     let mark = connection.output.mark();
     let mut after = After::default();
@@ -280,7 +281,7 @@ fn execute<'w>(
     if server.attention.get() & (Attention::PAUSED | Attention::WAITERS) != 0 {
         let missing = prepare(server, guard, command, argv, clock, &mut effects, &mut access);
         if !missing.is_empty() {
-            return Executed::NeedMore(guard.set().union(missing));
+            return Some(Box::new(Executed::NeedMore(guard.set().union(missing))));
         }
     }
     let result = {
@@ -302,26 +303,27 @@ fn execute<'w>(
     if let Err(error) = result {
         if let CommandError::Contended(shard) = error {
             output.cut(mark);
-            return Executed::Contended(shard);
+            return Some(Box::new(Executed::Contended(shard)));
         }
         output.cut(mark);
         let beyond = matches!(error, CommandError::Store(ochre_store::Error::NotLocked));
         if beyond && guard.set() != ShardSet::ALL && effects.dirty == 0 {
             // Its arguments name a key where its specification finds none: it is run again under all locks.
             settle_effects(worker, guard, &mut effects, clock, access);
-            return Executed::NeedMore(ShardSet::ALL);
+            return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
         }
-        if matches!(error, CommandError::Blocked)
-            && let Some(block) = after.block.take()
-        {
+        if let CommandError::Blocked(block) = error {
             let now = worker.ticks.now();
             let nanos = worker.ticks.nanos(*tick, now);
             *tick = now;
-            let waiter = Blocked::begin(server, guard, client, command.id, argv, block, nanos);
+            let waiter = Blocked::begin(server, guard, client, command.id, argv, *block, nanos);
             settle_effects(worker, guard, &mut effects, clock, access);
             let published = &client.handle.published;
             published.last_command.store(u32::from(command.id) + 1, Relaxed);
-            return Executed::Wait(waiter);
+            if server.attention.get() & Attention::MONITORS != 0 {
+                server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+            }
+            return Some(Box::new(Executed::Wait(waiter)));
         }
         error.write(&mut output.reply(protocol));
         count_error(worker, &error);
@@ -347,7 +349,7 @@ fn execute<'w>(
     if nanos >= worker.slow_nanos() || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
         return settle_after(connection, worker, queued, command, nanos, after);
     }
-    Executed::Yes
+    None
 }
 
 /// While clients wait or are paused: how the command looks at keys and what is recorded of it. Returns the shards that it
@@ -407,7 +409,7 @@ fn settle_after(
     command: &Command,
     nanos: u64,
     after: After,
-) -> Executed {
+) -> Option<Box<Executed>> {
     let server = &*worker.server;
     let argv: Argv<'_> = connection.batch.argv(queued, connection.argument_bytes());
     let client = &connection.client;
@@ -432,13 +434,16 @@ fn settle_after(
     if after.time_passed {
         worker.begin_batch();
     }
-    if after.barrier {
+    let executed = if after.barrier {
         Executed::Barrier
-    } else if after.garbage.is_empty() {
-        if after.served { Executed::Served } else { Executed::Yes }
-    } else {
+    } else if !after.garbage.is_empty() {
         Executed::Free(after.garbage)
-    }
+    } else if after.served {
+        Executed::Served
+    } else {
+        return None;
+    };
+    Some(Box::new(executed))
 }
 
 pub(crate) fn apply_reply_mode(connection: &mut Connection, mark: usize) {

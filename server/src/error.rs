@@ -19,7 +19,7 @@ pub enum CommandError {
     /// A walking handler found this shard locked and has done nothing yet: run it again once the shard is free.
     Contended(usize),
     /// There is nothing for the client yet, so it waits: see [`Context::block`](crate::context::Context::block).
-    Blocked,
+    Blocked(Box<crate::blocking::Block>),
 }
 
 impl CommandError {
@@ -30,7 +30,7 @@ impl CommandError {
             CommandError::Message(text) => text.as_str().into(),
             CommandError::Quoting(text) => String::from_utf8_lossy(text),
             CommandError::Store(error) => store_text(error).into(),
-            CommandError::Blocked => "ERR the client waits".into(),
+            CommandError::Blocked(_) => "ERR the client waits".into(),
             CommandError::Contended(_) => "ERR the data is locked".into(),
         }
     }

@@ -122,7 +122,18 @@ impl TimeoutReply {
     }
 }
 
+impl std::fmt::Debug for TimeoutReply {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            TimeoutReply::NullArray => "NullArray",
+            TimeoutReply::NullIfDenied => "NullIfDenied",
+            TimeoutReply::Made(_) => "Made",
+        })
+    }
+}
+
 /// A command's wish to wait; see [`Context::block`](crate::context::Context::block).
+#[derive(Debug)]
 pub struct Block {
     /// What it waits for.
     pub kind: WaitKind,

@@ -191,7 +191,7 @@ impl Serving<'_, '_, '_> {
             self.run(waiter, key, &mut bytes)
         };
         let nanos = waiter.nanos + self.worker.ticks.nanos(before, self.worker.ticks.now());
-        let waits = matches!(result, Err(CommandError::Blocked));
+        let waits = matches!(result, Err(CommandError::Blocked(_)));
         if !waits {
             self.account(waiter, &result, &after, nanos, &mut bytes);
             self.worker.server.blocked.leave(self.guard, waiter);

@@ -342,7 +342,8 @@ impl Connection {
         }
         let mut next = 0;
         let mut held = None;
-        let mut extensions = 0;
+        // Which command has turned out to need more shards than its keys', and how often.
+        let mut extended = (0, 0);
         while next < self.batch.len() && self.closing == Closing::No {
             let step = crate::dispatch::run(self, worker, &mut next, held.take());
             worker.wake_served();
@@ -355,15 +356,12 @@ impl Connection {
                     worker.begin_batch();
                 }
                 Step::NeedMore(set) => {
-                    extensions += 1;
-                    let set = if extensions > EXTENSIONS_MAX { ShardSet::ALL } else { set };
+                    extended = if extended.0 == next { (next, extended.1 + 1) } else { (next, 1) };
+                    let set = if extended.1 > EXTENSIONS_MAX { ShardSet::ALL } else { set };
                     held = self.unless_killed(worker.member.party().lock(set)).await;
                     worker.begin_batch();
                 }
-                Step::Wait(waiter) => {
-                    extensions = 0;
-                    self.wait(worker, &waiter, next == self.batch.len()).await;
-                }
+                Step::Wait(waiter) => self.wait(worker, &waiter, next == self.batch.len()).await,
                 Step::NeedAll => {
                     self.send_some(worker);
                     held = self.unless_killed(worker.member.party().lock_all()).await;
@@ -562,7 +560,8 @@ impl Connection {
     pub(super) fn publish(&self, worker: &Worker) {
         let seen = &self.client.handle.published;
         seen.last_active_ms.store(worker.now_ms(), Relaxed);
-        let partial = if self.query.is_empty() {
+        let is_blocked = seen.flags.load(Relaxed) & ClientHandle::FLAG_BLOCKED != 0;
+        let partial = if self.query.is_empty() || is_blocked {
             0
         } else {
             match seen.partial_since_ms.load(Relaxed) {

@@ -8,6 +8,7 @@ use bytes::Buf;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as TaskContext, Poll};
 use tokio::time::{Instant, Sleep};
 
@@ -37,6 +38,8 @@ impl Connection {
         }
         self.flush(worker);
         self.publish(worker);
+        let argv_bytes = waiter.argv().iter().map(|argument| argument.len() as u64).sum();
+        self.client.handle.published.argv_bytes.store(argv_bytes, Relaxed);
         let mut timer = Timer::new(waiter);
         while self.closing == Closing::No {
             match poll_fn(|cx| self.poll_waiting(cx, worker, waiter, &mut timer)).await {
@@ -129,6 +132,7 @@ impl Connection {
             worker.server.blocked.leave(&mut guard, waiter);
         }
         *self.client.handle.waiter.lock() = None;
+        self.client.handle.published.argv_bytes.store(0, Relaxed);
     }
 
     fn answer(&mut self, worker: &Worker, waiter: &Waiter, outcome: Outcome) {

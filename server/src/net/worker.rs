@@ -181,6 +181,7 @@ impl Worker {
         let evicted = server.client_memory.evict(&server.clients, limit, |client| {
             let line = crate::commands::client::describe(server, client, now_ms);
             tracing::info!("Evicting client: {}", String::from_utf8_lossy(&line));
+            server.blocked.cancel(client);
         });
         self.stats.evicted_clients.add(evicted);
     }

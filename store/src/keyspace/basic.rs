@@ -4,7 +4,7 @@ use crate::effects::EventClass;
 use crate::error::Error;
 use crate::raw::entry::Type;
 use crate::store::Key;
-use crate::txn::{Access, Expired, Txn};
+use crate::txn::{Access, Txn};
 
 /// Whether a key exists. Counts as a read, but is no use of the key for its access clock.
 pub fn exists(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error> {
@@ -23,12 +23,8 @@ pub fn type_of(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Type
 
 /// The type of a key's value, for those who only look on: it is no read, and nothing expires by it.
 pub fn peek_type(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Type>, Error> {
-    let access = txn.access();
-    let expired = if access.expired == Expired::Remove { Expired::Hide } else { access.expired };
-    txn.set_access(Access { no_touch: true, expired });
-    let kind = txn.peek(db, &key).map(|(entry, _)| entry.map(|entry| entry.kind()));
-    txn.set_access(access);
-    kind
+    txn.shard(key.shard())?;
+    Ok(txn.glance(db, &key)?.map(|entry| entry.kind()))
 }
 
 /// Uses a key without reading it. Whether it exists.

@@ -55,7 +55,9 @@ pub fn flush_db(txn: &mut Txn<'_>, db: usize, mode: FreeMode) -> Result<usize, E
         }
     }
     txn.effects().dirty += removed as u64;
-    txn.effects().touched_database(db);
+    if removed > 0 {
+        txn.effects().touched_database(db);
+    }
     Ok(removed)
 }
 
