@@ -3,7 +3,10 @@
 use ochre_store::expire::{CycleKind, ExpireCycle};
 use ochre_store::hash::{self, FieldExpiry, GetFieldExpiry, Increment, KeyCondition, NamesCondition, SetFieldsOptions};
 use ochre_store::keyspace::ExpireCondition;
-use ochre_store::{Clock, Effects, Encoding, Error, Event, Key, Member, Options, Store, Txn, keyspace, shards_of};
+use ochre_store::sync::Guard;
+use ochre_store::{
+    Clock, Effects, Encoding, Error, Event, Key, Member, Options, Shard, Store, Txn, keyspace, shards_of,
+};
 use std::sync::Arc;
 
 struct World {
@@ -142,7 +145,7 @@ fn a_field_that_is_over_expires_when_it_is_set() {
 fn cycle(world: &mut World) -> (String, usize) {
     let (mut events, mut fields) = (Vec::new(), 0);
     let clock = Clock { now_ms: world.now_ms };
-    let mut commit = |_: usize, effects: &mut Effects| {
+    let mut commit = |_: &mut Guard<'_, Shard>, effects: &mut Effects| {
         assert_eq!(effects.dirty, 0);
         events.append(&mut effects.events);
         fields += effects.expired_fields.iter().map(|expired| expired.fields.len()).sum::<usize>();
@@ -182,7 +185,7 @@ fn the_cycle_takes_many_fields_in_pieces_and_ends_in_time() {
     let late = ochre_store::expire::time_limit_us(&world.store, CycleKind::Slow) + 1;
     let clock = Clock { now_ms: world.now_ms };
     let mut cycle = ExpireCycle::new(0, 1);
-    let mut commit = |_: usize, effects: &mut Effects| effects.clear();
+    let mut commit = |_: &mut Guard<'_, Shard>, effects: &mut Effects| effects.clear();
     let mut run =
         |kind, elapsed: u64| cycle.run(&world.member, clock, kind, &mut world.effects, &mut || elapsed, &mut commit);
     let report = run(CycleKind::Slow, late);
