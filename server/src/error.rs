@@ -280,8 +280,6 @@ texts! {
     NAN_OR_INFINITY = "ERR value is NaN or Infinity";
     /// HEXPIRE and the like: the number of fields.
     FIELD_COUNT = "ERR numfields should be greater than 0 and match the provided number of fields";
-    /// SRANDMEMBER of more members than can be counted.
-    NOT_A_COUNT = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     /// SINTERCARD and its like with more keys than arguments.
     TOO_MANY_KEYS = "ERR Number of keys can't be greater than number of args";
     /// SORT of something that is no number.

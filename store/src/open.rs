@@ -84,13 +84,17 @@ impl<'t> Txn<'t> {
         self.read(db, key)?.map(|entry| entry.into_ref().into_value()).transpose()
     }
 
-    /// As [`value`](Txn::value), with random numbers to choose elements by.
+    /// As [`value`](Txn::value), with random numbers to choose elements by; `prepare` may tidy the value before.
     pub(crate) fn value_and_random<T: InEntry>(
         &mut self,
         db: usize,
         key: &Key<'_>,
+        prepare: impl FnOnce(&mut T),
     ) -> Result<Option<(&T, &mut Random)>, Error> {
-        let Some((entry, around)) = self.read_with(db, key)? else { return Ok(None) };
+        let Some((mut entry, around)) = self.read_with(db, key)? else { return Ok(None) };
+        if let Some(value) = entry.get_mut() {
+            prepare(value);
+        }
         Ok(Some((entry.into_ref().into_value()?, around.random)))
     }
 

@@ -4,7 +4,7 @@ use ochre_store::random::Random;
 use ochre_store::sort::{self, By, Pattern, Request};
 use ochre_store::string::{self, SetOptions};
 use ochre_store::sync::ShardSet;
-use ochre_store::{Clock, Effects, Error, Options, Store, Txn, set};
+use ochre_store::{Clock, Effects, Error, Options, Store, Txn, hash, keyspace, list, set, sorted_set};
 
 fn with_store(action: impl FnOnce(&mut Txn<'_>)) {
     let store = Store::new(Options { shards: 8, databases: 1, hash_seed: [4, 3, 2, 1] });
@@ -112,5 +112,70 @@ fn a_result_takes_the_place_of_what_was_there() {
         assert_eq!(sort::sort_and_store(txn, 0, none, to, &request), Ok(0));
         assert_eq!(string::get(txn, 0, to), Ok(None));
         assert_eq!(txn.effects().dirty - dirty, 4);
+    });
+}
+
+fn texts(txn: &mut Txn<'_>, name: &[u8], request: &Request<'_>) -> Vec<String> {
+    sorted(txn, name, request).unwrap().into_iter().flatten().collect()
+}
+
+#[test]
+fn lists_and_sorted_sets_have_an_order_of_their_own() {
+    with_store(|txn| {
+        let settings = txn.settings();
+        settings.list_max_listpack_size.store(3, std::sync::atomic::Ordering::Relaxed);
+        settings.list_compress_depth.store(1, std::sync::atomic::Ordering::Relaxed);
+        for len in [1, 5, 40] {
+            let long = "compresses well ".repeat(20);
+            let elements: Vec<String> = (0..len)
+                .map(|number| if number % 7 == 3 { format!("{long}{number}") } else { format!("{}", number * 7 % 40) })
+                .collect();
+            let (list, pack, order) = (txn.store().key(b"l"), txn.store().key(b"p"), txn.store().key(b"o"));
+            list::push(txn, 0, list, list::End::Tail, elements.iter().map(String::as_bytes)).unwrap();
+            for (key, entries) in [(pack, 1000), (order, 0)] {
+                settings.zset_listpack.set(entries, 1000);
+                let pairs = elements.iter().enumerate().map(|(score, member)| (score as f64, member.as_bytes()));
+                sorted_set::add(txn, 0, key, sorted_set::AddOptions::default(), pairs).unwrap();
+            }
+            for name in [&b"l"[..], b"p", b"o"] {
+                for (offset, count) in [(0, -1), (0, 3), (4, 2), (len - 1, 9), (len, 1), (-3, 2), (2, 0)] {
+                    for descending in [false, true] {
+                        for (by, alpha) in [(By::Nothing, false), (By::Itself, true)] {
+                            let mut expected = elements.clone();
+                            if alpha {
+                                expected.sort();
+                            }
+                            if descending {
+                                expected.reverse();
+                            }
+                            let taken = if count < 0 { usize::MAX } else { count as usize };
+                            let expected: Vec<_> =
+                                expected.into_iter().skip(offset.max(0) as usize).take(taken).collect();
+                            let request =
+                                Request { by, alpha, descending, offset: i64::from(offset), count, ..plain() };
+                            assert_eq!(texts(txn, name, &request), expected, "{} {request:?}", name.escape_ascii());
+                        }
+                    }
+                }
+                keyspace::delete(txn, 0, txn.store().key(name)).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn patterns_lead_to_fields() {
+    with_store(|txn| {
+        add(txn, b"k", &["1".into(), "2".into(), "3".into()]);
+        for (name, weight, entries) in [(&b"h:1"[..], &b"9"[..], 10), (b"h:3", b"5", 0)] {
+            txn.settings().hash_listpack.set(entries, 64);
+            let key = txn.store().key(name);
+            hash::set(txn, 0, key, [(&b"f"[..], weight), (b"g", b"x")].into_iter()).unwrap();
+        }
+        put(txn, "h:2", "no hash");
+        let request = Request { by: By::Value(Pattern::new(b"h:*->f")), get: vec![Pattern::new(b"h:*->g")], ..plain() };
+        let x = Some("x".to_owned());
+        assert_eq!(sorted(txn, b"k", &request), Ok(vec![None, x.clone(), x]));
+        assert_eq!(texts(txn, b"k", &Request { get: vec![], ..request }), ["2", "3", "1"]);
     });
 }

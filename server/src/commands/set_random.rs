@@ -117,7 +117,7 @@ enum Count {
 impl Count {
     fn new(number: i64) -> Result<Count, error::CommandError> {
         match number {
-            i64::MIN => Err(error::NOT_A_COUNT),
+            i64::MIN => Err(error::NO_NEGATIVE),
             0.. => Ok(Count::Distinct(number as usize)),
             _ => Ok(Count::Repeated(number.unsigned_abs() as usize)),
         }

@@ -24,7 +24,7 @@ pub struct Seeker<'a> {
 
 /// The time before which deadlines have passed for this transaction: none where expired things are shown.
 #[inline]
-pub(super) fn moment(txn: &Txn<'_>) -> i64 {
+pub(crate) fn moment(txn: &Txn<'_>) -> i64 {
     match txn.access().expired {
         Expired::Show => i64::MIN,
         Expired::Remove | Expired::Hide => txn.now_ms(),

@@ -18,6 +18,7 @@ pub use deadline::{
     FieldOutcome, GetFieldExpiry, KeyCondition, NamesCondition, PersistOutcome, SetFieldsOptions, expire_at_ms,
     get_and_expire, persist, set_with_options,
 };
+pub(crate) use fields::moment;
 pub use fields::{Fields, Seeker, read, scan};
 pub use number::{Increment, incr_by, incr_by_float};
 pub use value::Hash;

@@ -19,9 +19,9 @@ const _: () = assert!(size_of::<Hash>() == 24);
 
 /// What stands in a field.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found<'a> {
-    pub(super) value: Str<'a>,
-    pub(super) deadline_ms: Option<i64>,
+pub(crate) struct Found<'a> {
+    pub(crate) value: Str<'a>,
+    pub(crate) deadline_ms: Option<i64>,
 }
 
 impl Hash {
@@ -64,7 +64,7 @@ impl Hash {
 
     /// The field `name`, unless its deadline lies before `now_ms`.
     #[inline]
-    pub(super) fn get(&self, name: &[u8], now_ms: i64) -> Option<Found<'_>> {
+    pub(crate) fn get(&self, name: &[u8], now_ms: i64) -> Option<Found<'_>> {
         match self {
             Hash::Pack(pack) => {
                 let (_, value) = find_pair(pack.view(), name, None)?;

@@ -10,6 +10,6 @@ mod walk;
 pub use basic::{delete, exists, exists_for_write, peek_type, touch, type_of, unlink};
 pub use database::{FreeMode, flush_all, flush_db, rehash, swap_db};
 pub use deadline::{ExpireCondition, ExpireOutcome, deadline, expire_at_ms, persist};
-pub use object::{ObjectInfo, TableStats, memory_usage, object, table_stats};
+pub use object::{ObjectInfo, TableStats, ValueTable, memory_usage, object, table_stats, value_table};
 pub use transfer::{copy, move_key, rename};
 pub use walk::{Record, keys, keys_in_shard, random_key, random_shard, record, records_in_shard, scan, scan_shard};

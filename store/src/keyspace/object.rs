@@ -2,16 +2,23 @@
 
 use crate::clock;
 use crate::error::Error;
+use crate::hash::Hash;
 use crate::keyspace::basic::untouched;
 use crate::raw::entry::{Encoding, Str, Type};
+use crate::set::Set;
+use crate::sorted_set::SortedSet;
 use crate::store::Key;
 use crate::txn::Txn;
+use crate::value::ValueRef;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Integers below this are shared objects in Redis, which programs can tell from their reference count.
 const SHARED_INTEGERS: i64 = 10_000;
 /// A key's part of the bucket array: a slot and its metadata, at the usual fill.
 const TABLE_BYTES_PER_KEY: usize = 14;
+
+/// Entries of a table that is a value, and its buckets: in use, and of the table that takes their place.
+pub type ValueTable = (usize, (usize, usize));
 
 /// What is known about a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +89,20 @@ pub fn memory_usage(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option
     untouched(txn, |txn| {
         let (entry, _) = txn.peek(db, &key)?;
         Ok(entry.map(|entry| entry.memory() + TABLE_BYTES_PER_KEY))
+    })
+}
+
+/// The hash table that is a key's value, or part of it: its entries, and its buckets in use and in the table that takes
+/// their place while it grows or shrinks. `None` if there is no such key, or, inside, no such table.
+pub fn value_table(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Option<ValueTable>>, Error> {
+    untouched(txn, |txn| {
+        let (entry, _) = txn.peek(db, &key)?;
+        Ok(entry.map(|entry| match entry.value() {
+            ValueRef::Set(Set::Table(members)) => Some((members.len(), members.buckets())),
+            ValueRef::Hash(Hash::Table(fields)) => Some((fields.len(), fields.buckets())),
+            ValueRef::SortedSet(SortedSet::Order(members)) => Some((members.len(), members.buckets())),
+            _ => None,
+        }))
     })
 }
 

@@ -126,6 +126,11 @@ impl<'a> Cursor<'a> {
         match (&mut self.source, self.towards) {
             (Source::Packed(rest), End::Tail) => rest.next().map(Seen::Here),
             (Source::Packed(rest), End::Head) => rest.next_back().map(Seen::Here),
+            (Source::Plain(value), _) => {
+                let value = *value;
+                self.source = Source::Nothing;
+                Some(Seen::Here(Str::Bytes(value)))
+            }
             _ => self.next().map(|value| match value {
                 Str::Int(number) => Seen::Here(Str::Int(number)),
                 Str::Bytes(bytes) => Seen::Copied(bytes.into()),

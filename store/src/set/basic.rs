@@ -14,13 +14,18 @@ pub fn get<'a>(txn: &'a mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<&
     txn.value(db, &key)
 }
 
-/// The set of a key, with random numbers to choose members by. Errs with `WrongType`.
+/// The set of a key, with random numbers to choose members by. Errs with `WrongType`. A table that grows or shrinks goes
+/// on with that, as choosing from two takes longer.
 pub fn get_to_sample<'a>(
     txn: &'a mut Txn<'_>,
     db: usize,
     key: Key<'_>,
 ) -> Result<Option<(&'a Set, &'a mut Random)>, Error> {
-    txn.value_and_random(db, &key)
+    txn.value_and_random(db, &key, |set| {
+        if let Set::Table(members) = set {
+            members.rehash(1);
+        }
+    })
 }
 
 /// Adds members to a set, which is made where there is none, and returns how many are new. `count` tells about how

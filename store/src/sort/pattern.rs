@@ -1,7 +1,7 @@
 //! Values under keys that are made of elements.
 
 use crate::error::Error;
-use crate::hash::Hash;
+use crate::hash::moment;
 use crate::raw::entry::Str;
 use crate::stats::count;
 use crate::txn::Txn;
@@ -70,23 +70,9 @@ impl<'a> Pattern<'a> {
         count(&counters.hits);
         Ok(match (entry.into_value_ref(), field) {
             (Ok(ValueRef::String(string)), None) => Some(string),
-            (Ok(ValueRef::Hash(hash)), Some(field)) => value_of_field(hash, field, txn.now_ms()),
+            (Ok(ValueRef::Hash(hash)), Some(field)) => hash.get(field, moment(txn)).map(|found| found.value),
             _ => None,
         })
-    }
-}
-
-fn value_of_field<'v>(hash: &'v Hash, field: &[u8], now_ms: i64) -> Option<Str<'v>> {
-    match hash {
-        Hash::Pack(pack) => {
-            let view = pack.view();
-            let position = view.find(view.first()?, field, 1)?;
-            view.next(position).map(|value| view.get(value))
-        }
-        Hash::Table(fields) => {
-            let field = fields.get(field)?;
-            field.deadline_ms.is_none_or(|deadline| deadline > now_ms).then_some(Str::Bytes(field.value))
-        }
     }
 }
 

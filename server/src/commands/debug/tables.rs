@@ -29,7 +29,7 @@ pub(super) fn of_database(context: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Sums over all shards. While tables are being rehashed, their entries are spread over the old and the new buckets.
+/// Of a database, sums over all shards. While tables are being rehashed, their entries are spread over the old and the new buckets.
 fn describe(text: &mut String, entries: usize, (buckets, rehash_buckets): (usize, usize)) {
     if entries == 0 {
         text.push_str("No stats available for empty dictionaries\n");
@@ -44,8 +44,10 @@ fn describe(text: &mut String, entries: usize, (buckets, rehash_buckets): (usize
 
 pub(super) fn of_key(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(2));
-    match keyspace::object(&mut context.txn, db, key)? {
-        Some(_) => Err(error::NOT_A_HASH_TABLE),
-        None => Err(error::NO_SUCH_KEY),
-    }
+    let table = keyspace::value_table(&mut context.txn, db, key)?.ok_or(error::NO_SUCH_KEY)?;
+    let (entries, buckets) = table.ok_or(error::NOT_A_HASH_TABLE)?;
+    let mut text = String::new();
+    describe(&mut text, entries, buckets);
+    context.reply.verbatim(b"txt", text);
+    Ok(())
 }
