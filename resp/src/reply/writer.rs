@@ -127,7 +127,12 @@ impl<'a> ReplyWriter<'a> {
     #[inline]
     pub fn bulk(&mut self, bytes: impl AsRef<[u8]>) {
         self.children.value();
-        self.blob(b'$', &[], bytes.as_ref());
+        let bytes = bytes.as_ref();
+        if bytes.len() <= SHORT_LEN_MAX {
+            write_short_bulk(self.out, bytes);
+        } else {
+            self.blob(b'$', &[], bytes);
+        }
     }
 
     /// An integer as a bulk string.
@@ -361,6 +366,48 @@ impl<'a> ReplyWriter<'a> {
             self.out.extend(text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
         }
         self.out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Longest bulk string that is put together in registers, so to speak, before it is appended.
+const SHORT_LEN_MAX: usize = 24;
+
+/// Appends a bulk string of at most [`SHORT_LEN_MAX`] bytes: all copies are of fixed sizes, which takes half the time of
+/// three copies of sizes that only the processor gets to know.
+#[inline]
+fn write_short_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut text = [0; SHORT_LEN_MAX + 8];
+    let len = bytes.len();
+    let digit = |number: usize| b'0' + number as u8;
+    let head = if len < 10 {
+        text[..4].copy_from_slice(&[b'$', digit(len), b'\r', b'\n']);
+        4
+    } else {
+        text[..5].copy_from_slice(&[b'$', digit(len / 10), digit(len % 10), b'\r', b'\n']);
+        5
+    };
+    let end = head + len;
+    copy_short(&mut text[head..end], bytes);
+    text[end..end + 2].copy_from_slice(b"\r\n");
+    out.extend_from_slice(&text);
+    out.truncate(out.len() - (text.len() - end - 2));
+}
+
+/// Copies at most 24 bytes between slices of one length, in pieces that may overlap.
+#[inline]
+fn copy_short(to: &mut [u8], from: &[u8]) {
+    let len = from.len();
+    if let (Some(first), Some(last)) = (from.first_chunk::<8>(), from.last_chunk::<8>()) {
+        to[..8].copy_from_slice(first);
+        if len > 16 {
+            to[8..16].copy_from_slice(&from[8..16]);
+        }
+        to[len - 8..].copy_from_slice(last);
+    } else if let (Some(first), Some(last)) = (from.first_chunk::<4>(), from.last_chunk::<4>()) {
+        to[..4].copy_from_slice(first);
+        to[len - 4..].copy_from_slice(last);
+    } else {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     }
 }
 

@@ -199,3 +199,16 @@ mod declared_children {
         });
     }
 }
+
+#[test]
+fn bulk_strings_of_every_length_are_whole() {
+    let bytes: Vec<u8> = (0..=u8::MAX).collect();
+    for len in 0..=bytes.len() {
+        let (text, mut out) = (&bytes[..len], b"+before\r\n".to_vec());
+        let mut writer = ReplyWriter::new(&mut out, Protocol::Resp2);
+        writer.bulk(text);
+        writer.int(1);
+        let wanted = [b"+before\r\n$", len.to_string().as_bytes(), b"\r\n", text, b"\r\n:1\r\n"].concat();
+        assert_eq!(out, wanted, "{len} bytes");
+    }
+}
