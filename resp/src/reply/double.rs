@@ -34,10 +34,20 @@ pub fn write_double(out: &mut Vec<u8>, number: f64, format: DoubleFormat) {
     }
 }
 
+/// The integer as which the shortest form writes a number, if it does.
+#[inline]
+pub(super) fn as_integer(number: f64) -> Option<i64> {
+    if number.abs() > INTEGER_MAX {
+        return None;
+    }
+    let integer = number as i64;
+    let negative_zero = integer == 0 && number.is_sign_negative();
+    (integer as f64 == number && !negative_zero).then_some(integer)
+}
+
 fn write_shortest(out: &mut Vec<u8>, number: f64) {
-    let negative_zero = number == 0.0 && number.is_sign_negative();
-    if number.abs() <= INTEGER_MAX && number.trunc() == number && !negative_zero {
-        return out.extend_from_slice(itoa::Buffer::new().format(number as i64).as_bytes());
+    if let Some(integer) = as_integer(number) {
+        return out.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
     }
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format_finite(number).as_bytes();

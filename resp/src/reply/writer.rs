@@ -1,7 +1,7 @@
 //! The writer of replies.
 
 use super::children::Children;
-use super::double::{DoubleFormat, write_double};
+use super::double::{DoubleFormat, as_integer, write_double};
 use crate::error::ProtocolError;
 use memchr::memchr2;
 
@@ -177,15 +177,12 @@ impl<'a> ReplyWriter<'a> {
     pub fn double(&mut self, number: f64) {
         self.children.value();
         match self.protocol {
-            Protocol::Resp2 => {
-                let start = self.out.len();
-                write_double(self.out, number, self.doubles);
-                let text_end = self.out.len();
-                self.header(b'$', text_end - start);
-                let header_len = self.out.len() - text_end;
-                self.out[start..].rotate_right(header_len);
-                self.out.extend_from_slice(b"\r\n");
-            }
+            Protocol::Resp2 => match as_integer(number) {
+                Some(integer) if self.doubles == DoubleFormat::Shortest => {
+                    write_short_bulk(self.out, itoa::Buffer::new().format(integer).as_bytes());
+                }
+                _ => write_bulk_double(self.out, number, self.doubles),
+            },
             Protocol::Resp3 => {
                 self.out.push(b',');
                 write_double(self.out, number, self.doubles);
@@ -409,6 +406,25 @@ fn copy_short(to: &mut [u8], from: &[u8]) {
     } else {
         to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     }
+}
+
+/// Appends a double, whose text has less than a hundred bytes, as a bulk string.
+#[inline]
+fn write_bulk_double(out: &mut Vec<u8>, number: f64, format: DoubleFormat) {
+    let start = out.len();
+    out.extend_from_slice(b"$00\r\n");
+    write_double(out, number, format);
+    let len = out.len() - start - 5;
+    if len < 10 {
+        // Nearly always: one digit of the length too many.
+        out.copy_within(start + 5.., start + 4);
+        out.truncate(start + 4 + len);
+        out[start + 1..start + 4].copy_from_slice(&[b'0' + len as u8, b'\r', b'\n']);
+    } else {
+        out[start + 1] = b'0' + (len / 10) as u8;
+        out[start + 2] = b'0' + (len % 10) as u8;
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends a header line of `tag` and `len`.

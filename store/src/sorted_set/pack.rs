@@ -21,8 +21,11 @@ pub(super) fn score_of(entry: Str<'_>) -> f64 {
 /// Calls `action` with the entry for a score. Both zeros become the same.
 #[inline]
 fn with_entry<R>(score: f64, action: impl FnOnce(Str<'_>) -> R) -> R {
-    if score.abs() <= INTEGER_MAX && score.trunc() == score {
-        return action(Str::Int(score as i64));
+    if score.abs() <= INTEGER_MAX {
+        let integer = score as i64;
+        if integer as f64 == score {
+            return action(Str::Int(integer));
+        }
     }
     if score.is_infinite() {
         return action(Str::Bytes(if score > 0.0 { b"inf" } else { b"-inf" }));
