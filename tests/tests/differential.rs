@@ -28,6 +28,8 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("-ERR syntax error", "-ERR wrong number of arguments for 'zrevrank' command"),
     // Valkey keeps longer strings beside their key than Redis does.
     ("$3\r\nraw", "$6\r\nembstr"),
+    // Valkey makes a hash large for a deadline that a condition then forbids.
+    ("$8\r\nlistpack", "$9\r\nhashtable"),
 ];
 
 /// For DEBUG DIGEST.

@@ -121,7 +121,8 @@ fn member(rng: &mut Rng) -> Vec<u8> {
 fn index(rng: &mut Rng) -> Vec<u8> {
     let number = match rng.u32(..12) {
         0 => i64::MAX,
-        1 => i64::MIN,
+        // One more overflows in some servers.
+        1 => i64::MIN + 1,
         2 => -1,
         3 => 0,
         _ => i64::from(rng.i32(-12..12)),
