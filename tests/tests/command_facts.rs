@@ -9,12 +9,26 @@ use ochre_tests::{Client, Peer, Server};
 /// What Valkey 9.1.2 says, recorded by the example `record_command_facts`.
 const VALKEY: &str = include_str!("../facts/valkey-9.1.2-commands.txt");
 
+/// Valkey shows the number of fields as the argument of a key.
+const A_NUMBER_IS_NO_KEY: &str = "the number of fields is no key";
+
 /// Fields that differ from both servers on purpose: command, field, and why.
 const DIFFERENT: &[(&str, &str, &str)] = &[
     ("bitop", "arguments", "has the operations that Redis 8.2 added"),
     ("client", "subcommands", "tracking and blocking are not there yet"),
     ("shutdown", "arguments", "waits for neither SAFE nor FAILOVER yet"),
     ("client|kill", "arguments", "the alternatives of a choice are not optional"),
+    ("hexpireat", "arguments", A_NUMBER_IS_NO_KEY),
+    ("hexpiretime", "arguments", A_NUMBER_IS_NO_KEY),
+    ("hgetdel", "arguments", A_NUMBER_IS_NO_KEY),
+    ("hgetex", "arguments", A_NUMBER_IS_NO_KEY),
+    ("hpersist", "arguments", A_NUMBER_IS_NO_KEY),
+    ("hpexpire", "arguments", A_NUMBER_IS_NO_KEY),
+    ("hpexpireat", "arguments", A_NUMBER_IS_NO_KEY),
+    ("hpexpiretime", "arguments", A_NUMBER_IS_NO_KEY),
+    ("hpttl", "arguments", A_NUMBER_IS_NO_KEY),
+    ("hsetex", "arguments", A_NUMBER_IS_NO_KEY),
+    ("httl", "arguments", A_NUMBER_IS_NO_KEY),
 ];
 
 /// Commands that neither of them has, and who has them.
