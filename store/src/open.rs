@@ -56,6 +56,11 @@ impl<'a, T: InEntry> Open<'a, T> {
         self.around.event(self.entry.key(), class, event);
     }
 
+    /// Takes back that the key was created: nothing of it is recorded but the event `new`.
+    pub(crate) fn discard(self) {
+        self.entry.remove();
+    }
+
     /// Deletes the key if `is_empty`, with the event `del`. Whether it was.
     pub(crate) fn close(mut self, is_empty: impl FnOnce(&T) -> bool) -> bool {
         let empty = is_empty(self.value());
@@ -124,6 +129,12 @@ impl<'t> Txn<'t> {
     /// Opens a value that this operation has opened before: nothing expires and nothing is touched.
     pub(crate) fn reopen<T: InEntry>(&mut self, db: usize, key: &Key<'_>) -> Result<Option<Open<'_, T>>, Error> {
         let Some((entry, around)) = self.find_existing(db, key)? else { return Ok(None) };
+        Open::new(entry, around).map(Some)
+    }
+
+    /// As [`open`](Txn::open), for commands that read in the first place: counts a hit or miss.
+    pub(crate) fn open_counted<T: InEntry>(&mut self, db: usize, key: &Key<'_>) -> Result<Option<Open<'_, T>>, Error> {
+        let Some((entry, around)) = self.read_with(db, key)? else { return Ok(None) };
         Open::new(entry, around).map(Some)
     }
 

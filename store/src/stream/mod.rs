@@ -15,11 +15,14 @@
 //! A [`Stream`] keeps its last node in itself, so that appending looks for nothing, and the others in an ordered map that
 //! exists only if there are any. A [`Group`] keeps what was delivered and not acknowledged in one ordered map, and each
 //! [`Consumer`] the set of its IDs. The time is always the caller's.
+//!
+//! [`get`] looks a stream up for reading; the other functions change the streams under keys.
 
 mod append;
 mod claim;
 mod consumers;
 mod deliver;
+mod entries;
 mod group;
 mod id;
 mod lag;
@@ -27,6 +30,7 @@ mod load;
 mod node;
 mod range;
 mod reference;
+mod sharing;
 mod size;
 mod trim;
 mod validate;
@@ -36,6 +40,7 @@ pub use append::{AppendError, NodeLimits};
 pub use claim::{Claim, Claimed, Scan};
 pub use consumers::{Consumer, ConsumerId};
 pub use deliver::{Delivered, Delivery, Read};
+pub use entries::{Add, AddError, ChangeIdError, ack_and_delete, add, delete, delete_with, exists, get, set_id, trim};
 pub use group::{Group, Nack, Pending};
 pub use id::{Bound, IdText, NewId, StreamId};
 pub use lag::Counting;
@@ -43,8 +48,12 @@ pub use load::{GroupLoader, StreamLoader};
 pub use node::Fields;
 pub use range::{Range, ReverseRange};
 pub use reference::{Deletion, References};
+pub use sharing::{
+    Claims, GroupError, Member, NewGroup, ReadFrom, ack, autoclaim, check_group, claim, create_consumer, create_group,
+    delete_consumer, destroy_group, read_group, set_group_id,
+};
 pub use trim::{Trim, TrimTo};
-pub use value::{Facts, SetIdError, Stream};
+pub use value::{Facts, SetId, SetIdError, Stream};
 
 #[cfg(test)]
 mod model;

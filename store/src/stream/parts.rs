@@ -52,12 +52,12 @@ fn ids_are_made_from_clock_and_last_id() {
     let mut stream = Stream::new();
     assert_eq!(stream.next_id(NewId::Auto, 5), Ok(StreamId::new(5, 0)));
     assert_eq!(stream.next_id(NewId::Auto, 0), Ok(StreamId::new(0, 1)));
-    stream.set_id(StreamId::new(7, u64::MAX), None, None).expect("an empty stream");
+    stream.set_id(&SetId { last_id: StreamId::new(7, u64::MAX), ..SetId::default() }).expect("an empty stream");
     assert_eq!(stream.next_id(NewId::Auto, 5), Ok(StreamId::new(8, 0)));
     assert_eq!(stream.next_id(NewId::Auto, 9), Ok(StreamId::new(9, 0)));
     assert_eq!(stream.next_id(NewId::AutoSeq(7), 9), Err(AppendError::NotGreater));
     assert_eq!(stream.next_id(NewId::Millis(7), 9), Err(AppendError::NotGreater));
-    stream.set_id(StreamId::MAX, None, None).expect("an empty stream");
+    stream.set_id(&SetId { last_id: StreamId::MAX, ..SetId::default() }).expect("an empty stream");
     assert_eq!(stream.next_id(NewId::Auto, 9), Err(AppendError::Exhausted));
 }
 
@@ -90,11 +90,22 @@ fn claims_look_at_times() {
 fn the_last_id_is_set_within_bounds() {
     let mut stream = filled(3);
     let (first, last) = (stream.facts().first_id, stream.facts().last_id);
-    assert_eq!(stream.set_id(first, None, None), Err(SetIdError::BelowLast));
-    assert_eq!(stream.set_id(last, Some(2), None), Err(SetIdError::AddedBelowLength));
+    assert_eq!(stream.set_id(&SetId { last_id: first, ..SetId::default() }), Err(SetIdError::BelowLast));
+    assert_eq!(
+        stream.set_id(&SetId { last_id: last, entries_added: Some(2), ..SetId::default() }),
+        Err(SetIdError::AddedBelowLength)
+    );
     stream.delete(last);
-    assert_eq!(stream.set_id(first, None, None), Err(SetIdError::BelowDeleted));
-    assert_eq!(stream.set_id(StreamId::MAX, Some(9), Some(StreamId::MAX)), Ok(()));
+    assert_eq!(stream.set_id(&SetId { last_id: first, ..SetId::default() }), Err(SetIdError::BelowDeleted));
+    assert_eq!(
+        stream.set_id(&SetId {
+            last_id: StreamId::MAX,
+            entries_added: Some(9),
+            max_deleted_id: Some(StreamId::MAX),
+            below_deleted: false
+        }),
+        Ok(())
+    );
     let facts = *stream.facts();
     assert_eq!((facts.last_id, facts.entries_added, facts.max_deleted_id), (StreamId::MAX, 9, StreamId::MAX));
 }

@@ -123,7 +123,9 @@ impl Session {
             ),
             ["XSETID", _, last, options @ ..] => {
                 let added = options.get(1).map(|added| number(added));
-                self.stream.set_id(id(last), added, None).map_or("ERR".to_owned(), |()| "OK".to_owned())
+                self.stream
+                    .set_id(&SetId { last_id: id(last), entries_added: added, ..SetId::default() })
+                    .map_or("ERR".to_owned(), |()| "OK".to_owned())
             }
             ["XGROUP", "CREATE", _, name, at, options @ ..] => {
                 let at = if *at == "$" { self.stream.facts().last_id } else { id(at) };

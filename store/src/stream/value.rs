@@ -22,6 +22,19 @@ pub struct Facts {
     pub entries_added: u64,
 }
 
+/// What shall be set along with a stream's last ID.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetId {
+    /// The last ID.
+    pub last_id: StreamId,
+    /// How many entries shall have been added, if given.
+    pub entries_added: Option<u64>,
+    /// The greatest ID that shall have been deleted, if given; zero counts as not given.
+    pub max_deleted_id: Option<StreamId>,
+    /// Whether the last ID may be less than the greatest deleted one, as Redis 7.0 has it.
+    pub below_deleted: bool,
+}
+
 /// Why a stream's last ID cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetIdError {
@@ -118,15 +131,10 @@ impl Stream {
         removed
     }
 
-    /// Sets the last ID, and the number of entries added and the greatest deleted ID if given. Nothing is changed on an
-    /// error. (Redis 7.0 does not know [`SetIdError::BelowDeleted`].)
-    pub fn set_id(
-        &mut self,
-        last_id: StreamId,
-        entries_added: Option<u64>,
-        max_deleted_id: Option<StreamId>,
-    ) -> Result<(), SetIdError> {
-        if last_id < self.facts.max_deleted_id {
+    /// Sets the last ID and what is given with it. Nothing is changed on an error.
+    pub fn set_id(&mut self, set: &SetId) -> Result<(), SetIdError> {
+        let SetId { last_id, entries_added, max_deleted_id, below_deleted } = *set;
+        if last_id < self.facts.max_deleted_id && !below_deleted {
             return Err(SetIdError::BelowDeleted);
         }
         if let Some(last) = self.last_entry_id() {

@@ -1,0 +1,195 @@
+//! Streams under keys: their entries.
+
+use super::{AppendError, Deletion, NewId, NodeLimits, References, SetId, SetIdError, Stream, StreamId, Trim};
+use crate::effects::EventClass;
+use crate::error::Error;
+use crate::open::Open;
+use crate::settings::Settings;
+use crate::store::Key;
+use crate::txn::Txn;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// An entry to be added.
+#[derive(Clone, Copy, Debug)]
+pub struct Add {
+    /// Its ID.
+    pub id: NewId,
+    /// Whether a stream is created if there is none.
+    pub create: bool,
+    /// How the stream is trimmed afterwards, if at all.
+    pub trim: Option<Trim>,
+}
+
+/// Why an entry was not added. Nothing is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddError {
+    /// The key cannot be used.
+    #[error(transparent)]
+    Key(#[from] Error),
+    /// The stream does not take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+/// Why a last ID was not set. Nothing is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeIdError {
+    /// The key cannot be used, or does not exist.
+    #[error(transparent)]
+    Key(#[from] Error),
+    /// The stream does not take it.
+    #[error(transparent)]
+    Refused(#[from] SetIdError),
+}
+
+/// The stream at `key` for reading, if there is one. Counts a hit or miss; errs with `WrongType`.
+#[inline]
+pub fn get<'t>(txn: &'t mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<&'t Stream>, Error> {
+    Ok(txn.value::<Box<Stream>>(db, &key)?.map(|stream| &**stream))
+}
+
+/// Whether there is a stream at `key`, which is to be changed: counts nothing. Errs with `WrongType`.
+pub fn exists(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error> {
+    Ok(txn.open::<Box<Stream>>(db, &key)?.is_some())
+}
+
+/// Adds an entry and returns its ID; `None` if there is no stream and none shall be created.
+pub fn add<'f, I>(
+    txn: &mut Txn<'_>,
+    db: usize,
+    key: Key<'_>,
+    entry: &Add,
+    fields: I,
+) -> Result<Option<StreamId>, AddError>
+where
+    I: IntoIterator<Item = (&'f [u8], &'f [u8])>,
+    I::IntoIter: Clone,
+{
+    let (now_ms, limits) = (txn.now_ms().unsigned_abs(), node_limits(txn.settings()));
+    let mut created = false;
+    let mut open: Open<'_, Box<Stream>> = if entry.create {
+        txn.open_or_create(db, &key, || {
+            created = true;
+            Box::default()
+        })?
+    } else {
+        match txn.open(db, &key)? {
+            Some(open) => open,
+            None => return Ok(None),
+        }
+    };
+    let stream = open.value();
+    let added = stream.next_id(entry.id, now_ms).and_then(|id| stream.append(id, fields, &limits).map(|()| id));
+    let id = match added {
+        Ok(id) => id,
+        Err(error) => {
+            if created {
+                open.discard();
+            }
+            return Err(error.into());
+        }
+    };
+    open.changed(EventClass::Stream, "xadd");
+    if let Some(trim) = &entry.trim {
+        let (stream, around) = open.parts();
+        if stream.trim(trim) > 0 {
+            around.event(key.bytes(), EventClass::Stream, "xtrim");
+        }
+    }
+    Ok(Some(id))
+}
+
+/// Deletes entries and returns how many there were. The stream stays, even without any. What consumers hold stays.
+pub fn delete(
+    txn: &mut Txn<'_>,
+    db: usize,
+    key: Key<'_>,
+    ids: impl IntoIterator<Item = StreamId>,
+) -> Result<u64, Error> {
+    let Some(mut open) = txn.open::<Box<Stream>>(db, &key)? else { return Ok(0) };
+    let stream = open.value();
+    let deleted = ids.into_iter().map(|id| u64::from(stream.delete(id))).sum();
+    record(&mut open, deleted, "xdel");
+    Ok(deleted)
+}
+
+/// Deletes entries with regard to what groups hold of them, and passes what became of each to `each`.
+pub fn delete_with(
+    txn: &mut Txn<'_>,
+    db: usize,
+    key: Key<'_>,
+    ids: &[StreamId],
+    references: References,
+    mut each: impl FnMut(Deletion),
+) -> Result<(), Error> {
+    let Some(mut open) = txn.open::<Box<Stream>>(db, &key)? else {
+        ids.iter().for_each(|_| each(Deletion::Missing));
+        return Ok(());
+    };
+    let stream = open.value();
+    let before = stream.len();
+    ids.iter().for_each(|&id| each(stream.delete_with(id, references)));
+    let deleted = before - stream.len();
+    record(&mut open, deleted, "xdel");
+    Ok(())
+}
+
+/// Acknowledges entries in a group and deletes them with regard to what other groups hold of them. Passes what became of
+/// each to `each`, as [`Stream::ack_and_delete`] tells it.
+pub fn ack_and_delete(
+    txn: &mut Txn<'_>,
+    db: usize,
+    key: Key<'_>,
+    group: &[u8],
+    ids: &[StreamId],
+    references: References,
+    mut each: impl FnMut(Deletion),
+) -> Result<(), Error> {
+    let Some(mut open) = txn.open::<Box<Stream>>(db, &key)? else {
+        ids.iter().for_each(|_| each(Deletion::Missing));
+        return Ok(());
+    };
+    let (stream, around) = open.parts();
+    let before = stream.len();
+    for &id in ids {
+        let deletion = stream.ack_and_delete(group, id, references);
+        around.effects.dirty += u64::from(deletion != Deletion::Missing);
+        each(deletion);
+    }
+    let deleted = before - stream.len();
+    record(&mut open, deleted, "xdel");
+    Ok(())
+}
+
+/// Trims the stream and returns how many entries went.
+pub fn trim(txn: &mut Txn<'_>, db: usize, key: Key<'_>, trim: &Trim) -> Result<u64, Error> {
+    let Some(mut open) = txn.open::<Box<Stream>>(db, &key)? else { return Ok(0) };
+    let deleted = open.value().trim(trim);
+    record(&mut open, deleted, "xtrim");
+    Ok(deleted)
+}
+
+/// Sets the last ID. Errs with `NoSuchKey` among others.
+pub fn set_id(txn: &mut Txn<'_>, db: usize, key: Key<'_>, set: &SetId) -> Result<(), ChangeIdError> {
+    let mut open = txn.open::<Box<Stream>>(db, &key)?.ok_or(Error::NoSuchKey)?;
+    let (stream, around) = open.parts();
+    stream.set_id(set)?;
+    around.effects.dirty += 1;
+    around.event(key.bytes(), EventClass::Stream, "xsetid");
+    Ok(())
+}
+
+/// Records that this many entries were deleted, if any.
+fn record(open: &mut Open<'_, Box<Stream>>, deleted: u64, event: &'static str) {
+    if deleted > 0 {
+        open.changed(EventClass::Stream, event);
+        open.parts().1.effects.dirty += deleted - 1;
+    }
+}
+
+fn node_limits(settings: &Settings) -> NodeLimits {
+    NodeLimits {
+        bytes_max: settings.stream_node_max_bytes.load(Relaxed),
+        entries_max: settings.stream_node_max_entries.load(Relaxed),
+    }
+}
