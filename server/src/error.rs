@@ -284,6 +284,76 @@ texts! {
     TOO_MANY_KEYS = "ERR Number of keys can't be greater than number of args";
     /// SORT of something that is no number.
     SORT_NOT_FLOAT = "ERR One or more scores can't be converted into double";
+    /// Not the ID of a stream's entry.
+    STREAM_ID = "ERR Invalid stream ID specified as stream command argument";
+    /// A range that starts behind the greatest ID.
+    RANGE_START = "ERR invalid start ID for the interval";
+    /// A range that ends before the least ID.
+    RANGE_END = "ERR invalid end ID for the interval";
+    /// XADD of an entry without ID.
+    XADD_ZERO = "ERR The ID specified in XADD must be greater than 0-0";
+    /// XADD.
+    XADD_NOT_GREATER = "ERR The ID specified in XADD is equal or smaller than the target stream top item";
+    /// XADD behind the greatest ID.
+    XADD_EXHAUSTED = "ERR The stream has exhausted the last possible ID, unable to add more items";
+    /// XADD.
+    XADD_TOO_LARGE = "ERR Elements are too large to be stored";
+    /// XADD and XTRIM.
+    TRIM_TWICE = "ERR syntax error, MAXLEN and MINID options at the same time are not compatible";
+    /// XADD and XTRIM.
+    MAXLEN_NEGATIVE = "ERR The MAXLEN argument must be >= 0.";
+    /// XADD and XTRIM.
+    LIMIT_NEGATIVE = "ERR The LIMIT argument must be >= 0.";
+    /// XADD and XTRIM.
+    LIMIT_WITHOUT_TRIM = "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy";
+    /// XADD and XTRIM.
+    LIMIT_OF_EXACT_TRIM = "ERR syntax error, LIMIT cannot be used without the special ~ option";
+    /// XTRIM.
+    XTRIM_WITHOUT_TRIM = "ERR syntax error, XTRIM must be called with a trimming strategy";
+    /// XDELEX and XACKDEL.
+    NUMIDS = "ERR Number of IDs must be a positive integer";
+    /// XDELEX and XACKDEL.
+    NUMIDS_ARGUMENTS = "ERR The `numids` parameter must match the number of arguments";
+    /// XSETID.
+    ENTRIES_ADDED = "ERR entries_added must be positive";
+    /// XSETID.
+    XSETID_BELOW_GIVEN = "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id";
+    /// XSETID.
+    XSETID_BELOW_DELETED = "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id";
+    /// XSETID.
+    XSETID_BELOW_LAST = "ERR The ID specified in XSETID is smaller than the target stream top item";
+    /// XSETID.
+    XSETID_ADDED = "ERR The entries_added specified in XSETID is smaller than the target stream length";
+    /// XREAD and XREADGROUP, as Redis 7.0 says it.
+    UNBALANCED_STREAMS = "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.";
+    /// XREAD.
+    XREAD_GROUP = "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.";
+    /// XREAD.
+    XREAD_NOACK = "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.";
+    /// XREAD.
+    XREAD_NEW = "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.";
+    /// XREADGROUP.
+    XREADGROUP_WITHOUT_GROUP = "ERR Missing GROUP option for XREADGROUP";
+    /// A group that was read from is gone, as Redis 7.0 says it.
+    GROUP_GONE = "NOGROUP the consumer group this client was blocked on no longer exists";
+    /// XGROUP.
+    XGROUP_NO_KEY = "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.";
+    /// XGROUP CREATE.
+    BUSY_GROUP = "BUSYGROUP Consumer Group name already exists";
+    /// XGROUP.
+    ENTRIES_READ = "ERR value for ENTRIESREAD must be positive or -1";
+    /// XCLAIM.
+    XCLAIM_IDLE_TIME = "ERR Invalid min-idle-time argument for XCLAIM";
+    /// XCLAIM.
+    XCLAIM_IDLE = "ERR Invalid IDLE option argument for XCLAIM";
+    /// XCLAIM.
+    XCLAIM_TIME = "ERR Invalid TIME option argument for XCLAIM";
+    /// XCLAIM.
+    XCLAIM_RETRYCOUNT = "ERR Invalid RETRYCOUNT option argument for XCLAIM";
+    /// XAUTOCLAIM.
+    XAUTOCLAIM_IDLE_TIME = "ERR Invalid min-idle-time argument for XAUTOCLAIM";
+    /// XAUTOCLAIM.
+    COUNT_NOT_POSITIVE = "ERR COUNT must be > 0";
     /// SCAN.
     INVALID_CURSOR = "ERR invalid cursor";
     /// NOVALUES in another command than HSCAN.
@@ -415,6 +485,45 @@ pub fn debug_not_supported(name: &str) -> CommandError {
 /// LATENCY GRAPH of an event without spikes.
 pub fn no_latency_samples(event: &[u8]) -> CommandError {
     CommandError::Message(format!("ERR No samples available for event '{}'", String::from_utf8_lossy(event)))
+}
+
+/// A number of streams that is not that of the IDs; `placeholder` is what may stand for an ID.
+pub fn unbalanced_streams(full_name: &str, placeholder: char) -> CommandError {
+    CommandError::Message(format!(
+        "ERR Unbalanced '{full_name}' list of streams: for each stream key an ID or '{placeholder}' must be specified."
+    ))
+}
+
+/// XREADGROUP with an ID that stands for the last one.
+pub fn meaningless_id(id: char) -> CommandError {
+    CommandError::Message(format!(
+        "ERR The {id} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The {id} ID would just return an empty result set."
+    ))
+}
+
+/// No such stream, or no such group of it.
+pub fn no_key_or_group(key: &[u8], group: &[u8]) -> CommandError {
+    let (key, group) = (shorten(key, usize::MAX), shorten(group, usize::MAX));
+    quoting(&[b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"])
+}
+
+/// No such stream, or no such group of it, to read from.
+pub fn no_group_to_read(key: &[u8], group: &[u8]) -> CommandError {
+    match no_key_or_group(key, group) {
+        CommandError::Quoting(text) => quoting(&[&text, b" in XREADGROUP with GROUP option"]),
+        other => other,
+    }
+}
+
+/// No such group of a stream that exists.
+pub fn no_group(key: &[u8], group: &[u8]) -> CommandError {
+    let (key, group) = (shorten(key, usize::MAX), shorten(group, usize::MAX));
+    quoting(&[b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"])
+}
+
+/// An option of XCLAIM that does not exist or lacks its value.
+pub fn xclaim_option(option: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unrecognized XCLAIM option '", shorten(option, usize::MAX), b"'"])
 }
 
 /// An option of HELLO that does not exist or lacks its values.

@@ -3,8 +3,9 @@
 use super::{
     bitfield, bitmap, client, command, config, connection, debug, expire, generic, geo, geo_search, hash, hash_expire,
     hash_walk, hyperloglog, info, latency, lcs, list, list_blocking, list_inside, list_move, lolwut, memory, monitor,
-    object, scan, server, set, set_combine, set_random, slowlog, sort, string, string_many, string_number,
-    string_range, zset, zset_combine, zset_pop, zset_range,
+    object, scan, server, set, set_combine, set_random, slowlog, sort, stream, stream_group, stream_info,
+    stream_pending, stream_read, string, string_many, string_number, string_range, zset, zset_combine, zset_pop,
+    zset_range,
 };
 use crate::command::CommandSpec;
 
@@ -44,6 +45,11 @@ pub fn all() -> Vec<&'static CommandSpec> {
         set_random::ALL,
         slowlog::ALL,
         sort::ALL,
+        stream::ALL,
+        stream_group::ALL,
+        stream_info::ALL,
+        stream_pending::ALL,
+        stream_read::ALL,
         string::ALL,
         string_many::ALL,
         string_number::ALL,

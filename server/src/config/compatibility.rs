@@ -2,6 +2,7 @@
 
 use super::codec::Choice;
 use ochre_resp::reply::DoubleFormat;
+use ochre_store::stream::Counting;
 
 /// The version whose behaviour is followed where versions disagree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,6 +153,48 @@ impl Level {
     #[must_use]
     pub fn sorts_c_numbers(self) -> bool {
         self != Self::Native
+    }
+
+    /// How groups of a stream count what they have read.
+    #[must_use]
+    pub fn stream_counting(self) -> Counting {
+        if self == Self::V7_0 { Counting::V7_0 } else { Counting::V7_2 }
+    }
+
+    /// Whether a consumer of a stream is created, and counts as seen, only if there is something for it.
+    #[must_use]
+    pub fn sees_served_consumers_only(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// Whether XINFO tells when a consumer last got something.
+    #[must_use]
+    pub fn shows_active_consumers(self) -> bool {
+        self != Self::V7_0
+    }
+
+    /// Whether XSETID may set an ID below that of a deleted entry.
+    #[must_use]
+    pub fn xsetid_may_precede_deleted(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// How many entries XREAD and XREADGROUP give a client that has waited and has not said how many; 0 means all.
+    #[must_use]
+    pub fn blocked_read_count(self) -> u64 {
+        if self == Self::V7_0 { 1000 } else { 0 }
+    }
+
+    /// Whether XREAD takes `+` for the last entry.
+    #[must_use]
+    pub fn reads_last_stream_entry(self) -> bool {
+        self == Self::Native
+    }
+
+    /// Whether XADD and XTRIM can be told what becomes of references to the entries that go.
+    #[must_use]
+    pub fn trims_stream_references(self) -> bool {
+        self == Self::Native
     }
 
     /// Whether error texts that changed after 7.0 are the old ones.

@@ -1,6 +1,6 @@
 //! Streams under keys: their groups.
 
-use super::{Claim, Claimed, ConsumerId, Counting, Delivered, Delivery, Group, Read, Scan, Stream, StreamId};
+use super::{Claim, Claimed, ConsumerId, Delivered, Delivery, Group, Read, Scan, Stream, StreamId};
 use crate::effects::EventClass;
 use crate::error::Error;
 use crate::store::Key;
