@@ -353,7 +353,7 @@ texts! {
     /// XAUTOCLAIM.
     XAUTOCLAIM_IDLE_TIME = "ERR Invalid min-idle-time argument for XAUTOCLAIM";
     /// XAUTOCLAIM.
-    COUNT_NOT_POSITIVE = "ERR COUNT must be > 0";
+    XAUTOCLAIM_COUNT = "ERR COUNT must be > 0";
     /// SCAN.
     INVALID_CURSOR = "ERR invalid cursor";
     /// NOVALUES in another command than HSCAN.

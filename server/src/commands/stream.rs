@@ -354,7 +354,7 @@ impl DeleteArgs {
             {
                 references = Some(given);
             } else if cursor.remaining() > 1 && cursor.token("IDS") {
-                let count = cursor.int_in(1, i64::from(i32::MAX), error::NUMIDS)? as usize;
+                let count = cursor.int_in(1, i64::MAX, error::NUMIDS)? as usize;
                 if count > cursor.remaining() {
                     return Err(error::NUMIDS_ARGUMENTS);
                 }

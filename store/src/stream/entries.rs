@@ -151,13 +151,19 @@ pub fn ack_and_delete(
     };
     let (stream, around) = open.parts();
     let before = stream.len();
+    let mut acknowledged = 0;
     for &id in ids {
         let deletion = stream.ack_and_delete(group, id, references);
-        around.effects.dirty += u64::from(deletion != Deletion::Missing);
+        acknowledged += u64::from(deletion != Deletion::Missing);
         each(deletion);
     }
-    let deleted = before - stream.len();
-    record(&mut open, deleted, "xdel");
+    // What was deleted was acknowledged too, and is one change.
+    around.effects.dirty += acknowledged;
+    let has_deleted = stream.len() < before;
+    if has_deleted {
+        around.effects.touched(db, key.bytes());
+        around.event(key.bytes(), EventClass::Stream, "xdel");
+    }
     Ok(())
 }
 
