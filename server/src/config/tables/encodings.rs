@@ -41,10 +41,10 @@ macro_rules! encoding_directives {
             hll_sparse_max_bytes: u64 = Memory::new(3000, 0, LONG_MAX), WORKS.effect(Effect::Store);
 
             /// Bytes of a node of a stream; 0 is no limit.
-            stream_node_max_bytes: u64 = Memory::new(4096, 0, LONG_MAX), WORKS;
+            stream_node_max_bytes: u64 = Memory::new(4096, 0, LONG_MAX), WORKS.effect(Effect::Store);
 
             /// Entries of a node of a stream; 0 is no limit.
-            stream_node_max_entries: u64 = Int::new(100, 0, i64::MAX), WORKS;
+            stream_node_max_entries: u64 = Int::new(100, 0, i64::MAX), WORKS.effect(Effect::Store);
 
             /// Whether vector sets are searched in one thread.
             vset_force_single_threaded_execution: bool = Switch(false), not_yet("vector sets").origin(Origin::Redis8);
