@@ -13,7 +13,7 @@ const ROUND: usize = 512;
 /// Rounds after which both servers are emptied.
 const ROUNDS_A_LIFE: usize = 6;
 /// Commands shown when a difference is found.
-const HISTORY: usize = 400;
+const HISTORY: usize = 4000;
 
 /// A server and the one it is compared with, each with a connection for either protocol version.
 pub struct Comparison {

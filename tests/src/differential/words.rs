@@ -30,6 +30,8 @@ pub(super) fn word(name: &str, rng: &mut Rng) -> Vec<u8> {
         "positive" => rng.i32(1..6).to_string().into_bytes(),
         "index" => index(rng),
         "float" | "score" => score(rng),
+        // None makes a -0, whose sign Redis keeps or not as its encoding does.
+        "weight" => one_of(&["1", "2", "0.5", "3.25", "inf", "1e3"], rng),
         "eighth" => (f64::from(rng.i32(-40..80)) / 8.0).to_string().into_bytes(),
         "min" | "max" => bound(rng),
         "lexmin" | "lexmax" => lex_bound(rng),
@@ -66,7 +68,7 @@ pub(super) fn word(name: &str, rng: &mut Rng) -> Vec<u8> {
                 "0x10",
                 " 1",
                 "9223372036854775807",
-                "-9223372036854775808",
+                "-9223372036854775807",
                 "18446744073709551616",
                 "(",
                 "[",
@@ -131,7 +133,7 @@ fn index(rng: &mut Rng) -> Vec<u8> {
 }
 
 fn score(rng: &mut Rng) -> Vec<u8> {
-    const ODD: &[&str] = &["inf", "-inf", "+inf", "1e10", "-0", "0.1", "3.0e-5", "1e300", "123456789012345680"];
+    const ODD: &[&str] = &["inf", "-inf", "+inf", "1e10", "0.1", "3.0e-5", "1e300", "123456789012345680"];
     match rng.u32(..10) {
         0..=4 => rng.i32(-6..10).to_string().into_bytes(),
         5..=6 => format!("{}", f64::from(rng.i32(-40..40)) / 8.0).into_bytes(),
