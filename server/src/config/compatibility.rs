@@ -205,7 +205,7 @@ impl Level {
 }
 
 /// Directives whose default at `level` is not the declared one, which is that of `native`.
-pub(super) fn changed_defaults(level: Level) -> &'static [(&'static str, &'static str)] {
+pub(super) fn changed_defaults(level: Level) -> Vec<(&'static str, &'static str)> {
     const REDIS: &[(&str, &str)] = &[
         ("lazyfree-lazy-eviction", "no"),
         ("lazyfree-lazy-expire", "no"),
@@ -217,22 +217,10 @@ pub(super) fn changed_defaults(level: Level) -> &'static [(&'static str, &'stati
         ("syslog-ident", "redis"),
         ("hide-user-data-from-log", "no"),
     ];
-    // Its clients could tell the order of commands sent over different connections.
-    const REDIS_7_0: &[(&str, &str)] = {
-        const TABLE: [(&str, &str); REDIS.len() + 1] = {
-            let mut table = [("worker-threads", "1"); REDIS.len() + 1];
-            let mut index = 0;
-            while index < REDIS.len() {
-                table[index] = REDIS[index];
-                index += 1;
-            }
-            table
-        };
-        &TABLE
-    };
     match level {
-        Level::V7_0 => REDIS_7_0,
-        Level::V7_2 => REDIS,
-        Level::Native => &[],
+        // Its clients could tell the order of commands sent over different connections.
+        Level::V7_0 => [&[("worker-threads", "1")], REDIS].concat(),
+        Level::V7_2 => REDIS.to_vec(),
+        Level::Native => Vec::new(),
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn default_conf() -> String {
 pub(super) fn markdown() -> String {
     use super::compatibility::{Level, changed_defaults};
     let mut text = MARKDOWN_HEAD.to_owned();
-    let changed = changed_defaults(Level::V7_2).iter().map(|(name, value)| format!("`{name} {value}`"));
+    let changed = changed_defaults(Level::V7_2).into_iter().map(|(name, value)| format!("`{name} {value}`"));
     let _ = writeln!(text, "{}.", changed.collect::<Vec<_>>().join(", "));
     let mut subject = "";
     for directive in DIRECTIVES {

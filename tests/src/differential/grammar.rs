@@ -106,9 +106,10 @@ impl Line {
         if !parser.rest.is_empty() {
             bail!("unexpected {:?}", parser.rest);
         }
-        // A large count makes a random choice a certain one; a cursor must be 0; and Valkey takes a negative offset for
-        // one from the end, but only in the larger encoding.
-        let may_be_odd = !["1000", "SCAN", "BYSCORE"].iter().any(|word| line.contains(word));
+        // A large count makes a random choice a certain one; a cursor must be 0; Valkey takes a negative offset for one
+        // from the end, but only in the larger encoding; an ID can be the server's choice; names have an order only
+        // where all scores are equal.
+        let may_be_odd = !["1000", "SCAN", "BYSCORE", "XADD", "<lex!>"].iter().any(|word| line.contains(word));
         Ok(Line { order, may_be_odd, template })
     }
 }
@@ -179,7 +180,7 @@ fn expand(part: &Part, rng: &mut Rng, words: &mut Vec<Vec<u8>>) {
     match part {
         Part::Literal(text) if rng.u32(..20) == 0 => words.push(text.to_lowercase().into_bytes()),
         Part::Literal(text) => words.push(text.clone().into_bytes()),
-        Part::Placeholder(name) if rng.u32(..150) == 0 && name != "key" && name != "count" => {
+        Part::Placeholder(name) if rng.u32(..150) == 0 && !["key", "count", "newid"].contains(&name.as_str()) => {
             words.push(word("odd", rng))
         }
         Part::Placeholder(name) => words.push(word(name, rng)),
