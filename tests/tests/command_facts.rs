@@ -15,6 +15,8 @@ const A_NUMBER_IS_NO_KEY: &str = "the number of fields is no key";
 /// Fields that differ from both servers on purpose: command, field, and why.
 const DIFFERENT: &[(&str, &str, &str)] = &[
     ("bitop", "arguments", "has the operations that Redis 8.2 added"),
+    ("xadd", "arguments", "has the options about references that Redis 8.2 added"),
+    ("xtrim", "arguments", "has the options about references that Redis 8.2 added"),
     ("client", "subcommands", "tracking and blocking are not there yet"),
     ("shutdown", "arguments", "waits for neither SAFE nor FAILOVER yet"),
     ("client|kill", "arguments", "the alternatives of a choice are not optional"),
@@ -32,7 +34,7 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
 ];
 
 /// Commands that neither of them has, and who has them.
-const UNKNOWN_TO_THEM: &[(&str, &str)] = &[];
+const UNKNOWN_TO_THEM: &[(&str, &str)] = &[("xackdel", "Redis 8.2"), ("xdelex", "Redis 8.2")];
 
 fn ours() -> Result<(Server, BTreeMap<String, CommandFacts>)> {
     let server = Server::start(&[])?;

@@ -220,6 +220,9 @@ fn join_names(members: &[Argument]) -> String {
 }
 
 fn is_token(word: &str) -> bool {
+    if matches!(word, "=" | "~" | "*" | "$") {
+        return true;
+    }
     word.bytes().any(|byte| byte.is_ascii_uppercase()) && !word.bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
@@ -269,6 +272,10 @@ fn name_of(command: &str, name: String) -> String {
         ("zadd" | "geoadd", "ch") => "change".to_owned(),
         ("zadd", "incr") => "increment".to_owned(),
         ("sort" | "sort_ro", "alpha") => "sorting".to_owned(),
+        (_, "=") => "equal".to_owned(),
+        (_, "~") => "approximately".to_owned(),
+        (_, "*") => "auto-id".to_owned(),
+        (_, "$") => "new-id".to_owned(),
         _ => name,
     }
 }
@@ -282,6 +289,10 @@ fn kind_of(command: &str, name: &str) -> ArgumentKind {
         ("zcount" | "zrangebyscore" | "zrevrangebyscore" | "zremrangebyscore", "min" | "max") => ArgumentKind::Double,
         (_, "longitude" | "latitude" | "radius" | "width" | "height") => ArgumentKind::Double,
         ("zrange", "start" | "stop") => ArgumentKind::String,
+        ("xrange" | "xrevrange" | "xpending", "start" | "end") => ArgumentKind::String,
+        ("xautoclaim", "start") => ArgumentKind::String,
+        ("xpending", "min-idle-time") | ("xclaim", "ms") => ArgumentKind::Integer,
+        (_, "entries-read" | "entries-added" | "numids") => ArgumentKind::Integer,
         (_, "dst" | "src") => ArgumentKind::Key,
         (_, "weight" | "num-vertices") | ("zintercard", "limit") => ArgumentKind::Integer,
         ("lpos", "rank" | "num-matches" | "len") => ArgumentKind::Integer,

@@ -44,7 +44,7 @@ fn xread(context: &mut Context<'_>) -> CommandResult {
     let start = context.reply.position();
     let mut served = Served::default();
     for index in args.keys() {
-        if !context.at_hand(index) {
+        if !args.may_serve(context, index) {
             continue;
         }
         let key = context.key(index);
@@ -96,7 +96,7 @@ fn xreadgroup(context: &mut Context<'_>) -> CommandResult {
     let db = context.db();
     let mut served = Served::default();
     for index in args.keys() {
-        if !context.at_hand(index) {
+        if !args.may_serve(context, index) {
             continue;
         }
         let key = context.key(index);
@@ -189,6 +189,16 @@ impl<'a> ReadArgs<'a> {
         self.first..self.first + self.streams
     }
 
+    /// Whether the client can be served from the key at `index` in this run.
+    fn may_serve(&self, context: &mut Context<'_>, index: usize) -> bool {
+        if let Mode::Again { key, .. } = context.mode
+            && context.server.config().compatibility_level.serves_waiters_from_one_stream()
+        {
+            return self.keys().find(|&index| context.argv.at(index) == key) == Some(index);
+        }
+        context.at_hand(index)
+    }
+
     /// The ID for the key at `index`.
     fn id(&self, argv: Argv<'a>, index: usize) -> &'a [u8] {
         argv.at(index + self.streams)
@@ -230,7 +240,7 @@ fn group_start(id: &[u8], last_entry: bool) -> Result<ReadFrom, CommandError> {
 fn check_all(context: &mut Context<'_>, args: &ReadArgs<'_>) -> CommandResult {
     let last_entry = context.server.config().compatibility_level.reads_last_stream_entry();
     for index in args.keys() {
-        if context.at_hand(index) {
+        if args.may_serve(context, index) {
             let (db, key) = (context.db(), context.key(index));
             stream::check_group(&mut context.txn, db, key, args.group)
                 .map_err(|refused| group_error(context, refused, index, args.group))?;

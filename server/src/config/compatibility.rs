@@ -185,6 +185,13 @@ impl Level {
         if self == Self::V7_0 { 1000 } else { 0 }
     }
 
+    /// Whether a client that has waited for streams is served from the one that became ready alone, and once even if it named
+    /// that twice.
+    #[must_use]
+    pub fn serves_waiters_from_one_stream(self) -> bool {
+        self == Self::V7_0
+    }
+
     /// Whether XREAD takes `+` for the last entry.
     #[must_use]
     pub fn reads_last_stream_entry(self) -> bool {

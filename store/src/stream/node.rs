@@ -55,8 +55,8 @@ pub(super) fn remove(pack: &mut Listpack, master: StreamId, id: StreamId) -> Rem
         let position = walk.position(pack.view());
         match (walk.next(), position) {
             (Some(entry), Some(position)) if entry.id == id && !entry.deleted() => break (position, entry.flags),
-            (Some(_), _) => {}
-            (None, _) => return Removed::Missing,
+            (Some(entry), _) if entry.id < id => {}
+            _ => return Removed::Missing,
         }
     };
     if counts(pack.view()).0 <= 1 {
