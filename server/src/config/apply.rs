@@ -74,7 +74,20 @@ pub fn store_settings(server: &Server, config: &Config) {
     settings.zset_listpack.set(config.zset_max_listpack_entries, config.zset_max_listpack_value);
     settings.stream_node_max_bytes.store(config.stream_node_max_bytes, Relaxed);
     settings.stream_node_max_entries.store(config.stream_node_max_entries, Relaxed);
+    give_memory_back(config.jemalloc_bg_thread);
     server.attention.set(Attention::MAXMEMORY, config.maxmemory > 0);
+}
+
+/// Whether threads of the allocator give memory back that is not needed any more; otherwise that is done now and then by
+/// those who allocate, and not at all while nobody does.
+fn give_memory_back(in_background: bool) {
+    use tikv_jemalloc_ctl::background_thread;
+    if background_thread::read().is_ok_and(|is_on| is_on == in_background) {
+        return;
+    }
+    if let Err(error) = background_thread::write(in_background) {
+        tracing::warn!(%error, "the allocator's threads cannot be switched");
+    }
 }
 
 impl Config {

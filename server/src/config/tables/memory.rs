@@ -44,8 +44,7 @@ macro_rules! memory_directives {
             activerehashing: bool = Switch(true), kept("takes effect with rehashing in idle time");
 
             /// Whether the allocator gives memory back in threads of its own.
-            jemalloc_bg_thread: bool = Switch(true),
-                kept("has no meaning here: the allocator's threads are fixed when it is built");
+            jemalloc_bg_thread: bool = Switch(true), WORKS.effect(Effect::Store);
 
             /// Whether memory is compacted while the server runs.
             activedefrag: bool = Switch(false), not_yet("active defragmentation");
