@@ -88,11 +88,18 @@ pub(crate) struct Batch {
 impl Batch {
     /// Most commands in a batch.
     pub(crate) const COMMANDS_MAX: usize = 64;
+    /// Arguments for which there is always room once there was.
+    const ARGUMENTS_KEPT: usize = 1024;
 
     pub(crate) fn clear(&mut self) {
         self.spans.clear();
         self.hashes.clear();
         self.commands.clear();
+    }
+    /// Gives back the room that a command of very many arguments took.
+    pub(crate) fn tidy(&mut self) {
+        self.spans.shrink_to(Self::ARGUMENTS_KEPT);
+        self.hashes.shrink_to(Self::ARGUMENTS_KEPT);
     }
     #[inline]
     pub(crate) fn len(&self) -> usize {

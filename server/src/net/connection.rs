@@ -536,6 +536,7 @@ impl Connection {
             self.query = smaller;
         }
         self.query_peak = self.query.len();
+        self.batch.tidy();
         if !worker.server.switches.reply_buffers_keep_size.load(Relaxed) {
             self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset(), &worker.stats);
         }
