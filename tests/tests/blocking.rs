@@ -394,8 +394,10 @@ fn a_timeout_and_a_push_do_not_both_win() -> Result<()> {
         let mut pusher = server.client()?;
         for number in 0..ELEMENTS {
             pusher.command(&["RPUSH", if number % 2 == 0 { "x" } else { "y" }, &number.to_string()])?;
-            if number % 3 == 0 {
-                thread::sleep(Duration::from_micros(700));
+            // The next one comes at some moment of a wait that has begun.
+            let asked = Instant::now();
+            while number % 3 == 0 && info(&mut pusher, "clients", "blocked_clients")? == "0" {
+                ensure!(asked.elapsed() < Duration::from_secs(20), "nobody waits for element {number}");
             }
         }
         for thread in threads {

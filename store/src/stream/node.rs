@@ -54,7 +54,9 @@ pub(super) fn remove(pack: &mut Listpack, master: StreamId, id: StreamId) -> Rem
     let (position, flags) = loop {
         let position = walk.position(pack.view());
         match (walk.next(), position) {
-            (Some(entry), Some(position)) if entry.id == id && !entry.deleted() => break (position, entry.flags),
+            // May stand in any order: XSETID can go back behind what was deleted.
+            (Some(entry), _) if entry.deleted() => {}
+            (Some(entry), Some(position)) if entry.id == id => break (position, entry.flags),
             (Some(entry), _) if entry.id < id => {}
             _ => return Removed::Missing,
         }

@@ -188,3 +188,18 @@ fn damaged_facts_and_groups_are_refused() {
     part.pending(id, 0, 1).expect("a new one");
     assert_eq!(damage(|loader| loader.group(part)), "an entry is pending for no consumer");
 }
+
+#[test]
+fn an_entry_that_takes_the_id_of_a_deleted_one_is_found() {
+    let mut stream = Stream::new();
+    let limits = NodeLimits::default();
+    for seq in [1, 2, 3] {
+        stream.append(StreamId::new(7, seq), [(&b"f"[..], &b"v"[..])], &limits).expect("a greater ID");
+    }
+    assert!(stream.delete(StreamId::new(7, 2)) && stream.delete(StreamId::new(7, 3)));
+    let back = SetId { last_id: StreamId::new(7, 1), entries_added: None, max_deleted_id: None, below_deleted: true };
+    stream.set_id(&back).expect("not below an entry");
+    stream.append(StreamId::new(7, 2), [(&b"f"[..], &b"w"[..])], &limits).expect("a greater ID");
+    assert!(stream.contains(StreamId::new(7, 2)) && stream.delete(StreamId::new(7, 2)));
+    assert_eq!((stream.len(), stream.contains(StreamId::new(7, 2))), (1, false));
+}
