@@ -420,7 +420,11 @@ fn execute<'w>(
     if !effects.is_empty() {
         after.garbage = std::mem::take(&mut effects.garbage);
         if effects.record_touched {
-            after.served = settle_effects(worker, guard, &mut effects, clock, access);
+            // Who is served is served now, not when the unit began.
+            if after.time_passed {
+                worker.begin_batch();
+            }
+            after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access);
         } else {
             crate::effects::settle(worker, &mut effects);
         }
