@@ -263,14 +263,16 @@ fn waiters_are_served_after_the_whole_transaction() -> Result<()> {
 // As in Redis 7.0: what has expired when the transaction is over is not given to those who wait.
 #[test]
 fn waiters_are_served_when_the_transaction_is_over() -> Result<()> {
-    let server = start("3")?;
-    let (mut client, mut waiter) = (server.client()?, server.client()?);
-    waiter.send(b"BLPOP list 0\r\n")?;
-    await_that("one client waits", || Ok(info(&mut client, "blocked_clients")? == "1"))?;
-    ask_all(&mut client, &["MULTI", "RPUSH list a", "PEXPIRE list 20", "DEBUG SLEEP 0.1", "EXEC"])?;
-    assert_eq!(info(&mut client, "blocked_clients")?, "1");
-    ask(&mut client, "RPUSH list b")?;
-    assert_eq!(waiter.read_reply()?, Reply::Array(vec![Reply::bulk("list"), Reply::bulk("b")]));
+    for workers in WORKERS {
+        let server = start(workers)?;
+        let (mut client, mut waiter) = (server.client()?, server.client()?);
+        waiter.send(b"BLPOP list 0\r\n")?;
+        await_that("one client waits", || Ok(info(&mut client, "blocked_clients")? == "1"))?;
+        ask_all(&mut client, &["MULTI", "RPUSH list a", "PEXPIRE list 20", "DEBUG SLEEP 0.1", "EXEC"])?;
+        assert_eq!(info(&mut client, "blocked_clients")?, "1");
+        ask(&mut client, "RPUSH list b")?;
+        assert_eq!(waiter.read_reply()?, Reply::Array(vec![Reply::bulk("list"), Reply::bulk("b")]));
+    }
     Ok(())
 }
 
