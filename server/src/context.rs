@@ -41,7 +41,6 @@ pub(crate) enum Mode<'c> {
     /// Its client has sent it.
     First,
     /// As part of something that must not wait.
-    #[expect(dead_code, reason = "transactions and scripts will run their commands so")]
     Denied,
     /// Its client waits, and this key has become ready.
     Again { kind: WaitKind, key: &'c [u8] },

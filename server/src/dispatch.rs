@@ -4,11 +4,13 @@ use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
 use crate::client::ReplyMode;
 use crate::command::{Command, Flags, LockClass};
+use crate::commands::transaction::{is_exec, is_never_queued};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError};
 use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
-use crate::server::{Attention, Server};
+use crate::server::Attention;
+use crate::transaction::{Execution, Transaction};
 use ochre_store::sync::{Guard, ShardSet, Slice};
 use ochre_store::{Access, Clock, Effects, Expired, Garbage, Shard, Txn};
 use std::sync::Arc;
@@ -72,11 +74,19 @@ pub(crate) fn run<'w>(
         }
         let command = match gates(connection, worker, &queued, is_short) {
             Gate::Pass(command) => command,
-            Gate::Reject(error) => {
-                reject(connection, worker, &queued, &error);
+            Gate::Queue(command) => {
+                enqueue(connection, &queued, command);
+                tick = worker.ticks.now();
                 *next += 1;
                 continue;
             }
+            Gate::Reject(error) => match reject(connection, worker, &queued, error) {
+                Some(exec) => exec,
+                None => {
+                    *next += 1;
+                    continue;
+                }
+            },
             Gate::Pause(until_ms) => return Step::Paused(until_ms),
         };
         let wanted = match command.spec.lock {
@@ -88,6 +98,7 @@ pub(crate) fn run<'w>(
             }
             LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
             LockClass::None | LockClass::Walk => ShardSet::EMPTY,
+            LockClass::Session(shards) => shards(&connection.client),
         };
         let is_over = slice.as_ref().is_some_and(Slice::is_over);
         let keep = held.as_ref().is_some_and(|guard| {
@@ -161,6 +172,8 @@ pub(crate) fn run<'w>(
 
 enum Gate<'s> {
     Pass(&'s Command),
+    /// It is to be executed by EXEC.
+    Queue(&'s Command),
     Reject(CommandError),
     Pause(i64),
 }
@@ -182,9 +195,9 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
     if !connection.client.authenticated && !command.has(Flags::NO_AUTH) {
         return Gate::Reject(error::NO_AUTH);
     }
-    let attention = server.attention.get();
-    // Waiters are no gate.
-    if attention & !Attention::WAITERS == 0 {
+    let attention = server.attention.get() | connection.client.attention;
+    // Waiters and watchers are no gate.
+    if attention & !(Attention::WAITERS | Attention::WATCHERS) == 0 {
         Gate::Pass(command)
     } else {
         attended_gates(connection, worker, command, attention, is_short)
@@ -201,15 +214,35 @@ fn attended_gates<'w>(
     is_short: bool,
 ) -> Gate<'w> {
     let server = &*worker.server;
-    if is_short && !crate::memory::make_room(worker) && command.has(Flags::DENYOOM) {
+    let transaction = connection.client.transaction.as_deref();
+    let queues = transaction.is_some() && !is_never_queued(command);
+    if transaction.is_some() && command.has(Flags::NO_MULTI) {
+        let level = worker.config().compatibility_level;
+        // Others leave it to these commands to complain.
+        if queues || level.refuses_nested_transactions() {
+            let names = level.names_commands_refused_in_transactions();
+            return Gate::Reject(if names {
+                error::not_in_transaction(&command.full_name)
+            } else {
+                error::NOT_IN_TRANSACTION
+            });
+        }
+    }
+    // EXEC is what its commands are.
+    let flags = match transaction {
+        Some(transaction) if is_exec(command) => command.spec.flags | transaction.flags(),
+        _ => command.spec.flags,
+    };
+    // What is queued takes memory too.
+    if is_short && !crate::memory::make_room(worker) && (queues || flags.has(Flags::DENYOOM)) {
         return Gate::Reject(error::OOM);
     }
     let is_watcher = connection.client.monitor;
-    if is_watcher && command.spec.flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
+    if is_watcher && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
         return Gate::Reject(error::REPLICA_INTERACTION);
     }
     if attention & Attention::PAUSED != 0 {
-        let is_write = command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
+        let is_write = flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
         match server.pause.in_force(worker.now_ms()) {
             Some((kind, until_ms)) if kind == PauseKind::All || is_write => {
                 let exempt = is_watcher || connection.client.handle.kind() == crate::client::ClientKind::Replica;
@@ -221,20 +254,55 @@ fn attended_gates<'w>(
             None => server.pause.forget(worker.now_ms(), &server.attention),
         }
     }
-    Gate::Pass(command)
+    if queues { Gate::Queue(command) } else { Gate::Pass(command) }
 }
 
+/// Puts a command aside for EXEC.
 #[cold]
-fn reject(connection: &mut Connection, worker: &Worker, queued: &Queued, error: &CommandError) {
-    match queued.command {
-        Some(id) => worker.stats.by_command[usize::from(id)].rejected.add(1),
-        None if crate::net::http::close_on_request(connection, worker, queued) => return,
+fn enqueue(connection: &mut Connection, queued: &Queued, command: &Command) {
+    let mark = connection.output.mark();
+    let Connection { batch, query, decoder, client, output, inline, .. } = connection;
+    let bytes: &[u8] = if *inline { decoder.inline_bytes() } else { query };
+    if let Some(transaction) = &mut client.transaction {
+        let spoiled = transaction.is_doomed() || client.handle.watch_broken.load(Relaxed);
+        // What will never be executed need not be kept.
+        if !spoiled {
+            transaction.push(command, batch, queued, bytes);
+            client.publish_transaction();
+        }
+    }
+    client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
+    output.reply(client.protocol).simple("QUEUED");
+    apply_reply_mode(connection, mark);
+}
+
+/// Answers a command that may not be executed. EXEC is returned instead: it has to end the transaction, for which it needs
+/// its locks.
+#[cold]
+fn reject<'w>(
+    connection: &mut Connection,
+    worker: &'w Worker,
+    queued: &Queued,
+    error: CommandError,
+) -> Option<&'w Command> {
+    let command = queued.command.map(|id| worker.server.commands.by_id(id));
+    if let Some(transaction) = &mut connection.client.transaction {
+        if let Some(exec) = command.filter(|command| is_exec(command)) {
+            transaction.refuse(error);
+            return Some(exec);
+        }
+        transaction.fail();
+    }
+    match command {
+        Some(command) => worker.stats.by_command[usize::from(command.id)].rejected.add(1),
+        None if crate::net::http::close_on_request(connection, worker, queued) => return None,
         None => {}
     }
-    count_error(worker, error);
+    count_error(worker, &error);
     let mark = connection.output.mark();
     error.write(&mut connection.output.reply(connection.client.protocol));
     apply_reply_mode(connection, mark);
+    None
 }
 
 pub(crate) fn count_error(worker: &Worker, error: &CommandError) {
@@ -278,8 +346,9 @@ fn execute<'w>(
     let protocol = client.protocol;
     let clock = Clock { now_ms: worker.now_ms() };
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
-    if server.attention.get() & (Attention::PAUSED | Attention::WAITERS) != 0 {
-        let missing = prepare(server, guard, command, argv, clock, &mut effects, &mut access);
+    if server.attention.get() & (Attention::PAUSED | Attention::WAITERS | Attention::WATCHERS) != 0 {
+        let transaction = client.transaction.as_deref();
+        let missing = prepare(worker, guard, command, argv, transaction, &mut effects, &mut access);
         if !missing.is_empty() {
             return Some(Box::new(Executed::NeedMore(guard.set().union(missing))));
         }
@@ -301,38 +370,61 @@ fn execute<'w>(
     };
     let stats = &worker.stats.by_command[usize::from(command.id)];
     if let Err(error) = result {
-        if let CommandError::Contended(shard) = error {
-            output.cut(mark);
-            return Some(Box::new(Executed::Contended(shard)));
-        }
-        output.cut(mark);
-        let beyond = matches!(error, CommandError::Store(ochre_store::Error::NotLocked));
-        if beyond && guard.set() != ShardSet::ALL && effects.dirty == 0 {
-            // Its arguments name a key where its specification finds none: it is run again under all locks.
-            settle_effects(worker, guard, &mut effects, clock, access);
-            return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
-        }
-        if let CommandError::Blocked(block) = error {
-            let now = worker.ticks.now();
-            let nanos = worker.ticks.nanos(*tick, now);
-            *tick = now;
-            let waiter = Blocked::begin(server, guard, client, command.id, argv, *block, nanos);
-            settle_effects(worker, guard, &mut effects, clock, access);
-            let published = &client.handle.published;
-            published.last_command.store(u32::from(command.id) + 1, Relaxed);
-            if server.attention.get() & Attention::MONITORS != 0 {
-                server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+        if let CommandError::Execute(transaction) = error {
+            let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
+            let unit = Execution { worker, client, output, after: &mut after, txn, command: command.id };
+            if unit.run(transaction).is_err() {
+                settle_effects(worker, guard, &mut effects, clock, access);
+                return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
             }
-            return Some(Box::new(Executed::Wait(waiter)));
+        } else {
+            if let CommandError::Contended(shard) = error {
+                output.cut(mark);
+                return Some(Box::new(Executed::Contended(shard)));
+            }
+            output.cut(mark);
+            let beyond = matches!(error, CommandError::Store(ochre_store::Error::NotLocked));
+            if beyond && guard.set() != ShardSet::ALL && effects.dirty == 0 {
+                // Its arguments name a key where its specification finds none: it is run again under all locks.
+                settle_effects(worker, guard, &mut effects, clock, access);
+                return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
+            }
+            if let CommandError::Blocked(block) = error {
+                let now = worker.ticks.now();
+                let nanos = worker.ticks.nanos(*tick, now);
+                *tick = now;
+                let waiter = Blocked::begin(server, guard, client, command.id, argv, *block, nanos);
+                settle_effects(worker, guard, &mut effects, clock, access);
+                let published = &client.handle.published;
+                published.last_command.store(u32::from(command.id) + 1, Relaxed);
+                if server.attention.get() & Attention::MONITORS != 0 {
+                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+                }
+                return Some(Box::new(Executed::Wait(waiter)));
+            }
+            error.write(&mut output.reply(protocol));
+            count_error(worker, &error);
+            if matches!(error, CommandError::Refused(_)) {
+                // It counts as rejected, not as called.
+                stats.rejected.add(1);
+                apply_reply_mode_to(client, output, mark);
+                // Who watches has seen MULTI, and is shown that it is over.
+                if server.attention.get() & Attention::MONITORS != 0 {
+                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+                }
+                return None;
+            }
+            stats.failed.add(1);
         }
-        error.write(&mut output.reply(protocol));
-        count_error(worker, &error);
-        stats.failed.add(1);
     }
     if !effects.is_empty() {
         after.garbage = std::mem::take(&mut effects.garbage);
         if effects.record_touched {
-            after.served = settle_effects(worker, guard, &mut effects, clock, access);
+            // Who is served is served now, not when the unit began.
+            if after.time_passed {
+                worker.begin_batch();
+            }
+            after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access);
         } else {
             crate::effects::settle(worker, &mut effects);
         }
@@ -356,31 +448,46 @@ fn execute<'w>(
 /// needs beside those it has locked.
 #[cold]
 fn prepare(
-    server: &Server,
+    worker: &Worker,
     guard: &mut Guard<'_, Shard>,
     command: &Command,
     argv: Argv<'_>,
-    clock: Clock,
+    transaction: Option<&Transaction>,
     effects: &mut Effects,
     access: &mut Access,
 ) -> ShardSet {
-    let blocked = &server.blocked;
+    let server = &*worker.server;
+    let (blocked, watched) = (&server.blocked, &server.watched);
     // While clients are paused nothing may change that would have to be replicated. And a key that expired is not removed
-    // where nobody could tell those who wait for its end.
-    if server.pause.in_force(clock.now_ms).is_some()
-        || matches!(command.spec.lock, LockClass::Walk) && blocked.keys_minding_absence() > 0
+    // where nobody could tell those who wait for its end or watch it.
+    if server.pause.in_force(worker.now_ms()).is_some()
+        || matches!(command.spec.lock, LockClass::Walk)
+            && (blocked.keys_minding_absence() > 0 || !watched.shards_among(ShardSet::ALL).is_empty())
     {
         access.expired = Expired::Hide;
     }
     let waiting = blocked.shards_among(guard.set());
-    effects.record_touched = !waiting.is_empty();
-    if waiting.is_empty() || !blocked.has_destinations() || !command.has(Flags::WRITE) {
+    effects.record_touched = !waiting.is_empty() || !watched.shards_among(guard.set()).is_empty();
+    if waiting.is_empty() || !blocked.has_destinations() {
         return ShardSet::EMPTY;
     }
-    crate::blocking::missing_shards(server, guard, command, argv)
+    let mut missing = ShardSet::EMPTY;
+    let mut look_at = |command: &Command, argv: Argv<'_>| {
+        if command.has(Flags::WRITE) {
+            missing = missing.union(crate::blocking::missing_shards(server, guard, command, argv));
+        }
+    };
+    match transaction {
+        Some(transaction) if is_exec(command) => {
+            transaction.iter(server).for_each(|(command, argv, _)| look_at(command, argv));
+        }
+        _ => look_at(command, argv),
+    }
+    missing
 }
 
-/// Accounts for the effects of a command, and serves those who wait for what it has touched; whether there were any.
+/// Accounts for the effects of a command, marks those who watch what it has touched and serves those who wait for that;
+/// whether anybody did wait.
 #[cold]
 fn settle_effects(
     worker: &Worker,
@@ -390,6 +497,7 @@ fn settle_effects(
     access: Access,
 ) -> bool {
     let mut ready = Ready::default();
+    crate::transaction::mark(worker, guard, effects, clock);
     ready.collect(worker, guard, effects);
     effects.garbage.drain(..).for_each(|garbage| worker.server.store.free_later(garbage));
     crate::effects::settle(worker, effects);
@@ -397,6 +505,8 @@ fn settle_effects(
     if serves {
         crate::blocking::serve(worker, guard, effects, ready, clock, access);
     }
+    // Whoever asks next whether anybody minds says so.
+    effects.record_touched = false;
     serves
 }
 

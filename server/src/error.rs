@@ -18,6 +18,10 @@ pub enum CommandError {
     Store(ochre_store::Error),
     /// A walking handler found this shard locked and has done nothing yet: run it again once the shard is free.
     Contended(usize),
+    /// What the client has queued is to be executed.
+    Execute(Box<crate::transaction::Transaction>),
+    /// EXEC was refused for this reason before it could begin.
+    Refused(Box<CommandError>),
     /// There is nothing for the client yet, so it waits: see [`Context::block`](crate::context::Context::block).
     Blocked(Box<crate::blocking::Block>),
 }
@@ -32,6 +36,8 @@ impl CommandError {
             CommandError::Store(error) => store_text(error).into(),
             CommandError::Blocked(_) => "ERR the client waits".into(),
             CommandError::Contended(_) => "ERR the data is locked".into(),
+            CommandError::Execute(_) => "ERR commands are queued".into(),
+            CommandError::Refused(reason) => format!("{EXEC_ABORT_BECAUSE}{}", reason.text()).into(),
         }
     }
     /// The code word, by which INFO errorstats counts.
@@ -42,6 +48,15 @@ impl CommandError {
     pub fn write(&self, reply: &mut ReplyWriter<'_>) {
         match self {
             CommandError::Quoting(text) => reply.error(text),
+            CommandError::Refused(reason) => {
+                let reason: &[u8] = match &**reason {
+                    CommandError::Quoting(text) => text,
+                    other => &other.text().into_owned().into_bytes(),
+                };
+                // Its code word is that of any error.
+                let reason = reason.strip_prefix(b"ERR ").unwrap_or(reason);
+                reply.error([EXEC_ABORT_BECAUSE.as_bytes(), reason].concat());
+            }
             other => reply.error(other.text().as_bytes()),
         }
     }
@@ -52,6 +67,9 @@ impl From<ochre_store::Error> for CommandError {
         CommandError::Store(error)
     }
 }
+
+/// What stands before the reason for which EXEC was refused.
+const EXEC_ABORT_BECAUSE: &str = "EXECABORT Transaction discarded because of: ";
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -94,6 +112,20 @@ texts! {
     PROTOCOL_NOT_INTEGER = "ERR Protocol version is not an integer or out of range";
     /// HELLO before the password.
     HELLO_NO_AUTH = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+    /// MULTI inside MULTI, where that does not spoil the transaction.
+    NESTED_MULTI = "ERR MULTI calls can not be nested";
+    /// WATCH inside MULTI, likewise.
+    WATCH_IN_MULTI = "ERR WATCH inside MULTI is not allowed";
+    /// EXEC outside MULTI.
+    EXEC_WITHOUT_MULTI = "ERR EXEC without MULTI";
+    /// DISCARD outside MULTI.
+    DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI";
+    /// EXEC after a command that could not be queued.
+    EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors.";
+    /// MONITOR inside MULTI.
+    MONITOR_DENIED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
+    /// A command that is not allowed inside MULTI, as Redis says it.
+    NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
     /// CLIENT PAUSE.
     PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL";
     /// A timeout that is no number.
@@ -418,6 +450,11 @@ pub fn geo_centre(command: &[u8]) -> CommandError {
 pub fn geo_shape(command: &[u8], polygons: bool) -> CommandError {
     let shapes: &[u8] = if polygons { b"BYRADIUS, BYBOX and BYPOLYGON" } else { b"BYRADIUS and BYBOX" };
     quoting(&[b"ERR exactly one of ", shapes, b" can be specified for ", until_nul(command)])
+}
+
+/// A command that is not allowed inside MULTI, by its full name.
+pub fn not_in_transaction(full_name: &str) -> CommandError {
+    CommandError::Message(format!("ERR Command '{full_name}' not allowed inside a transaction"))
 }
 
 /// An expiry that is negative, zero where it may not be, or overflows.

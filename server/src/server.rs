@@ -32,6 +32,8 @@ pub struct Server {
     pub latency: crate::latency::LatencyMonitor,
     /// Who waits in a blocking command.
     pub blocked: crate::blocking::Blocked,
+    /// Who watches keys.
+    pub watched: crate::transaction::Watched,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
     /// What the dispatcher must look at before a command; 0: nothing.
@@ -99,6 +101,10 @@ impl Attention {
     pub const LOADING: u32 = 1 << 3;
     /// Somebody waits for a key, or has done so.
     pub const WAITERS: u32 = 1 << 4;
+    /// Somebody watches a key.
+    pub const WATCHERS: u32 = 1 << 5;
+    /// Of one client, never of the process: it is inside MULTI.
+    pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
 
     /// All bits.
     #[inline]
@@ -137,6 +143,7 @@ impl Server {
             slowlog: Default::default(),
             latency: Default::default(),
             blocked: Default::default(),
+            watched: Default::default(),
             pause: Default::default(),
             attention: Attention::default(),
             process,

@@ -93,6 +93,23 @@ impl<'t> Txn<'t> {
         Txn { store, shards: guard, effects, now_ms, touch, access }
     }
 
+    /// The same view at the same moment, for a part of what is done with it.
+    pub fn part(&mut self) -> Txn<'_> {
+        Txn {
+            store: self.store,
+            shards: &mut *self.shards,
+            effects: &mut *self.effects,
+            now_ms: self.now_ms,
+            touch: self.touch,
+            access: self.access,
+        }
+    }
+
+    /// See [`Shard::attached`]. Errs if the shard is not locked.
+    pub fn attached<T: Default + Send + Sync + 'static>(&mut self, shard: usize) -> Result<&mut T, Error> {
+        Ok(self.shard(shard)?.0.attached())
+    }
+
     /// The frozen time, ms since the Unix epoch.
     pub fn now_ms(&self) -> i64 {
         self.now_ms

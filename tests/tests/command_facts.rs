@@ -17,6 +17,7 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("bitop", "arguments", "has the operations that Redis 8.2 added"),
     ("xadd", "arguments", "has the options about references that Redis 8.2 added"),
     ("xtrim", "arguments", "has the options about references that Redis 8.2 added"),
+    ("exec", "flags", "Valkey has another name for staying out of the slow log"),
     ("client", "subcommands", "tracking and blocking are not there yet"),
     ("shutdown", "arguments", "waits for neither SAFE nor FAILOVER yet"),
     ("client|kill", "arguments", "the alternatives of a choice are not optional"),

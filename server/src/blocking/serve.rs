@@ -78,10 +78,11 @@ pub(crate) fn serve(
     }
 }
 
-/// Serves those who wait for the end of keys that expired or were evicted. To be called before the effects are settled, with
+/// Serves those who wait for the end of keys that expired or were evicted, and marks those who watch them. To be called before the effects are settled, with
 /// the locks still held.
 pub(crate) fn serve_removals(worker: &Worker, guard: &mut Guard<'_, Shard>, effects: &mut Effects) {
     let mut ready = Ready::default();
+    crate::transaction::mark_removals(worker, guard, effects, worker.clock());
     if !worker.server.blocked.shards_among(guard.set()).is_empty() {
         for removal in &effects.removals {
             ready.note(worker, guard, removal.db, removal.key.clone());
@@ -256,6 +257,7 @@ impl Serving<'_, '_, '_> {
 
     /// Accounts for a unit's effects, after noting whom they make ready.
     fn settle(&mut self, after: After) {
+        crate::transaction::mark(self.worker, self.guard, self.effects, self.clock);
         self.ready.collect(self.worker, self.guard, self.effects);
         let garbage = std::mem::take(&mut self.effects.garbage);
         garbage.into_iter().chain(after.garbage).for_each(|garbage| self.worker.server.store.free_later(garbage));

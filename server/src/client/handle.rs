@@ -80,6 +80,12 @@ pub struct Published {
     pub protocol: AtomicU8,
     /// Letters of CLIENT LIST's `flags`, one bit each: see [`ClientHandle::FLAG_LETTERS`].
     pub flags: AtomicU32,
+    /// Commands queued since MULTI, plus one; 0 outside MULTI.
+    pub queued: AtomicU32,
+    /// Keys watched.
+    pub watched: AtomicU32,
+    /// Bytes that the queued commands and the list of watched keys take.
+    pub transaction_bytes: AtomicU64,
     /// Bytes in the query buffer.
     pub query_len: AtomicU64,
     /// Bytes free in the query buffer.
@@ -138,6 +144,8 @@ pub struct ClientHandle {
     pub outbox: Outbox,
     /// The blocking command it waits in.
     pub waiter: Mutex<Option<Arc<Waiter>>>,
+    /// A key that it watches has changed. Set under the lock of that key, cleared under those of all watched keys.
+    pub(crate) watch_broken: AtomicBool,
     pub(crate) signals: Signals,
     pub(crate) waker: AtomicWaker,
 }
@@ -148,7 +156,9 @@ impl ClientHandle {
         (Self::FLAG_REPLICA, 'S'),
         (Self::FLAG_MONITOR, 'O'),
         (Self::FLAG_PUBSUB, 'P'),
+        (Self::FLAG_MULTI, 'x'),
         (Self::FLAG_BLOCKED, 'b'),
+        (Self::FLAG_WATCH_BROKEN, 'd'),
         (Self::FLAG_CLOSE_AFTER_REPLY, 'c'),
         (Self::FLAG_UNIX, 'U'),
         (Self::FLAG_NO_EVICT, 'e'),
@@ -170,6 +180,16 @@ impl ClientHandle {
     pub const FLAG_NO_EVICT: u32 = 1 << 6;
     /// CLIENT NO-TOUCH.
     pub const FLAG_NO_TOUCH: u32 = 1 << 7;
+    /// Inside MULTI.
+    pub const FLAG_MULTI: u32 = 1 << 8;
+    /// A key that it watches has changed. Not among the published flags: see [`ClientHandle::flag_bits`].
+    pub const FLAG_WATCH_BROKEN: u32 = 1 << 9;
+
+    /// The bits of [`ClientHandle::FLAG_LETTERS`] that are set.
+    pub fn flag_bits(&self) -> u32 {
+        let broken = if self.watch_broken.load(Relaxed) { Self::FLAG_WATCH_BROKEN } else { 0 };
+        self.published.flags.load(Relaxed) | broken
+    }
 
     /// Closes the connection as soon as its task runs, dropping what it has not sent.
     pub fn kill(&self) {
@@ -199,7 +219,8 @@ impl ClientHandle {
     pub fn buffer_bytes(&self) -> u64 {
         let seen = &self.published;
         let query = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed);
-        query + seen.output_allocated.load(Relaxed) + seen.argv_bytes.load(Relaxed) + size_of::<ClientHandle>() as u64
+        let commands = seen.argv_bytes.load(Relaxed) + seen.transaction_bytes.load(Relaxed);
+        query + seen.output_allocated.load(Relaxed) + commands + size_of::<ClientHandle>() as u64
     }
     /// The class by which output limits go.
     pub fn kind(&self) -> ClientKind {
@@ -255,6 +276,7 @@ impl ClientHandle {
             understands_redirect: Default::default(),
             outbox: Default::default(),
             waiter: Default::default(),
+            watch_broken: Default::default(),
             signals: Default::default(),
             waker: Default::default(),
         }

@@ -1,8 +1,12 @@
 //! The state of a session, owned by its connection.
 
 use super::ClientHandle;
+use crate::server::Attention;
+use crate::transaction::{Transaction, Watching};
 use ochre_resp::reply::Protocol;
+use ochre_store::sync::ShardSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// CLIENT REPLY.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +36,12 @@ pub struct Client {
     pub no_touch: bool,
     /// Runs MONITOR.
     pub monitor: bool,
+    /// What it has queued since MULTI.
+    pub(crate) transaction: Option<Box<Transaction>>,
+    /// What it watches.
+    pub(crate) watching: Option<Box<Watching>>,
+    /// Bits of [`Attention`](crate::server::Attention) for this client alone.
+    pub(crate) attention: u32,
     /// How others see it.
     pub handle: Arc<ClientHandle>,
 }
@@ -46,18 +56,53 @@ impl Client {
             reply_mode: ReplyMode::On,
             no_touch: false,
             monitor: false,
+            transaction: None,
+            watching: None,
+            attention: 0,
             handle,
         }
     }
     /// The session as the runs of a command that waits see it.
     pub(crate) fn frozen(&self) -> Client {
-        Client { handle: self.handle.clone(), ..*self }
+        Client { handle: self.handle.clone(), transaction: None, watching: None, attention: 0, ..*self }
     }
     /// Changes the protocol of the replies to come.
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
         let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
-        self.handle.published.protocol.store(version, std::sync::atomic::Ordering::Relaxed);
+        self.handle.published.protocol.store(version, Relaxed);
+    }
+    /// MULTI.
+    pub(crate) fn begin_transaction(&mut self) {
+        self.transaction = Some(Box::default());
+        self.attention |= Attention::IN_TRANSACTION;
+        self.publish_flags();
+        self.publish_transaction();
+    }
+    /// Forgets what it has queued, if anything. What it watches is left.
+    pub(crate) fn end_transaction(&mut self) {
+        self.transaction = None;
+        self.attention &= !Attention::IN_TRANSACTION;
+        self.publish_flags();
+        self.publish_transaction();
+    }
+    /// Shows others what it has queued and what it watches.
+    pub(crate) fn publish_transaction(&self) {
+        let seen = &self.handle.published;
+        let (transaction, watching) = (self.transaction.as_deref(), self.watching.as_deref());
+        seen.queued.store(transaction.map_or(0, |transaction| transaction.len() as u32 + 1), Relaxed);
+        seen.watched.store(watching.map_or(0, |watching| watching.len() as u32), Relaxed);
+        let bytes = transaction.map_or(0, Transaction::allocated) + watching.map_or(0, Watching::allocated);
+        seen.transaction_bytes.store(bytes as u64, Relaxed);
+    }
+    /// The shards of the keys it watches.
+    pub(crate) fn watched_shards(&self) -> ShardSet {
+        self.watching.as_ref().map_or(ShardSet::EMPTY, |watching| watching.shards())
+    }
+    /// The shards that EXEC needs.
+    pub(crate) fn transaction_shards(&self) -> ShardSet {
+        let queued = self.transaction.as_ref().map_or(ShardSet::EMPTY, |transaction| transaction.shards());
+        queued.union(self.watched_shards())
     }
     /// The id CLIENT ID tells.
     pub fn id(&self) -> u64 {
@@ -65,7 +110,7 @@ impl Client {
     }
     /// Shows the session's flags to others.
     pub fn publish_flags(&self) {
-        self.handle.published.flags.store(self.flags(), std::sync::atomic::Ordering::Relaxed);
+        self.handle.published.flags.store(self.flags(), Relaxed);
     }
     /// The bits of [`ClientHandle::FLAG_LETTERS`] that follow from the session's state.
     pub fn flags(&self) -> u32 {
@@ -76,10 +121,13 @@ impl Client {
         if self.monitor {
             flags |= ClientHandle::FLAG_MONITOR;
         }
+        if self.attention & Attention::IN_TRANSACTION != 0 {
+            flags |= ClientHandle::FLAG_MULTI;
+        }
         if self.no_touch {
             flags |= ClientHandle::FLAG_NO_TOUCH;
         }
-        if self.handle.no_evict.load(std::sync::atomic::Ordering::Relaxed) {
+        if self.handle.no_evict.load(Relaxed) {
             flags |= ClientHandle::FLAG_NO_EVICT;
         }
         flags

@@ -3,8 +3,10 @@
 
 use super::KeyPosition;
 use crate::args::Argv;
+use crate::client::Client;
 use crate::context::Context;
 use crate::error::CommandResult;
+use ochre_store::sync::ShardSet;
 
 /// Runs a command whose arity, permissions and locks have been dealt with. Writes exactly one reply, or returns the error.
 pub type Handler = fn(&mut Context<'_>) -> CommandResult;
@@ -63,6 +65,8 @@ pub enum LockClass {
     Keys,
     /// The shards of its keys, or all of them for a line of which the function says that it reaches for others too.
     KeysOrAll(fn(Argv<'_>) -> bool),
+    /// Those that the session says: of what it has queued or watches.
+    Session(fn(&Client) -> ShardSet),
     /// One shard at a time, chosen by the handler.
     Walk,
     /// All shards.

@@ -4,8 +4,8 @@ use super::{
     bitfield, bitmap, client, command, config, connection, debug, expire, generic, geo, geo_search, hash, hash_expire,
     hash_walk, hyperloglog, info, latency, lcs, list, list_blocking, list_inside, list_move, lolwut, memory, monitor,
     object, scan, server, set, set_combine, set_random, slowlog, sort, stream, stream_group, stream_info,
-    stream_pending, stream_read, string, string_many, string_number, string_range, zset, zset_combine, zset_pop,
-    zset_range,
+    stream_pending, stream_read, string, string_many, string_number, string_range, transaction, zset, zset_combine,
+    zset_pop, zset_range,
 };
 use crate::command::CommandSpec;
 
@@ -54,6 +54,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         string_many::ALL,
         string_number::ALL,
         string_range::ALL,
+        transaction::ALL,
         zset::ALL,
         zset_combine::ALL,
         zset_pop::ALL,

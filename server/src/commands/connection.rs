@@ -2,7 +2,7 @@
 
 use crate::args::{Cursor, parse_int};
 use crate::client::Client;
-use crate::command::{AclCategories, CommandSpec, Flags, Group};
+use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use ochre_resp::reply::Protocol;
@@ -207,6 +207,7 @@ pub static RESET: CommandSpec = CommandSpec {
     name: "reset",
     arity: 1,
     flags: OPEN,
+    lock: LockClass::Session(Client::watched_shards),
     since: "6.2.0",
     summary: "Puts the connection back into the state of a new one.",
     handler: reset,
@@ -218,6 +219,8 @@ fn reset(context: &mut Context<'_>) -> CommandResult {
     if client.monitor {
         context.server.monitors.remove(client.id(), &context.server.attention);
     }
+    client.end_transaction();
+    crate::transaction::stop_watching(context.server, client, &mut context.txn)?;
     let handle = client.handle.clone();
     handle.name.lock().clear();
     *client = Client::new(handle, context.server.config().requirepass.is_empty());

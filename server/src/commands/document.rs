@@ -59,6 +59,7 @@ fn markdown() -> String {
             LockClass::None => "none",
             LockClass::Keys => "keys",
             LockClass::KeysOrAll(_) => "keys, or all",
+            LockClass::Session(_) => "keys of the session",
             LockClass::Walk => "walk",
             LockClass::All => "all",
         };

@@ -17,6 +17,9 @@ pub static MONITOR: CommandSpec = CommandSpec {
 };
 
 fn monitor(context: &mut Context<'_>) -> CommandResult {
+    if context.denies_blocking() {
+        return Err(crate::error::MONITOR_DENIED);
+    }
     // Who watches already gets no second answer: it could not be told from what is watched.
     if !context.client.monitor {
         context.client.monitor = true;

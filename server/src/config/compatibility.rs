@@ -204,6 +204,18 @@ impl Level {
         self == Self::Native
     }
 
+    /// Whether MULTI and WATCH inside MULTI are refused like others that are not allowed there, so that EXEC does nothing.
+    #[must_use]
+    pub fn refuses_nested_transactions(self) -> bool {
+        self == Self::Native
+    }
+
+    /// Whether the error of a command that is not allowed inside MULTI names it.
+    #[must_use]
+    pub fn names_commands_refused_in_transactions(self) -> bool {
+        self == Self::Native
+    }
+
     /// Whether error texts that changed after 7.0 are the old ones.
     #[must_use]
     pub fn old_error_texts(self) -> bool {

@@ -157,6 +157,25 @@ impl Batch {
         self.commands.push(queued);
     }
 
+    /// Adds a command of another batch, which was decoded from `buffer`. Its arguments are copied to the end of `bytes`.
+    pub(crate) fn append(&mut self, other: &Batch, queued: &Queued, buffer: &[u8], bytes: &mut Vec<u8>) {
+        let base = bytes.len();
+        let copy = Queued { base, first_span: self.spans.len(), first_hash: self.hashes.len(), ..*queued };
+        for argument in other.argv(queued, buffer).iter() {
+            let start = bytes.len() - base;
+            bytes.extend_from_slice(argument);
+            self.spans.push(Span { start, end: bytes.len() - base });
+        }
+        self.hashes.extend_from_slice(other.hashes(queued).several);
+        self.commands.push(copy);
+    }
+    /// Bytes it takes.
+    pub(crate) fn allocated(&self) -> usize {
+        self.spans.capacity() * size_of::<Span>()
+            + self.hashes.capacity() * size_of::<KeyHash>()
+            + self.commands.capacity() * size_of::<Queued>()
+    }
+
     /// Asks the processor for the entries that the look-ups of this batch will touch.
     pub(crate) fn prefetch(&self, member: &Member, db: usize) {
         let prefetch = member.prefetch();

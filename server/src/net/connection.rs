@@ -11,6 +11,7 @@ use bytes::{Buf, BytesMut};
 use ochre_resp::ProtocolError;
 use ochre_resp::request::{Decoded, Limits, RequestDecoder};
 use ochre_store::sync::ShardSet;
+use ochre_store::{Access, Effects, Txn};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -165,11 +166,25 @@ impl Connection {
         if self.client.monitor {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
+        self.leave_watched(&worker).await;
         worker.remove_connection(self.slot);
         let handle = self.client.handle.clone();
         drop(self);
         worker.member.publish_memory();
         worker.server.client_memory.forget(&handle);
+    }
+
+    /// Has the client watch nothing any more.
+    async fn leave_watched(&mut self, worker: &Worker) {
+        if self.client.watching.is_none() {
+            return;
+        }
+        let mut guard = worker.member.party().lock(self.client.watched_shards()).await;
+        let mut effects = Effects::default();
+        let mut txn = Txn::new(&worker.server.store, &mut guard, worker.clock(), &mut effects, Access::default());
+        if let Err(error) = crate::transaction::stop_watching(&worker.server, &mut self.client, &mut txn) {
+            tracing::error!(%error, "a watched key was not locked");
+        }
     }
 
     fn poll_event(&mut self, cx: &mut TaskContext<'_>, worker: &Worker) -> Poll<Event> {

@@ -12,7 +12,7 @@ mod waiting;
 mod worker;
 
 pub use accept::Acceptor;
-pub(crate) use batch::{KeyHashes, Queued};
+pub(crate) use batch::{Batch, KeyHashes, Queued};
 pub(crate) use connection::{Closing, Connection};
 pub(crate) use output::Output;
 pub use worker::{Incoming, Worker, WorkerPool};

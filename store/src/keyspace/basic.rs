@@ -27,6 +27,26 @@ pub fn peek_type(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Ty
     Ok(txn.glance(db, &key)?.map(|entry| entry.kind()))
 }
 
+/// What stands under a key, expired or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing.
+    Absent,
+    /// A value.
+    Alive,
+    /// A value whose deadline has passed, and that is not removed yet.
+    Expired,
+}
+
+/// What stands under a key, for those who only look on: it is no read, and nothing expires by it.
+pub fn presence(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Presence, Error> {
+    Ok(match txn.find_existing(db, &key)? {
+        None => Presence::Absent,
+        Some((entry, around)) if around.is_expired(&entry) => Presence::Expired,
+        Some(_) => Presence::Alive,
+    })
+}
+
 /// Uses a key without reading it. Whether it exists.
 pub fn touch(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error> {
     Ok(txn.read(db, &key)?.is_some())

@@ -7,7 +7,7 @@ mod object;
 mod transfer;
 mod walk;
 
-pub use basic::{delete, exists, exists_for_write, peek_type, touch, type_of, unlink};
+pub use basic::{Presence, delete, exists, exists_for_write, peek_type, presence, touch, type_of, unlink};
 pub use database::{FreeMode, flush_all, flush_db, rehash, swap_db};
 pub use deadline::{ExpireCondition, ExpireOutcome, deadline, expire_at_ms, persist};
 pub use object::{ObjectInfo, TableStats, ValueTable, memory_usage, object, table_stats, value_table};

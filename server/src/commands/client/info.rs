@@ -20,7 +20,10 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
     let last = seen.last_command.load(Relaxed).checked_sub(1);
     let mut command = last.and_then(|id| server.commands.all().get(id as usize));
     if let Some(context) = context.filter(|context| handle.id == context.client.id()) {
-        (db, idle_ms, command) = (context.client.db, 0, Some(context.command));
+        (db, idle_ms) = (context.client.db, 0);
+        if !context.denies_blocking() {
+            command = Some(context.command);
+        }
         query_len = context.argv.buffer_len() as u64;
         argv_bytes = context.argv.iter().map(|argument| argument.len() as u64).sum();
     }
@@ -32,17 +35,21 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
         let capabilities = if handle.understands_redirect.load(Relaxed) { "r" } else { "" };
         let _ = write!(line, " capa={capabilities}");
     }
-    let _ = write!(line, " db={db} sub=0 psub=0 ssub=0 multi=-1");
+    let queued = i64::from(seen.queued.load(Relaxed)) - 1;
+    let _ = write!(line, " db={db} sub=0 psub=0 ssub=0 multi={queued}");
     if level.shows_watched_keys() {
-        let _ = write!(line, " watch=0");
+        // Who has to start over anyway watches nothing any more.
+        let broken = handle.watch_broken.load(Relaxed);
+        let _ = write!(line, " watch={}", if broken { 0 } else { seen.watched.load(Relaxed) });
     }
     let query_free = seen.query_free.load(Relaxed);
     // Replies beyond the capacity of the reply buffer count as a list of one node.
     let list_len = waiting.saturating_sub(capacity);
     let _ = write!(
         line,
-        " qbuf={query_len} qbuf-free={query_free} argv-mem={argv_bytes} multi-mem=0 rbs={capacity} rbp={} obl={} \
+        " qbuf={query_len} qbuf-free={query_free} argv-mem={argv_bytes} multi-mem={} rbs={capacity} rbp={} obl={} \
          oll={} omem={list_len} tot-mem={} events={} cmd={} user={} redir=-1 resp={}",
+        seen.transaction_bytes.load(Relaxed),
         seen.output_peak.load(Relaxed),
         waiting.min(capacity),
         u8::from(list_len > 0),
@@ -70,7 +77,7 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
 
 /// The letters of the client's flags, `N` where there is none.
 pub(super) fn flags(handle: &ClientHandle) -> String {
-    let bits = handle.published.flags.load(Relaxed);
+    let bits = handle.flag_bits();
     let letters: String =
         ClientHandle::FLAG_LETTERS.iter().filter(|(flag, _)| bits & flag != 0).map(|(_, letter)| letter).collect();
     if letters.is_empty() { "N".to_owned() } else { letters }

@@ -5,6 +5,7 @@ use crate::client::ClientKind;
 use crate::metrics::process as measured;
 use crate::pause::PauseKind;
 use crate::server::REDIS_VERSION;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// `# Server`
 pub(super) fn server(lines: &mut Lines, view: &View<'_>) {
@@ -66,11 +67,13 @@ pub(super) fn clients(lines: &mut Lines, view: &View<'_>) {
     lines.field("client_recent_max_input_buffer", input_max);
     lines.field("client_recent_max_output_buffer", output_max);
     lines.field("blocked_clients", server.pause.held_back() + server.blocked.clients());
-    for name in ["tracking_clients", "pubsub_clients", "watching_clients"] {
+    for name in ["tracking_clients", "pubsub_clients"] {
         lines.zero(name);
     }
+    let watching = server.clients.all().iter().filter(|client| client.published.watched.load(Relaxed) > 0).count();
+    lines.field("watching_clients", watching);
     lines.field("clients_in_timeout_table", server.blocked.with_timeout());
-    lines.zero("total_watched_keys");
+    lines.field("total_watched_keys", server.watched.keys());
     lines.field("total_blocking_keys", server.blocked.keys());
     lines.field("total_blocking_keys_on_nokey", server.blocked.keys_minding_absence());
     let now_ms = view.now_ms;

@@ -1,0 +1,110 @@
+//! Executing what was queued, as one unit.
+
+use super::{Transaction, stop_watching};
+use crate::args::Argv;
+use crate::client::Client;
+use crate::command::{Command, CommandId, Flags};
+use crate::context::{After, Context, Mode};
+use crate::error::{CommandError, CommandResult};
+use crate::net::{KeyHashes, Output, Worker};
+use crate::server::Attention;
+use ochre_store::{Access, Txn};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The execution of a transaction under the locks of all its keys, and of all keys that the client watches.
+pub(crate) struct Execution<'e, 't> {
+    pub(crate) worker: &'e Worker,
+    pub(crate) client: &'e mut Client,
+    pub(crate) output: &'e mut Output,
+    pub(crate) after: &'e mut After,
+    /// Its time is that of all commands.
+    pub(crate) txn: Txn<'t>,
+    /// EXEC.
+    pub(crate) command: CommandId,
+}
+
+/// A command has reached for a shard that is not locked, before any had done anything: it is all to be done again, under all
+/// locks.
+#[derive(Debug)]
+pub(crate) struct Unfinished;
+
+impl Execution<'_, '_> {
+    /// Executes the commands in order; each is answered, whatever comes of it.
+    pub(crate) fn run(mut self, transaction: Box<Transaction>) -> Result<(), Unfinished> {
+        let (mark, db) = (self.output.mark(), self.client.db);
+        if let Err(unfinished) = self.call_all(&transaction) {
+            self.output.cut(mark);
+            self.client.db = db;
+            self.client.transaction = Some(transaction);
+            return Err(unfinished);
+        }
+        self.after.redacted.clear();
+        self.client.end_transaction();
+        // The locks of what it watches are those that it was checked under.
+        if let Err(error) = stop_watching(&self.worker.server, self.client, &mut self.txn) {
+            tracing::error!(%error, "a watched key was not locked");
+        }
+        Ok(())
+    }
+
+    fn call_all(&mut self, transaction: &Transaction) -> Result<(), Unfinished> {
+        self.client.handle.published.last_command.store(u32::from(self.command) + 1, Relaxed);
+        let mut reply = self.output.reply(self.client.protocol);
+        reply.array(transaction.len());
+        reply.hand_over();
+        drop(reply);
+        let mut only_read = true;
+        for (command, argv, hashes) in transaction.iter(&self.worker.server) {
+            let (before, begin) = (self.worker.ticks.now(), self.output.mark());
+            if let Err(error) = self.call(command, argv, hashes) {
+                let beyond = matches!(error, CommandError::Store(ochre_store::Error::NotLocked));
+                if beyond && only_read && self.txn.effects().dirty == 0 {
+                    return Err(Unfinished);
+                }
+                self.output.cut(begin);
+                self.fail(command, &error);
+            }
+            self.account(command, argv, self.worker.ticks.nanos(before, self.worker.ticks.now()));
+            only_read &= command.has(Flags::READONLY);
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, command: &Command, argv: Argv<'_>, hashes: KeyHashes<'_>) -> CommandResult {
+        self.after.redacted.clear();
+        let mut txn = self.txn.part();
+        txn.set_access(Access { no_touch: self.client.no_touch, ..txn.access() });
+        let mut context = Context {
+            server: &self.worker.server,
+            command,
+            argv,
+            txn,
+            reply: self.output.reply(self.client.protocol),
+            hashes,
+            slice: None,
+            mode: Mode::Denied,
+            client: &mut *self.client,
+            after: &mut *self.after,
+        };
+        (command.spec.handler)(&mut context)
+    }
+
+    fn fail(&mut self, command: &Command, error: &CommandError) {
+        error.write(&mut self.output.reply(self.client.protocol));
+        crate::dispatch::count_error(self.worker, error);
+        self.worker.stats.by_command[usize::from(command.id)].failed.add(1);
+    }
+
+    fn account(&self, command: &Command, argv: Argv<'_>, nanos: u64) {
+        let (worker, server) = (self.worker, &*self.worker.server);
+        let redacted = &self.after.redacted;
+        worker.account_call(&worker.stats.by_command[usize::from(command.id)], nanos);
+        if nanos >= worker.slow_nanos() {
+            worker.account_slow(self.client, command, argv, redacted, nanos);
+        }
+        let monitored = server.attention.get() & Attention::MONITORS != 0;
+        if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+            server.monitors.feed(&self.client.handle, self.client.db, argv, redacted, crate::clock::unix_us());
+        }
+    }
+}
