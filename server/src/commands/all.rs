@@ -1,11 +1,11 @@
 //! The families put together.
 
 use super::{
-    bitfield, bitmap, client, command, config, connection, debug, expire, generic, geo, geo_search, hash, hash_expire,
-    hash_walk, hyperloglog, info, latency, lcs, list, list_blocking, list_inside, list_move, lolwut, memory, monitor,
-    object, scan, server, set, set_combine, set_random, slowlog, sort, stream, stream_group, stream_info,
-    stream_pending, stream_read, string, string_many, string_number, string_range, zset, zset_combine, zset_pop,
-    zset_range,
+    bitfield, bitmap, client, command, config, connection, debug, dump, expire, generic, geo, geo_search, hash,
+    hash_expire, hash_walk, hyperloglog, info, latency, lcs, list, list_blocking, list_inside, list_move, lolwut,
+    memory, monitor, object, scan, server, set, set_combine, set_random, slowlog, sort, stream, stream_group,
+    stream_info, stream_pending, stream_read, string, string_many, string_number, string_range, zset, zset_combine,
+    zset_pop, zset_range,
 };
 use crate::command::CommandSpec;
 
@@ -19,6 +19,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         config::ALL,
         connection::ALL,
         debug::ALL,
+        dump::ALL,
         expire::ALL,
         generic::ALL,
         geo::ALL,
