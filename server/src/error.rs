@@ -78,6 +78,18 @@ macro_rules! texts {
 }
 
 texts! {
+    /// RESTORE of a key that exists.
+    BUSY_KEY = "BUSYKEY Target key name already exists.";
+    /// RESTORE.
+    INVALID_TTL = "ERR Invalid TTL value, must be >= 0";
+    /// RESTORE.
+    INVALID_IDLE_TIME = "ERR Invalid IDLETIME value, must be >= 0";
+    /// RESTORE.
+    INVALID_FREQUENCY = "ERR Invalid FREQ value, must be >= 0 and <= 255";
+    /// RESTORE of something that is no payload of DUMP.
+    BAD_PAYLOAD = "ERR DUMP payload version or checksum are wrong";
+    /// RESTORE of a damaged payload.
+    BAD_DATA_FORMAT = "ERR Bad data format";
     /// The arguments do not fit the grammar.
     SYNTAX = "ERR syntax error";
     /// Not a 64-bit integer.

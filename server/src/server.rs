@@ -84,6 +84,8 @@ pub struct Switches {
     pub cron_rests: AtomicBool,
     /// Reply buffers do not follow their use (DEBUG REPLYBUFFER RESIZING).
     pub reply_buffers_keep_size: AtomicBool,
+    /// RESTORE does not look at checksums (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skips_payload_checksums: AtomicBool,
 }
 
 /// One bit for each reason for which commands leave the fast path.

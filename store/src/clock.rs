@@ -22,6 +22,15 @@ pub fn lru_at(now_ms: i64) -> u32 {
     (now_ms / LRU_RESOLUTION_MS) as u32 & LRU_BITS_MASK
 }
 
+/// The LRU time `idle_seconds` before `now_ms`; half the range of that time ago if it does not reach back so far.
+pub fn lru_before(now_ms: i64, idle_seconds: u64) -> u32 {
+    let now = lru_at(now_ms);
+    u32::try_from(idle_seconds)
+        .ok()
+        .and_then(|idle| now.checked_sub(idle))
+        .unwrap_or((now + LRU_BITS_MASK / 2) % LRU_BITS_MASK)
+}
+
 /// How long ago, in ms, the LRU time `access` was current.
 pub fn lru_idle_ms(access: u32, now_ms: i64) -> u64 {
     let now = lru_at(now_ms);

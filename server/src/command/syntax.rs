@@ -305,10 +305,10 @@ fn kind_of(command: &str, name: &str) -> ArgumentKind {
         (_, "unix-time-seconds" | "unix-time-milliseconds") => ArgumentKind::UnixTime,
         (
             _,
-            "seconds" | "milliseconds" | "offset" | "start" | "end" | "stop" | "count" | "index" | "index1" | "index2"
-            | "cursor" | "numkeys" | "numfields" | "db" | "not-db" | "destination-db" | "increment" | "decrement"
-            | "bit" | "min-match-len" | "protover" | "timeout" | "client-id" | "not-client-id" | "maxage" | "idle"
-            | "samples" | "version" | "limit",
+            "seconds" | "ttl" | "frequency" | "milliseconds" | "offset" | "start" | "end" | "stop" | "count" | "index"
+            | "index1" | "index2" | "cursor" | "numkeys" | "numfields" | "db" | "not-db" | "destination-db"
+            | "increment" | "decrement" | "bit" | "min-match-len" | "protover" | "timeout" | "client-id"
+            | "not-client-id" | "maxage" | "idle" | "samples" | "version" | "limit",
         ) => ArgumentKind::Integer,
         _ => ArgumentKind::String,
     }

@@ -109,6 +109,13 @@ static ACTIONS: &[Action] = &[
     action("SDSLEN", 1..=1, "<key>", "Lengths and allocations of a key and its string.", keys::lengths),
     action("SEGFAULT", 0..=0, "", "Ends the process as an access to foreign memory does.", crash::segfault),
     action("SET-ACTIVE-EXPIRE", 1..=1, "<0|1>", "Whether keys expire that nobody asks for.", switches::active_expire),
+    action(
+        "SET-SKIP-CHECKSUM-VALIDATION",
+        1..=1,
+        "<0|1>",
+        "Whether RESTORE takes payloads with wrong checksums.",
+        switches::skip_checksums,
+    ),
     action("SLEEP", 1..=1, "<seconds>", "Stalls the server; fractions are allowed.", switches::sleep),
     action("STRINGMATCH-TEST", 0..=0, "", "Runs the pattern matcher on random patterns.", switches::match_patterns),
 ];
@@ -129,7 +136,6 @@ const NOT_YET: &[&str] = &[
     "REPLICATE",
     "RESTART",
     "SET-DISABLE-DENY-SCRIPTS",
-    "SET-SKIP-CHECKSUM-VALIDATION",
     "STRUCTSIZE",
 ];
 

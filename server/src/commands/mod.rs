@@ -9,6 +9,7 @@ pub mod config;
 pub mod connection;
 pub mod debug;
 mod document;
+pub mod dump;
 pub mod expire;
 pub mod generic;
 pub mod geo;

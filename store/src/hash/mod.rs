@@ -7,6 +7,7 @@ mod change;
 mod cycle;
 mod deadline;
 mod fields;
+mod load;
 mod number;
 mod random;
 mod value;
@@ -20,6 +21,7 @@ pub use deadline::{
 };
 pub(crate) use fields::moment;
 pub use fields::{Fields, Seeker, read, scan};
+pub use load::HashLoader;
 pub use number::{Increment, incr_by, incr_by_float};
 pub use value::Hash;
 pub use write::FieldExpiry;

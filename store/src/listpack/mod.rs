@@ -21,6 +21,7 @@ pub use layout::{BYTES_MAX, EMPTY_BYTES};
 use layout::{COUNT_UNKNOWN, END, HEADER_BYTES};
 pub use owned::Listpack;
 pub use pack::{Iter, Pack, Position};
+pub(crate) use validate::distinct;
 
 #[cfg(test)]
 mod tests;

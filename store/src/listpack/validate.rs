@@ -2,8 +2,10 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::codec::{back_bytes, write_back};
-use super::{BYTES_MAX, COUNT_UNKNOWN, END, HEADER_BYTES};
+use super::{BYTES_MAX, COUNT_UNKNOWN, END, HEADER_BYTES, Pack};
 use crate::corrupt::Corrupt;
+use crate::raw::entry::Str;
+use crate::string::parse_int;
 
 /// Checks that `bytes` are a listpack, every entry included.
 pub(super) fn validate(bytes: &[u8]) -> Result<(), Corrupt> {
@@ -31,6 +33,26 @@ pub(super) fn validate(bytes: &[u8]) -> Result<(), Corrupt> {
     let declared = usize::from(u16::from_le_bytes([e, f]));
     if declared != COUNT_UNKNOWN && declared != count {
         return Err(corrupt(4, "the count in the header is not the number of entries"));
+    }
+    Ok(())
+}
+
+/// Checks that the entries come in groups of `group`, and that the first ones of all groups differ.
+pub(crate) fn distinct(pack: Pack<'_>, group: usize) -> Result<(), &'static str> {
+    let mut seen = std::collections::HashSet::new();
+    let mut entries = pack.iter();
+    while let Some(name) = entries.next() {
+        // What reads as an integer is one, however it is kept.
+        let name = match name {
+            Str::Bytes(text) => parse_int(text).map_or(name, Str::Int),
+            Str::Int(_) => name,
+        };
+        if !seen.insert(name) {
+            return Err("listpack with dup elements");
+        }
+        for _ in 1..group {
+            entries.next().ok_or("an element is not complete")?;
+        }
     }
     Ok(())
 }

@@ -116,7 +116,7 @@ const VALUE: u8 = 8;
 const HEADER_BYTES: usize = 8;
 const TRIPLE_BYTES: usize = 24;
 /// Longest value kept inside the entry: beyond, a buffer of its own is as compact.
-const EMBED_MAX: usize = 192;
+pub(crate) const EMBED_MAX: usize = 192;
 const SHORT_KEY_MAX: usize = 255;
 /// Marks a deadline field without deadline.
 const NO_DEADLINE: i64 = i64::MIN;

@@ -4,6 +4,7 @@
 
 mod add;
 mod combine;
+mod load;
 mod members;
 mod pack;
 mod places;
@@ -17,6 +18,7 @@ mod value;
 
 pub use add::{AddOptions, Added, Compare, Condition, Expected, add, increment};
 pub use combine::{Aggregate, Combination, Combine, Combined, check_sources, combine, count_common, store_combined};
+pub use load::SortedSetLoader;
 pub use members::Members;
 pub use places::{Place, Sort, places, sort_places, store_places};
 pub use pop::{End, Popped, pop};

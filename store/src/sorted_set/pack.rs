@@ -18,6 +18,14 @@ pub(super) fn score_of(entry: Str<'_>) -> f64 {
     }
 }
 
+/// The score in an entry from outside; `None` if it is no number.
+pub(super) fn read_score(entry: Str<'_>) -> Option<f64> {
+    match entry {
+        Str::Int(number) => Some(number as f64),
+        Str::Bytes(text) => std::str::from_utf8(text).ok()?.parse().ok().filter(|score: &f64| !score.is_nan()),
+    }
+}
+
 /// Calls `action` with the entry for a score. Both zeros become the same.
 #[inline]
 fn with_entry<R>(score: f64, action: impl FnOnce(Str<'_>) -> R) -> R {

@@ -62,7 +62,7 @@ impl Facts {
     }
 
     /// How many entries were ever added up to `id`, if that can be told.
-    fn added_up_to(&self, id: StreamId, counting: Counting) -> Option<u64> {
+    pub(super) fn added_up_to(&self, id: StreamId, counting: Counting) -> Option<u64> {
         if self.entries_added == 0 {
             return Some(0);
         }

@@ -4,7 +4,7 @@
 use super::consumers::ConsumerId;
 use super::node::Node;
 use super::validate::check;
-use super::{Facts, Group, Nack, Stream, StreamId};
+use super::{Counting, Facts, Group, Nack, Stream, StreamId};
 use crate::corrupt::Corrupt;
 use crate::listpack::Listpack;
 
@@ -50,6 +50,12 @@ impl StreamLoader {
     /// ID of the first entry so far, which files before RDB version 10 do not tell; zero if there is none.
     pub fn first_id(&self) -> StreamId {
         self.ends.map_or(StreamId::MIN, |(first, _)| first)
+    }
+
+    /// How many entries were ever added up to `id`, as far as the facts tell, which must be set: for files before RDB
+    /// version 10, which do not say it of groups.
+    pub fn entries_read(&self, id: StreamId) -> Option<u64> {
+        self.stream.facts.added_up_to(id, Counting::default())
     }
 
     /// Sets the facts. Errs if they do not fit the nodes; the first ID is taken from these.
@@ -105,7 +111,8 @@ impl GroupLoader {
 
     /// Adds a consumer. Errs if there is one of this name.
     pub fn consumer(&mut self, name: &[u8], seen_ms: i64, active_ms: Option<i64>) -> Result<ConsumerId, Corrupt> {
-        let id = self.group.consumers.add(name, seen_ms).ok_or_else(|| corrupt("two consumers have the same name"))?;
+        let id =
+            self.group.consumers.add(name, seen_ms).ok_or_else(|| corrupt("Duplicate stream consumer detected"))?;
         if let Some(consumer) = self.group.consumers.get_mut(id) {
             consumer.active_ms = active_ms;
         }

@@ -1,6 +1,6 @@
 //! String values.
 
-mod basic;
+pub(crate) mod basic;
 pub(crate) mod float;
 mod lcs;
 mod number;

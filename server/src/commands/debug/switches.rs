@@ -27,6 +27,13 @@ pub(super) fn active_expire(context: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
+pub(super) fn skip_checksums(context: &mut Context<'_>) -> CommandResult {
+    let on = flag(context, 2)?;
+    context.server.switches.skips_payload_checksums.store(on, Relaxed);
+    context.reply.ok();
+    Ok(())
+}
+
 pub(super) fn pause_cron(context: &mut Context<'_>) -> CommandResult {
     let on = flag(context, 2)?;
     context.server.switches.cron_rests.store(on, Relaxed);

@@ -11,7 +11,7 @@ macro_rules! persistence_directives {
                 kept("takes effect with persistence").protected();
 
             /// Whether strings in the snapshot are compressed.
-            rdbcompression: bool = Switch(true), kept("takes effect with persistence");
+            rdbcompression: bool = Switch(true), kept("applies to DUMP; there are no files yet");
 
             /// Whether the snapshot ends in a checksum.
             rdbchecksum: bool = Switch(true), kept("takes effect with persistence").immutable();

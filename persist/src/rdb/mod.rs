@@ -1,0 +1,27 @@
+//! The RDB format: values, and files of them.
+//!
+//! The format has no specification but its implementations; what is read and written here follows Redis 1 to 7.2
+//! (versions 1 to 11 of the format), the fields with deadlines of Redis 7.4 (version 12) and those of Valkey 9
+//! (version 80).
+
+mod code;
+mod error;
+mod file_read;
+mod file_write;
+mod input;
+mod opcode;
+mod output;
+mod read;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use code::{TypeCode, VERSION_REDIS_MAX, VERSION_VALKEY};
+pub use error::{RdbError, Reason};
+pub use file_read::{FileReader, Item, Record};
+pub use file_write::{FileSettings, FileWriter, Usage, WriteError};
+pub use input::Input;
+pub use output::Output;
+pub use read::read_value;
+pub use write::{Writing, type_of, version_needed, write_value};
