@@ -346,7 +346,8 @@ fn execute<'w>(
     let protocol = client.protocol;
     let clock = Clock { now_ms: worker.now_ms() };
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
-    if server.attention.get() & (Attention::PAUSED | Attention::WAITERS | Attention::WATCHERS) != 0 {
+    let attention = server.attention.get();
+    if attention & (Attention::PAUSED | Attention::WAITERS | Attention::WATCHERS) != 0 {
         let transaction = client.transaction.as_deref();
         let missing = prepare(worker, guard, command, argv, transaction, &mut effects, &mut access);
         if !missing.is_empty() {
@@ -368,6 +369,10 @@ fn execute<'w>(
         };
         (command.spec.handler)(&mut context)
     };
+    let propagates = attention & Attention::PROPAGATES != 0;
+    if propagates {
+        crate::propagation::record_call(worker, client, argv, &mut effects, 0);
+    }
     let stats = &worker.stats.by_command[usize::from(command.id)];
     if let Err(error) = result {
         if let CommandError::Execute(transaction) = error {
@@ -417,7 +422,7 @@ fn execute<'w>(
             stats.failed.add(1);
         }
     }
-    if !effects.is_empty() {
+    if propagates || !effects.is_empty() {
         after.garbage = std::mem::take(&mut effects.garbage);
         if effects.record_touched {
             // Who is served is served now, not when the unit began.
@@ -427,6 +432,9 @@ fn execute<'w>(
             after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access);
         } else {
             crate::effects::settle(worker, &mut effects);
+        }
+        if propagates {
+            client.written = worker.log_end.get();
         }
     }
     drop(effects);

@@ -4,6 +4,7 @@ use crate::args::{Argv, parse_int};
 use crate::command::{AclCategories, CommandSpec, Flags, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
+use crate::propagation::Reach;
 use crate::shutdown::ShutdownRequest;
 use ochre_store::keyspace::{self, FreeMode};
 
@@ -49,6 +50,7 @@ pub static FLUSHDB: CommandSpec = CommandSpec {
 fn flushdb(context: &mut Context<'_>) -> CommandResult {
     let (db, mode) = (context.db(), free_mode(context)?);
     keyspace::flush_db(&mut context.txn, db, mode)?;
+    context.propagate_anyway(Reach::All);
     context.reply.ok();
     Ok(())
 }
@@ -65,6 +67,7 @@ pub static FLUSHALL: CommandSpec = CommandSpec {
 fn flushall(context: &mut Context<'_>) -> CommandResult {
     let mode = free_mode(context)?;
     keyspace::flush_all(&mut context.txn, mode)?;
+    context.propagate_anyway(Reach::All);
     context.reply.ok();
     Ok(())
 }
