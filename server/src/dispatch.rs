@@ -241,6 +241,15 @@ fn attended_gates<'w>(
     if is_watcher && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
         return Gate::Reject(error::REPLICA_INTERACTION);
     }
+    if attention & Attention::DISK_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
+        return Gate::Reject(error::DISK_ERROR);
+    }
+    if attention & Attention::LOADING != 0 {
+        let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::LOADING);
+        if !command.has(Flags::LOADING) || transaction.is_some_and(refuses) {
+            return Gate::Reject(error::LOADING);
+        }
+    }
     if attention & Attention::PAUSED != 0 {
         let is_write = flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
         match server.pause.in_force(worker.now_ms()) {

@@ -18,6 +18,8 @@ pub struct LoadOptions {
     pub replace: bool,
     /// Keys whose deadline lies before this time, ms since the Unix epoch, are passed over.
     pub drop_expired_before_ms: Option<i64>,
+    /// Whether files of unknown versions are tried.
+    pub any_version: bool,
 }
 
 /// What was read.
@@ -125,6 +127,11 @@ pub trait Watch {
     /// What is wrong with it; reading stops.
     fn function(&mut self, code: Vec<u8>) -> Result<(), String>;
 
+    /// A key that is passed over because its value has no element.
+    fn empty_key(&mut self, key: &[u8]) {
+        let _ = key;
+    }
+
     /// So many bytes were read, and so many keys came of it. Called after each key. False stops.
     fn progress(&mut self, offset: u64, loaded: &Loaded) -> bool {
         let _ = (offset, loaded);
@@ -144,7 +151,7 @@ pub fn load<R: BufRead>(
     options: LoadOptions,
     watch: &mut dyn Watch,
 ) -> Result<(Loaded, R), LoadError> {
-    let mut reader = FileReader::new(source, bytes, options.verify)?;
+    let mut reader = FileReader::new(source, bytes, options.verify, options.any_version)?;
     let mut loaded = Loaded::default();
     let mut db = 0;
     while let Some(item) = reader.next(target.store())? {
@@ -168,7 +175,10 @@ pub fn load<R: BufRead>(
                     loaded.keys = loaded.keys.saturating_add(1);
                 }
             }
-            Item::EmptyKey(_) => loaded.empty = loaded.empty.saturating_add(1),
+            Item::EmptyKey(key) => {
+                loaded.empty = loaded.empty.saturating_add(1);
+                watch.empty_key(&key);
+            }
             // Tables grow step by step anyway.
             Item::Sizes(..) | Item::Slot { .. } | Item::ModuleAux(_) => {}
         }

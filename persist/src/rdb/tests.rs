@@ -195,7 +195,7 @@ fn file(settings: FileSettings) -> Vec<u8> {
 
 fn items(bytes: &[u8]) -> Result<Vec<String>, String> {
     let error = |error: RdbError| error.to_string();
-    let mut reader = FileReader::new(bytes, bytes.len() as u64, true).map_err(error)?;
+    let mut reader = FileReader::new(bytes, bytes.len() as u64, true, false).map_err(error)?;
     let store = store();
     let mut items = Vec::new();
     while let Some(item) = reader.next(&store).map_err(error)? {
