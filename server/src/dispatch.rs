@@ -196,8 +196,8 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
         return Gate::Reject(error::NO_AUTH);
     }
     let attention = server.attention.get() | connection.client.attention;
-    // Waiters and watchers are no gate.
-    if attention & !(Attention::WAITERS | Attention::WATCHERS) == 0 {
+    // Waiters, watchers and who reads the log are no gate.
+    if attention & !(Attention::WAITERS | Attention::WATCHERS | Attention::PROPAGATES) == 0 {
         Gate::Pass(command)
     } else {
         attended_gates(connection, worker, command, attention, is_short)
@@ -240,6 +240,15 @@ fn attended_gates<'w>(
     let is_watcher = connection.client.monitor;
     if is_watcher && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
         return Gate::Reject(error::REPLICA_INTERACTION);
+    }
+    if attention & Attention::DISK_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
+        return Gate::Reject(error::DISK_ERROR);
+    }
+    if attention & Attention::LOADING != 0 {
+        let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::LOADING);
+        if !command.has(Flags::LOADING) || transaction.is_some_and(refuses) {
+            return Gate::Reject(error::LOADING);
+        }
     }
     if attention & Attention::PAUSED != 0 {
         let is_write = flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);

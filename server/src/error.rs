@@ -144,6 +144,8 @@ texts! {
     PSYNC_FAILOVER = "ERR PSYNC FAILOVER can't be sent to a master.";
     /// REPLCONF rdb-filter-only without names.
     FILTER_MISSING = "ERR Missing rdb-filter-only values";
+    /// SYNC where the data set cannot be written.
+    NO_SNAPSHOT = "ERR Unable to perform background save";
     /// REPLICAOF by a replica of this server.
     REPLICAOF_BY_REPLICA = "ERR Command is not valid when client is a replica.";
     /// REPLICAOF with something that is no port.
@@ -200,8 +202,18 @@ texts! {
     CANNOT_PURGE = "ERR Error purging dirty pages";
     /// SHUTDOWN ABORT.
     NO_SHUTDOWN = "ERR No shutdown in progress.";
-    /// SHUTDOWN SAVE.
-    CANNOT_SAVE = "ERR Errors trying to SHUTDOWN: snapshots are not supported yet. NOSAVE or FORCE ends the process without one.";
+    /// SHUTDOWN.
+    CANNOT_END = "ERR Errors trying to SHUTDOWN. Check logs.";
+    /// SAVE, DEBUG RELOAD: the log says why.
+    NOT_SAVED = "ERR";
+    /// The data set could not be saved.
+    DISK_ERROR = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+    /// DEBUG RELOAD.
+    NOT_LOADED = "ERR Error trying to load the RDB dump, check server logs.";
+    /// DEBUG RELOAD.
+    RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+    /// SAVE.
+    SAVES_IN_BACKGROUND = "ERR Background save already in progress";
     /// CONFIG REWRITE.
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     /// CLIENT SETNAME and HELLO SETNAME.

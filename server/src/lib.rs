@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod monitor;
 pub mod net;
 pub mod pause;
+pub mod persistence;
 pub mod process;
 pub mod propagation;
 pub mod random;

@@ -50,6 +50,8 @@ pub struct Server {
     pub over_limit: crate::metrics::over_limit::OverLimit,
     /// SHUTDOWN, SIGTERM.
     pub shutdown: crate::shutdown::Shutdown,
+    /// Saving and loading.
+    pub persistence: crate::persistence::Persistence,
     /// What DEBUG switches off and on.
     pub switches: Switches,
     reply_buffer_peak_reset_ms: AtomicI64,
@@ -107,6 +109,8 @@ impl Attention {
     pub const WATCHERS: u32 = 1 << 5;
     /// Somebody reads the propagation log.
     pub const PROPAGATES: u32 = 1 << 8;
+    /// The data set could not be saved.
+    pub const DISK_ERROR: u32 = 1 << 6;
     /// Of one client, never of the process: it is inside MULTI.
     pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
 
@@ -156,6 +160,7 @@ impl Server {
             memory: Default::default(),
             over_limit: Default::default(),
             shutdown: Default::default(),
+            persistence: Default::default(),
             switches: Default::default(),
             reply_buffer_peak_reset_ms: AtomicI64::new(Self::REPLY_BUFFER_PEAK_RESET_MS),
             changes: Default::default(),

@@ -31,6 +31,7 @@ pub mod lolwut;
 pub mod memory;
 pub mod monitor;
 pub mod object;
+pub mod persistence;
 pub mod replication;
 pub mod scan;
 mod scan_options;

@@ -5,8 +5,10 @@ use crate::blocking::{Block, Timeout, WaitKind};
 use crate::client::ReplicaSide;
 use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
 use crate::context::Context;
-use crate::error::{self, CommandResult};
+use crate::error::{self, CommandError, CommandResult};
+use crate::persistence::save;
 use crate::propagation::ReplicaInfo;
+use ochre_persist::rdb;
 use ochre_replication::{Progress, Replica, ReplicaState, SyncAnswer};
 use ochre_resp::split::split_args;
 use std::sync::atomic::Ordering::Relaxed;
@@ -104,10 +106,16 @@ fn synchronise(context: &mut Context<'_>, wants: Option<(&[u8], Option<u64>)>) -
 }
 
 /// The data set as a replica is sent it: its length, and an RDB file.
-fn snapshot(context: &mut Context<'_>) -> Result<Vec<u8>, error::CommandError> {
-    let _ = context;
-    let writer = ochre_persist::rdb::FileWriter::new(Vec::new(), ochre_persist::rdb::FileSettings::default()).unwrap();
-    let rdb = writer.finish().unwrap();
+fn snapshot(context: &mut Context<'_>) -> Result<Vec<u8>, CommandError> {
+    let (server, config) = (context.server, context.server.config().clone());
+    let mut extras = save::extras(server);
+    let log = server.log.summary();
+    extras.aux.extend([("repl-stream-db", "0".to_owned()), ("repl-id", log.id), ("repl-offset", log.offset.to_string())]);
+    let settings = save::settings(server, &config);
+    let rdb = rdb::save(&mut context.txn, Vec::new(), settings, &extras, &mut || {}).map_err(|error| {
+        tracing::warn!("SYNC failed. The data set cannot be written: {error}");
+        error::NO_SNAPSHOT
+    })?;
     let mut bytes = format!("${}\r\n", rdb.len()).into_bytes();
     bytes.extend_from_slice(&rdb);
     Ok(bytes)
