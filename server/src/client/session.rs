@@ -1,7 +1,8 @@
 //! The state of a session, owned by its connection.
 
-use super::ClientHandle;
+use super::{ClientHandle, ReplicaSide};
 use crate::acl::{Account, Accounts, User};
+use crate::propagation::Rewrite;
 use crate::server::Attention;
 use crate::transaction::{Transaction, Watching};
 use ochre_resp::reply::Protocol;
@@ -47,6 +48,12 @@ pub struct Client {
     pub(crate) transaction: Option<Box<Transaction>>,
     /// What it watches.
     pub(crate) watching: Option<Box<Watching>>,
+    /// What is propagated in place of the command it runs; none while nobody has asked.
+    pub(crate) rewrite: Option<Box<Rewrite>>,
+    /// Where the propagation log ended after its last command.
+    pub(crate) written: u64,
+    /// What it has said of itself as a replica.
+    pub(crate) replica: Option<Box<ReplicaSide>>,
     /// Bits of [`Attention`](crate::server::Attention) for this client alone.
     pub(crate) attention: u32,
     /// How others see it.
@@ -71,6 +78,9 @@ impl Client {
             monitor: false,
             transaction: None,
             watching: None,
+            rewrite: None,
+            written: 0,
+            replica: None,
             attention: 0,
             handle,
         };
@@ -102,6 +112,8 @@ impl Client {
             user: self.user.clone(),
             transaction: None,
             watching: None,
+            rewrite: None,
+            replica: None,
             attention: 0,
             ..*self
         }
@@ -157,6 +169,9 @@ impl Client {
         let mut flags = 0;
         if self.handle.is_unix {
             flags |= ClientHandle::FLAG_UNIX;
+        }
+        if self.replica.as_ref().is_some_and(|replica| replica.is_attached()) {
+            flags |= ClientHandle::FLAG_REPLICA;
         }
         if self.monitor {
             flags |= ClientHandle::FLAG_MONITOR;
