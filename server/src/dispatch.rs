@@ -223,9 +223,8 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
 #[cold]
 fn is_kept_out(worker: &Worker, queued: &Queued) -> bool {
     let command = queued.command.map(|id| worker.server.commands.by_id(id));
-    let is_one = command.is_some_and(|command| {
-        command.spec.accepts(queued.args()) && !(command.is_container() && queued.args() > 1)
-    });
+    let is_one = command
+        .is_some_and(|command| command.spec.accepts(queued.args()) && !(command.is_container() && queued.args() > 1));
     let is_open = command.is_some_and(|command| command.has(Flags::NO_AUTH));
     let asks = is_one || worker.config().compatibility_level.asks_for_login_first();
     asks && !is_open && worker.server.accounts.requires_login()
@@ -347,6 +346,11 @@ fn reject<'w>(
         None if crate::net::http::close_on_request(connection, worker, queued) => return None,
         None => {}
     }
+    // EXEC ends transactions that were never begun, too.
+    let error = match command {
+        Some(command) if is_exec(command) => CommandError::Refused(Box::new(error)),
+        _ => error,
+    };
     count_error(worker, &error);
     let mark = connection.output.mark();
     error.write(&mut connection.output.reply(connection.client.protocol));

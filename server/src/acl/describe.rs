@@ -101,9 +101,11 @@ impl Selector {
         if set.level.rewrites_command_rules() {
             self.condense(set, &mut rules);
         } else {
-            rules.extend(self.command_rules.iter().map(|rule| {
-                format!("{}{}", if rule.allow { '+' } else { '-' }, String::from_utf8_lossy(&rule.name))
-            }));
+            rules.extend(
+                self.command_rules.iter().map(|rule| {
+                    format!("{}{}", if rule.allow { '+' } else { '-' }, String::from_utf8_lossy(&rule.name))
+                }),
+            );
         }
         rules
     }
@@ -131,9 +133,9 @@ impl Selector {
             }
             if !allow {
                 let own = self.first_arguments.iter().filter(|(id, _)| *id == command.id);
-                rules.extend(own.map(|(_, argument)| {
-                    format!("+{}|{}", command.full_name, String::from_utf8_lossy(argument))
-                }));
+                rules.extend(
+                    own.map(|(_, argument)| format!("+{}|{}", command.full_name, String::from_utf8_lossy(argument))),
+                );
             }
         }
     }
@@ -199,7 +201,10 @@ mod tests {
     fn native_descriptions() {
         for (rules, line) in [
             ("on nopass ~* +@all", "u on nopass ~* resetchannels +@all"),
-            ("db=0,1 db=3 +get ~k* (db=2 +set allkeys)", "u off ~k* resetchannels db=3 -@all +get (~* resetchannels db=2 -@all +set)"),
+            (
+                "db=0,1 db=3 +get ~k* (db=2 +set allkeys)",
+                "u off ~k* resetchannels db=3 -@all +get (~* resetchannels db=2 -@all +set)",
+            ),
             ("alldbs resetdbs", "u off resetchannels resetdbs -@all"),
             ("+select|0 +select|1 -select +select|2 -@all +debug|digest", "u off resetchannels -@all +debug|digest"),
             ("+@all +client|id", "u off resetchannels +@all +client|id"),
@@ -241,7 +246,9 @@ mod tests {
         let table = CommandTable::new(&crate::commands::all(), &[]).unwrap();
         let set = RuleSet { commands: &table, level: Level::Native, all_channels: false };
         let mut odd = User::new(b"o\"dd\xff", &set);
-        for rule in [b"on".as_slice(), b">secret", b"~a\"b", b"~\\'", b"&\x01", b"(\"~x\\\"y\" +get)", b"(~plain +@read)"] {
+        for rule in
+            [b"on".as_slice(), b">secret", b"~a\"b", b"~\\'", b"&\x01", b"(\"~x\\\"y\" +get)", b"(~plain +@read)"]
+        {
             odd.apply(rule, &set).unwrap();
         }
         let words = crate::config::words(odd.config_line(&set).as_bytes()).unwrap();

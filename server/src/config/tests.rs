@@ -292,7 +292,11 @@ fn command_lines_fail_as_with_redis() {
             "'user \"a\"'",
             "Error in user declaration 'a': Duplicate user found. A user can only be defined once in config files",
         ),
-        (&["--user", "a", "on", "%x~k"], "'user \"a\" \"on\" \"%x~k\"'", "Error in user declaration '%x~k': Syntax error"),
+        (
+            &["--user", "a", "on", "%x~k"],
+            "'user \"a\" \"on\" \"%x~k\"'",
+            "Error in user declaration '%x~k': Syntax error",
+        ),
         (&["--nothing", "1"], "'nothing \"1\"'", "Bad directive or wrong number of arguments"),
     ] {
         let error = refused(arguments);

@@ -162,7 +162,10 @@ impl Log {
             tracing::warn!("Disconnecting timedout replica (streaming sync): {}", handle.addr);
             handle.kill();
         }
-        tick.over_limit.iter().filter_map(|client| state.handles.get(client)).for_each(|handle| close_over_limit(handle));
+        tick.over_limit
+            .iter()
+            .filter_map(|client| state.handles.get(client))
+            .for_each(|handle| close_over_limit(handle));
         // A replica does not hear of anything while clients are paused.
         if tick.ping && server.pause.in_force(now_ms).is_none() {
             state.say(server, &["PING"]);
@@ -226,7 +229,9 @@ impl State {
 fn close_over_limit(handle: &ClientHandle) {
     if !handle.is_killed() {
         let (id, addr) = (handle.id, &handle.addr);
-        tracing::warn!("Client id={id} addr={addr} scheduled to be closed ASAP for overcoming of output buffer limits.");
+        tracing::warn!(
+            "Client id={id} addr={addr} scheduled to be closed ASAP for overcoming of output buffer limits."
+        );
         handle.kill();
     }
 }

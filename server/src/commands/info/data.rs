@@ -3,8 +3,8 @@
 use super::{Lines, View};
 use crate::clock::unix_ms;
 use crate::propagation::ReplicaInfo;
-use ochre_replication::ReplicaState;
 use crate::server::Attention;
+use ochre_replication::ReplicaState;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// `# Persistence`
