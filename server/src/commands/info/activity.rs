@@ -66,7 +66,7 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     for (name, reason) in
         [("auth", Reason::Auth), ("cmd", Reason::Command), ("key", Reason::Key), ("channel", Reason::Channel)]
     {
-        lines.field(&format!("acl_access_denied_{name}"), denials.count(reason));
+        lines.field(format!("acl_access_denied_{name}"), denials.count(reason));
     }
     if view.server.config().compatibility_level.has_database_rules() {
         lines.field("acl_access_denied_db", denials.count(Reason::Database));
