@@ -161,6 +161,9 @@ impl Primary {
     pub fn attach(&mut self, number: u64, from: SyncAnswer, mut replica: Replica) {
         let (SyncAnswer::Continue(offset) | SyncAnswer::Full(offset)) = from;
         (replica.sent, replica.acked) = (offset, offset);
+        if self.replicas.is_empty() {
+            self.last_ping_ms = replica.acked_ms;
+        }
         self.replicas.insert(number, replica);
     }
 
