@@ -2,6 +2,7 @@
 // `deny` and not `forbid`: `process::raw` is the one exception, and says why.
 #![deny(unsafe_code)]
 
+pub mod acl;
 pub mod args;
 pub mod blocking;
 pub mod boot;

@@ -4,6 +4,7 @@ use super::claim::Claimed;
 use super::request::WaitKind;
 use super::table::{KeyQueue, WaitTable};
 use super::waiter::{Outcome, Waiter};
+use crate::acl::{LogContext, acl_check};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
 use crate::net::{KeyHashes, Worker};
@@ -231,6 +232,15 @@ impl Serving<'_, '_, '_> {
         let command = server.commands.by_id(waiter.command);
         let mut after = After::default();
         let mut client = waiter.client.frozen();
+        // What it may do can have changed since it began to wait.
+        client.see_user();
+        let allowed = acl_check(&client.user, command, waiter.argv(), client.db);
+        if let Err(denial) = allowed {
+            crate::acl::log_denial(server, &client, command, waiter.argv(), denial, LogContext::TopLevel);
+            let is_old = self.worker.config().compatibility_level.old_error_texts();
+            let refusal = error::no_permission(client.user.name(), &command.full_name, denial.reason, is_old);
+            return (Err(refusal), after);
+        }
         let protocol = client.protocol;
         let access = Access { no_touch: client.no_touch, ..self.access };
         let mut context = Context {

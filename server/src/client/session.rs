@@ -1,6 +1,7 @@
 //! The state of a session, owned by its connection.
 
 use super::{ClientHandle, ReplicaSide};
+use crate::acl::{Account, Accounts, User};
 use crate::propagation::Rewrite;
 use crate::server::Attention;
 use crate::transaction::{Transaction, Watching};
@@ -31,6 +32,12 @@ pub struct Client {
     pub protocol: Protocol,
     /// Whether it has given its password, or needs none.
     pub authenticated: bool,
+    /// The user it is logged in as.
+    pub(crate) account: Arc<Account>,
+    /// What that user may do, as of the gate epoch below.
+    pub(crate) user: Arc<User>,
+    /// The gate epoch for which it was last looked what has changed.
+    pub(crate) gate_epoch: u64,
     /// CLIENT REPLY.
     pub reply_mode: ReplyMode,
     /// Leave access times of keys alone (CLIENT NO-TOUCH).
@@ -54,12 +61,18 @@ pub struct Client {
 }
 
 impl Client {
-    /// A fresh session on database 0, RESP2.
-    pub fn new(handle: Arc<ClientHandle>, authenticated: bool) -> Client {
-        Client {
+    /// A fresh session of the default user on database 0, RESP2.
+    pub fn new(handle: Arc<ClientHandle>, accounts: &Accounts) -> Client {
+        let account = accounts.default_account().clone();
+        let user = account.user();
+        let mut client = Client {
             db: 0,
             protocol: Protocol::Resp2,
-            authenticated,
+            authenticated: user.is_open(),
+            account: account.clone(),
+            user,
+            // None: it is looked once before the first command.
+            gate_epoch: 0,
             reply_mode: ReplyMode::On,
             no_touch: false,
             monitor: false,
@@ -70,12 +83,33 @@ impl Client {
             replica: None,
             attention: 0,
             handle,
-        }
+        };
+        client.set_account(account);
+        client
+    }
+    /// Goes on as that user.
+    pub(crate) fn set_account(&mut self, account: Arc<Account>) {
+        *self.handle.account.lock() = account.clone();
+        self.account = account;
+        self.see_user();
+    }
+    /// Looks what the user may do now.
+    pub(crate) fn see_user(&mut self) {
+        self.user = self.account.user();
+        let restricted = if self.user.is_unrestricted() { 0 } else { Attention::RESTRICTED };
+        self.attention = self.attention & !Attention::RESTRICTED | restricted;
+    }
+    /// Is nobody any more: its user was deleted.
+    pub(crate) fn log_out(&mut self, accounts: &Accounts) {
+        self.authenticated = false;
+        self.set_account(accounts.default_account().clone());
     }
     /// The session as the runs of a command that waits see it.
     pub(crate) fn frozen(&self) -> Client {
         Client {
             handle: self.handle.clone(),
+            account: self.account.clone(),
+            user: self.user.clone(),
             transaction: None,
             watching: None,
             rewrite: None,

@@ -5,9 +5,11 @@ use crate::command::CommandSpec;
 /// Every command of this server.
 pub fn all() -> Vec<&'static CommandSpec> {
     [
+        super::acl::ALL,
         super::bitfield::ALL,
         super::bitmap::ALL,
         super::client::ALL,
+        super::cluster::ALL,
         super::command::ALL,
         super::config::ALL,
         super::connection::ALL,

@@ -1,9 +1,13 @@
 //! The commands, a file a family.
 
+pub mod acl;
+pub mod acl_log;
+pub mod acl_users;
 mod all;
 pub mod bitfield;
 pub mod bitmap;
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod connection;

@@ -4,6 +4,7 @@ use super::batch::Batch;
 use super::output::Output;
 use super::stream::Stream;
 use super::worker::Worker;
+use crate::acl::Accounts;
 use crate::client::{Client, ClientHandle, Origin, Published, Signals};
 use crate::config::Config;
 use crate::dispatch::Step;
@@ -106,7 +107,7 @@ impl Connection {
     pub(crate) fn open(worker: &Worker, stream: Stream, addresses: Addresses) -> Option<Connection> {
         let config = worker.config();
         let server = &worker.server;
-        if is_kept_out(&addresses, &config) {
+        if is_kept_out(&addresses, &config, &server.accounts) {
             refuse(worker, &stream, &crate::error::PROTECTED_MODE);
             return None;
         }
@@ -118,6 +119,7 @@ impl Connection {
             is_unix: addresses.is_unix,
             connected_ms: worker.now_ms(),
             worker: worker.index,
+            account: server.accounts.default_account().clone(),
         }));
         let Some(registration) = server.clients.add(handle.clone(), config.maxclients as usize) else {
             refuse(worker, &stream, &crate::error::MAX_CLIENTS);
@@ -127,7 +129,7 @@ impl Connection {
             tune(tcp, &config);
         }
         worker.stats.connections.add(1);
-        let client = Client::new(handle.clone(), config.requirepass.is_empty());
+        let client = Client::new(handle.clone(), &server.accounts);
         handle.published.flags.store(client.flags(), Relaxed);
         Some(Connection {
             stream,
@@ -650,8 +652,8 @@ fn limits(config: &Config, authenticated: bool) -> Limits {
 }
 
 /// Whether protected mode turns the client away.
-fn is_kept_out(addresses: &Addresses, config: &Config) -> bool {
-    config.protected_mode && config.requirepass.is_empty() && !addresses.is_loopback
+fn is_kept_out(addresses: &Addresses, config: &Config, accounts: &Accounts) -> bool {
+    config.protected_mode && !addresses.is_loopback && accounts.default_account().user().needs_no_password()
 }
 
 /// Tells a new connection why it is turned away.
