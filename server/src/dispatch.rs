@@ -223,9 +223,8 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
 #[cold]
 fn is_kept_out(worker: &Worker, queued: &Queued) -> bool {
     let command = queued.command.map(|id| worker.server.commands.by_id(id));
-    let is_one = command.is_some_and(|command| {
-        command.spec.accepts(queued.args()) && !(command.is_container() && queued.args() > 1)
-    });
+    let is_one = command
+        .is_some_and(|command| command.spec.accepts(queued.args()) && !(command.is_container() && queued.args() > 1));
     let is_open = command.is_some_and(|command| command.has(Flags::NO_AUTH));
     let asks = is_one || worker.config().compatibility_level.asks_for_login_first();
     asks && !is_open && worker.server.accounts.requires_login()
@@ -283,6 +282,9 @@ fn attended_gates<'w>(
     }
     if attention & Attention::DISK_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
         return Gate::Reject(error::DISK_ERROR);
+    }
+    if attention & Attention::TOO_FEW_REPLICAS != 0 && flags.has(Flags::WRITE) {
+        return Gate::Reject(error::NO_REPLICAS);
     }
     if attention & Attention::LOADING != 0 {
         let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::LOADING);

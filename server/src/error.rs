@@ -175,6 +175,8 @@ texts! {
     FILTER_MISSING = "ERR Missing rdb-filter-only values";
     /// SYNC where the data set cannot be written.
     NO_SNAPSHOT = "ERR Unable to perform background save";
+    /// A write while fewer replicas are in touch than `min-replicas-to-write`.
+    NO_REPLICAS = "NOREPLICAS Not enough good replicas to write.";
     /// REPLICAOF by a replica of this server.
     REPLICAOF_BY_REPLICA = "ERR Command is not valid when client is a replica.";
     /// REPLICAOF with something that is no port.
@@ -753,8 +755,12 @@ pub fn unknown_category(name: &[u8]) -> CommandError {
 /// ACL LOAD and ACL SAVE without a file.
 pub fn no_acl_file(names_redis: bool) -> CommandError {
     CommandError::Text(match names_redis {
-        true => "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.",
-        false => "ERR This instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a configuration file set) in order to store users in the configuration.",
+        true => {
+            "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration."
+        }
+        false => {
+            "ERR This instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a configuration file set) in order to store users in the configuration."
+        }
     })
 }
 

@@ -114,6 +114,8 @@ impl Attention {
     pub const DISK_ERROR: u32 = 1 << 6;
     /// Somebody reads the propagation log.
     pub const PROPAGATES: u32 = 1 << 8;
+    /// Fewer replicas are in touch than writes need.
+    pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
     /// Of one client, never of the process: its user may not do everything.
     pub(crate) const RESTRICTED: u32 = 1 << 30;
     /// Of one client, never of the process: it is inside MULTI.
