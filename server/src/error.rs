@@ -430,6 +430,7 @@ fn store_text(error: &ochre_store::Error) -> &'static str {
         Error::NotHyperLogLog => "WRONGTYPE Key is not a valid HyperLogLog string value.",
         Error::CorruptHyperLogLog => "INVALIDOBJ Corrupted HLL object detected",
         Error::NotLocked => "ERR the command reached for a key that it had not declared",
+        Error::Busy => "ERR Background save already in progress",
         Error::NoSuchKey => "ERR no such key",
         Error::SameKey => "ERR source and destination objects are the same",
     }
