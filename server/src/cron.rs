@@ -22,6 +22,9 @@ pub(crate) async fn run(worker: Rc<Worker>) {
         worker.stats.cpu_system_us.set(cpu.system_us);
         if worker.index == 0 {
             server.rates.sample(&server.stats, worker.now_ms());
+            if !server.switches.cron_rests.load(Relaxed) {
+                crate::persistence::points::look(&worker).await;
+            }
         }
     }
 }

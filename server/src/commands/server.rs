@@ -65,6 +65,9 @@ pub static FLUSHALL: CommandSpec = CommandSpec {
 fn flushall(context: &mut Context<'_>) -> CommandResult {
     let mode = free_mode(context)?;
     keyspace::flush_all(&mut context.txn, mode)?;
+    if let Some(running) = context.server.persistence.running() {
+        running.cancel();
+    }
     if crate::persistence::save::is_wanted(context.server) {
         // As if all of it had been saved: that nothing is left. A failure was logged.
         let _ = crate::persistence::save::save(context.server, &mut context.txn);
