@@ -5,9 +5,11 @@ use crate::command::CommandSpec;
 /// Every command of this server.
 pub fn all() -> Vec<&'static CommandSpec> {
     [
+        super::acl::ALL,
         super::bitfield::ALL,
         super::bitmap::ALL,
         super::client::ALL,
+        super::cluster::ALL,
         super::command::ALL,
         super::config::ALL,
         super::connection::ALL,
@@ -33,6 +35,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         super::monitor::ALL,
         super::object::ALL,
         super::persistence::ALL,
+        super::replication::ALL,
         super::scan::ALL,
         super::server::ALL,
         super::set::ALL,

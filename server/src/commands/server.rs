@@ -4,6 +4,7 @@ use crate::args::{Argv, parse_int};
 use crate::command::{AclCategories, CommandSpec, Flags, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
+use crate::propagation::Reach;
 use crate::shutdown::ShutdownRequest;
 use ochre_store::keyspace::{self, FreeMode};
 
@@ -49,6 +50,7 @@ pub static FLUSHDB: CommandSpec = CommandSpec {
 fn flushdb(context: &mut Context<'_>) -> CommandResult {
     let (db, mode) = (context.db(), free_mode(context)?);
     keyspace::flush_db(&mut context.txn, db, mode)?;
+    context.propagate_anyway(Reach::All);
     context.reply.ok();
     Ok(())
 }
@@ -56,6 +58,7 @@ fn flushdb(context: &mut Context<'_>) -> CommandResult {
 /// FLUSHALL
 pub static FLUSHALL: CommandSpec = CommandSpec {
     name: "flushall",
+    flags: FLUSH_COMMAND.flags.with(Flags::ALL_DBS),
     complexity: "O(N), N being the keys of all databases",
     summary: "Deletes all keys of all databases.",
     handler: flushall,
@@ -65,6 +68,7 @@ pub static FLUSHALL: CommandSpec = CommandSpec {
 fn flushall(context: &mut Context<'_>) -> CommandResult {
     let mode = free_mode(context)?;
     keyspace::flush_all(&mut context.txn, mode)?;
+    context.propagate_anyway(Reach::All);
     if let Some(running) = context.server.persistence.running() {
         running.cancel();
     }
@@ -86,6 +90,7 @@ pub static SWAPDB: CommandSpec = CommandSpec {
     complexity: "O(N), N being the clients that watch or wait for keys of either",
     summary: "Exchanges the keys of two databases.",
     syntax: "index1 index2",
+    databases: Some(|_, found| [1, 2].into_iter().for_each(found)),
     handler: swapdb,
     ..KEYSPACE_COMMAND
 };

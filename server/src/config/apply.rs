@@ -147,6 +147,10 @@ fn carry_out(server: &Server, effect: Effect, config: &Config) -> Result<(), Str
             server.slowlog.truncate(usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX));
             Ok(())
         }
+        Effect::DefaultPassword => {
+            server.accounts.set_default_password(&config.requirepass);
+            Ok(())
+        }
         Effect::Directory => std::env::set_current_dir(&config.dir).map_err(|error| reason(&error)),
         effect => match server.changes.host.get() {
             Some(host) => host(effect, config),

@@ -85,7 +85,7 @@ fn write(server: &Server, config: &Config, txn: &mut Txn<'_>, path: &Path) -> Re
 }
 
 /// How files are written now. Called under the locks of all shards.
-pub(super) fn settings(server: &Server, config: &Config) -> FileSettings {
+pub(crate) fn settings(server: &Server, config: &Config) -> FileSettings {
     let version = match config.rdb_version {
         RdbVersion::Auto => rdb::version_of_store(&server.store, config.compatibility_level.rdb_version()),
         RdbVersion::Redis7 => 10,
@@ -96,7 +96,7 @@ pub(super) fn settings(server: &Server, config: &Config) -> FileSettings {
 }
 
 /// What a file says beside the keys.
-pub(super) fn extras(server: &Server) -> Extras {
+pub(crate) fn extras(server: &Server) -> Extras {
     let aux = vec![
         ("redis-ver", REDIS_VERSION.to_owned()),
         ("redis-bits", usize::BITS.to_string()),
@@ -112,7 +112,7 @@ pub(super) fn delay(micros: i32) {
     let micros = match micros {
         0 => return,
         1.. => micros.unsigned_abs(),
-        _ if crate::random::number() % u64::from(micros.unsigned_abs()) == 0 => 1,
+        _ if crate::random::number().is_multiple_of(u64::from(micros.unsigned_abs())) => 1,
         _ => return,
     };
     std::thread::sleep(std::time::Duration::from_micros(micros.into()));

@@ -1,7 +1,10 @@
 //! The data set: sections persistence, replication, cluster and keyspace.
 
 use super::{Lines, View};
+use crate::clock::unix_ms;
+use crate::propagation::ReplicaInfo;
 use crate::server::Attention;
+use ochre_replication::ReplicaState;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// `# Persistence`
@@ -70,17 +73,25 @@ fn loading(lines: &mut Lines, view: &View<'_>) {
 pub(super) fn replication(lines: &mut Lines, view: &View<'_>) {
     let server = view.server;
     lines.field("role", "master");
-    lines.zero("connected_slaves");
+    let log = server.log.summary();
+    lines.field("connected_slaves", log.replicas.len());
+    for (number, ReplicaInfo { replica, .. }) in log.replicas.iter().enumerate() {
+        let (ip, port, state) = (&replica.ip, replica.port, replica.state.name());
+        let lag = if replica.state == ReplicaState::Online { (unix_ms() - replica.acked_ms) / 1000 } else { 0 };
+        let shown = format_args!("ip={ip},port={port},state={state},offset={},lag={lag}", replica.acked);
+        lines.field(format_args!("slave{number}"), shown);
+    }
     lines.zero("replicas_waiting_psync");
     lines.field("master_failover_state", "no-failover");
-    lines.field("master_replid", &server.replication_id);
-    lines.field("master_replid2", "0".repeat(server.replication_id.len()));
-    lines.zero("master_repl_offset");
+    lines.field("master_replid", &log.id);
+    lines.field("master_replid2", "0".repeat(log.id.len()));
+    lines.field("master_repl_offset", log.offset);
     lines.field("second_repl_offset", -1);
-    lines.zero("repl_backlog_active");
+    lines.field("repl_backlog_active", u8::from(log.backlog.is_some()));
     lines.field("repl_backlog_size", server.config().repl_backlog_size);
-    lines.zero("repl_backlog_first_byte_offset");
-    lines.zero("repl_backlog_histlen");
+    let (begin, len) = log.backlog.map_or((0, 0), |(begin, len)| (begin + 1, len));
+    lines.field("repl_backlog_first_byte_offset", begin);
+    lines.field("repl_backlog_histlen", len);
 }
 
 /// `# Cluster`
