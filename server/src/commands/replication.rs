@@ -204,6 +204,7 @@ fn acknowledge(context: &mut Context<'_>, offset: &[u8]) {
     };
     let Some(offset) = parse_offset(offset) else { return };
     if server.log.acknowledge(context.client.id(), Progress { offset, durable }, context.now_ms()) {
+        server.log.judge(server, context.now_ms());
         server.blocked.each_keyless(WaitKind::Replication, |waiter| {
             let acknowledged = server.log.acknowledged(waiter.written());
             if parse_int(waiter.argv().at(1)).is_none_or(|wanted| acknowledged as i64 >= wanted) {

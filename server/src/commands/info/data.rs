@@ -75,6 +75,9 @@ pub(super) fn replication(lines: &mut Lines, view: &View<'_>) {
     lines.field("role", "master");
     let log = server.log.summary();
     lines.field("connected_slaves", log.replicas.len());
+    if let Some(good) = server.log.good_replicas(server, unix_ms()) {
+        lines.field("min_slaves_good_slaves", good);
+    }
     for (number, ReplicaInfo { replica, .. }) in log.replicas.iter().enumerate() {
         let (ip, port, state) = (&replica.ip, replica.port, replica.state.name());
         let lag = if replica.state == ReplicaState::Online { (unix_ms() - replica.acked_ms) / 1000 } else { 0 };
