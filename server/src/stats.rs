@@ -260,6 +260,8 @@ impl WorkerStats {
 #[derive(Default)]
 pub struct Stats {
     workers: RwLock<Vec<Arc<WorkerStats>>>,
+    /// Connections refused at the maxclients limit before their TLS handshake.
+    pub rejected_handshakes: AtomicU64,
     /// Error replies by code word, at most [`Stats::ERROR_CODES_MAX`] kinds.
     pub errors_by_code: parking_lot::Mutex<std::collections::BTreeMap<String, u64>>,
 }
@@ -281,6 +283,7 @@ impl Stats {
     pub fn reset(&self) {
         self.each(|worker| worker.reset());
         self.errors_by_code.lock().clear();
+        self.rejected_handshakes.store(0, Relaxed);
     }
     /// Adds a worker's statistics.
     pub fn register(&self, stats: Arc<WorkerStats>) {

@@ -103,11 +103,11 @@ pub(crate) fn wants_housekeeping(seen: &Published, idle_ms: i64) -> bool {
 
 impl Connection {
     /// Sets up an accepted connection; `None` if it was turned away.
-    pub(crate) fn open(worker: &Worker, stream: Stream, addresses: Addresses) -> Option<Connection> {
+    pub(crate) fn open(worker: &Worker, mut stream: Stream, addresses: Addresses) -> Option<Connection> {
         let config = worker.config();
         let server = &worker.server;
         if is_kept_out(&addresses, &config) {
-            refuse(worker, &stream, &crate::error::PROTECTED_MODE);
+            refuse(worker, &mut stream, &crate::error::PROTECTED_MODE);
             return None;
         }
         let handle = Arc::new(ClientHandle::new(Origin {
@@ -120,10 +120,10 @@ impl Connection {
             worker: worker.index,
         }));
         let Some(registration) = server.clients.add(handle.clone(), config.maxclients as usize) else {
-            refuse(worker, &stream, &crate::error::MAX_CLIENTS);
+            refuse(worker, &mut stream, &crate::error::MAX_CLIENTS);
             return None;
         };
-        if let Stream::Tcp(tcp) = &stream {
+        if let Some(tcp) = stream.tcp() {
             tune(tcp, &config);
         }
         worker.stats.connections.add(1);
@@ -163,6 +163,7 @@ impl Connection {
                 break;
             }
         }
+        self.stream.say_goodbye();
         if self.client.monitor {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
@@ -641,9 +642,10 @@ fn is_kept_out(addresses: &Addresses, config: &Config) -> bool {
 }
 
 /// Tells a new connection why it is turned away.
-fn refuse(worker: &Worker, stream: &Stream, error: &crate::error::CommandError) {
+fn refuse(worker: &Worker, stream: &mut Stream, error: &crate::error::CommandError) {
     let mut output = Output::default();
     error.write(&mut output.reply(ochre_resp::reply::Protocol::Resp2));
     stream.send_now(output.waiting());
+    stream.say_goodbye();
     worker.stats.rejected_connections.add(1);
 }

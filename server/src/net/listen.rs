@@ -22,6 +22,8 @@ pub struct ListenOptions {
     pub bind: Vec<String>,
     /// `port`; 0 for no TCP.
     pub port: u16,
+    /// `tls-port`; 0 for no TLS.
+    pub tls_port: u16,
     /// `tcp-backlog`: the length of the accept queue the kernel is asked for, also for the Unix socket.
     pub backlog: i32,
     /// `unixsocket`: a path, or a name in the abstract namespace after `@`.
@@ -40,6 +42,7 @@ impl Default for ListenOptions {
         ListenOptions {
             bind: vec!["*".into(), "-::*".into()],
             port: 6379,
+            tls_port: 0,
             backlog: 511,
             unixsocket: None,
             unixsocketperm: 0,
@@ -49,11 +52,31 @@ impl Default for ListenOptions {
     }
 }
 
+/// What is spoken on a TCP port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The protocol as it is.
+    Plain,
+    /// The same inside TLS.
+    Tls,
+}
+
+impl Service {
+    /// Its name in the log and in INFO.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Service::Plain => "tcp",
+            Service::Tls => "tls",
+        }
+    }
+}
+
 /// A bound, non-blocking listener.
 #[derive(Debug)]
 pub enum Listener {
     /// One address of `bind`.
-    Tcp(TcpListener),
+    Tcp(Service, TcpListener),
     /// `unixsocket`.
     Unix(UnixListener),
 }
@@ -62,15 +85,17 @@ pub enum Listener {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// An address could not be bound; the reason was logged as a warning of its own.
-    #[error("Failed listening on port {port} (tcp), aborting.")]
+    #[error("Failed listening on port {port} ({}), aborting.", service.name())]
     Tcp {
         /// The port.
         port: u16,
+        /// What it is for.
+        service: Service,
     },
     /// The Unix socket could not be bound.
     #[error("Failed opening Unix socket: {0}")]
     Unix(String),
-    /// Neither `port` nor `unixsocket` yielded a listener.
+    /// Neither `port` nor `tls-port` nor `unixsocket` yielded a listener.
     #[error("Configured to not listen anywhere, exiting.")]
     Nowhere,
 }
@@ -81,18 +106,22 @@ pub enum ListenError {
 /// When an address that is not optional or the Unix socket cannot be bound (what was bound is closed again), or when
 /// nothing is left to listen on.
 pub fn bind_all(options: &ListenOptions) -> Result<Vec<Listener>, ListenError> {
-    let mut listeners: Vec<_> = bind_tcp(options)?.into_iter().map(Listener::Tcp).collect();
+    let mut listeners: Vec<_> =
+        bind_tcp(options)?.into_iter().map(|(service, listener)| Listener::Tcp(service, listener)).collect();
     if let Some(name) = options.unixsocket.as_deref().filter(|name| !name.is_empty()) {
         listeners.push(Listener::Unix(bind_unix(name, options.unixsocketperm, options.backlog)?));
     }
     if listeners.is_empty() { Err(ListenError::Nowhere) } else { Ok(listeners) }
 }
 
+/// A TCP address, and what is spoken there.
+pub type Place = (Service, SocketAddr);
+
 /// Binds the TCP addresses alone. Returns nothing for port 0.
 ///
 /// # Errors
 /// When an address that is not optional cannot be bound.
-pub fn bind_tcp(options: &ListenOptions) -> Result<Vec<TcpListener>, ListenError> {
+pub fn bind_tcp(options: &ListenOptions) -> Result<Vec<(Service, TcpListener)>, ListenError> {
     bind_tcp_with(options, &mut Vec::new(), &mut |line| tracing::warn!("{line}"))
 }
 
@@ -103,23 +132,32 @@ pub fn bind_tcp(options: &ListenOptions) -> Result<Vec<TcpListener>, ListenError
 /// When an address that is not optional cannot be bound.
 pub fn bind_tcp_beside(
     options: &ListenOptions,
-    open: &[SocketAddr],
-) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), ListenError> {
+    open: &[Place],
+) -> Result<(Vec<(Service, TcpListener)>, Vec<Place>), ListenError> {
     let mut unwanted = open.to_vec();
     let fresh = bind_tcp_with(options, &mut unwanted, &mut |line| tracing::warn!("{line}"))?;
-    Ok((fresh, open.iter().filter(|address| !unwanted.contains(address)).copied().collect()))
+    Ok((fresh, open.iter().filter(|place| !unwanted.contains(place)).copied().collect()))
 }
 
-/// Whether an address of `options` cannot be bound as long as those of `open` are: one is all addresses, the other one
-/// of them.
-pub fn overlaps(options: &ListenOptions, open: &[SocketAddr]) -> bool {
+/// Whether an address of `options` cannot be bound as long as those of `open` are: one is all addresses and the other one
+/// of them, or something else is spoken there.
+pub fn overlaps(options: &ListenOptions, open: &[Place]) -> bool {
     let names = options.bind.iter().map(|entry| entry.strip_prefix('-').unwrap_or(entry));
-    names.filter_map(|name| resolve(name, options.port).ok()).any(|wanted| {
-        open.iter().any(|old| {
+    let places = names.flat_map(|name| {
+        ports(options).filter_map(move |(service, port)| resolve(name, port).ok().map(|address| (service, address)))
+    });
+    places.into_iter().any(|(service, wanted)| {
+        open.iter().any(|(old_service, old)| {
             let one_is_all = old.ip().is_unspecified() != wanted.ip().is_unspecified();
-            one_is_all && old.port() == wanted.port() && old.is_ipv4() == wanted.is_ipv4()
+            let changes = *old == wanted && *old_service != service;
+            changes || one_is_all && old.port() == wanted.port() && old.is_ipv4() == wanted.is_ipv4()
         })
     })
+}
+
+/// The ports that are not 0.
+fn ports(options: &ListenOptions) -> impl Iterator<Item = (Service, u16)> {
+    [(Service::Plain, options.port), (Service::Tls, options.tls_port)].into_iter().filter(|(_, port)| *port != 0)
 }
 
 /// Binds the Unix socket alone. A socket that already lies at the path is replaced.
@@ -162,33 +200,33 @@ fn backlog_warning_for(backlog: i32, somaxconn: &str) -> Option<String> {
 /// Takes addresses that need not be bound out of `open`.
 fn bind_tcp_with(
     options: &ListenOptions,
-    open: &mut Vec<SocketAddr>,
+    open: &mut Vec<Place>,
     warn: &mut dyn FnMut(&str),
-) -> Result<Vec<TcpListener>, ListenError> {
-    let port = options.port;
+) -> Result<Vec<(Service, TcpListener)>, ListenError> {
     let mut listeners = Vec::new();
-    if port == 0 {
-        return Ok(listeners);
-    }
-    for entry in &options.bind {
-        let (name, optional) = match entry.strip_prefix('-') {
-            Some(rest) => (rest, true),
-            None => (entry.as_str(), false),
-        };
-        let bound = resolve(name, port).and_then(|address| match open.iter().position(|known| *known == address) {
-            Some(at) => {
-                open.swap_remove(at);
-                Ok(None)
-            }
-            None => bind_address(address, options).map(Some),
-        });
-        match bound {
-            Ok(listener) => listeners.extend(listener),
-            Err(error) => {
-                let text = &error.text;
-                warn(&format!("Warning: Could not create server TCP listening socket {name}:{port}: {text}"));
-                if !error.is_forgiven(optional) {
-                    return Err(ListenError::Tcp { port });
+    for (service, port) in ports(options) {
+        for entry in &options.bind {
+            let (name, optional) = match entry.strip_prefix('-') {
+                Some(rest) => (rest, true),
+                None => (entry.as_str(), false),
+            };
+            let bound = resolve(name, port).and_then(|address| {
+                match open.iter().position(|known| *known == (service, address)) {
+                    Some(at) => {
+                        open.swap_remove(at);
+                        Ok(None)
+                    }
+                    None => bind_address(address, options).map(Some),
+                }
+            });
+            match bound {
+                Ok(listener) => listeners.extend(listener.map(|listener| (service, listener))),
+                Err(error) => {
+                    let text = &error.text;
+                    warn(&format!("Warning: Could not create server TCP listening socket {name}:{port}: {text}"));
+                    if !error.is_forgiven(optional) {
+                        return Err(ListenError::Tcp { port, service });
+                    }
                 }
             }
         }
@@ -313,7 +351,7 @@ mod tests {
         ListenOptions { bind: bind.iter().map(|name| (*name).to_owned()).collect(), port, ..ListenOptions::default() }
     }
 
-    fn warnings(options: &ListenOptions) -> (Vec<String>, Result<Vec<TcpListener>, ListenError>) {
+    fn warnings(options: &ListenOptions) -> (Vec<String>, Result<Vec<(Service, TcpListener)>, ListenError>) {
         let mut lines = Vec::new();
         let result = bind_tcp_with(options, &mut Vec::new(), &mut |line| lines.push(line.to_owned()));
         (lines, result)

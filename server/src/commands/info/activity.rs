@@ -2,6 +2,7 @@
 
 use super::{Lines, View};
 use crate::metrics::rates::Rate;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// `# Stats`
 pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
@@ -19,7 +20,8 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("instantaneous_output_kbps", kilobytes(Rate::BytesOut));
     lines.field("instantaneous_input_repl_kbps", "0.00");
     lines.field("instantaneous_output_repl_kbps", "0.00");
-    lines.field("rejected_connections", stats.sum(|worker| worker.rejected_connections.get()));
+    let rejected = stats.sum(|worker| worker.rejected_connections.get()) + stats.rejected_handshakes.load(Relaxed);
+    lines.field("rejected_connections", rejected);
     for name in ["sync_full", "sync_partial_ok", "sync_partial_err"] {
         lines.zero(name);
     }
