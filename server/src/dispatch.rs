@@ -1,5 +1,6 @@
 //! From a decoded command to its reply: gates, locks, handler, accounts.
 
+use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
 use crate::client::ReplyMode;
@@ -56,13 +57,11 @@ pub(crate) fn run<'w>(
     let mut slice: Option<Slice<'w, Shard>> = None;
     let mut under_lock = 0;
     let mut tick = worker.ticks.now();
-    let mut seen_epoch = worker.server.gate_epoch();
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
         let epoch = worker.server.gate_epoch();
-        if epoch != seen_epoch {
-            seen_epoch = epoch;
-            worker.see_config();
+        if epoch != connection.client.gate_epoch && !see_changes(connection, worker, epoch) {
+            break;
         }
         // Room was made before a wait, and what was waited for is not let go again.
         let has_waited = held.is_some() && under_lock == 0;
@@ -170,6 +169,21 @@ pub(crate) fn run<'w>(
     Step::Done
 }
 
+/// Looks at what gates check, after some of it has changed. False: the client's user is gone, and so is the connection.
+#[cold]
+fn see_changes(connection: &mut Connection, worker: &Worker, epoch: u64) -> bool {
+    worker.see_config();
+    let client = &mut connection.client;
+    client.gate_epoch = epoch;
+    if client.account.is_gone() {
+        client.log_out(&worker.server.accounts);
+        connection.closing = Closing::Now;
+        return false;
+    }
+    client.see_user();
+    true
+}
+
 enum Gate<'s> {
     Pass(&'s Command),
     /// It is to be executed by EXEC.
@@ -183,6 +197,9 @@ enum Gate<'s> {
 fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_short: bool) -> Gate<'w> {
     let server = &*worker.server;
     let argv = || connection.batch.argv(queued, connection.argument_bytes());
+    if !connection.client.authenticated && is_kept_out(worker, queued) {
+        return Gate::Reject(error::NO_AUTH);
+    }
     let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
         return Gate::Reject(error::unknown_command(argv()));
     };
@@ -192,16 +209,26 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
     if command.is_container() && queued.args() > 1 {
         return Gate::Reject(error::unknown_subcommand(command.spec.name, argv().at(1)));
     }
-    if !connection.client.authenticated && !command.has(Flags::NO_AUTH) {
-        return Gate::Reject(error::NO_AUTH);
-    }
     let attention = server.attention.get() | connection.client.attention;
-    // Waiters and watchers are no gate.
-    if attention & !(Attention::WAITERS | Attention::WATCHERS) == 0 {
+    // Waiters, watchers and who reads the log are no gate.
+    if attention & !(Attention::WAITERS | Attention::WATCHERS | Attention::PROPAGATES) == 0 {
         Gate::Pass(command)
     } else {
-        attended_gates(connection, worker, command, attention, is_short)
+        attended_gates(connection, worker, queued, command, attention, is_short)
     }
+}
+
+/// Whether a client that has not logged in has to do so before this command. Only some versions say so before they look
+/// whether it is one.
+#[cold]
+fn is_kept_out(worker: &Worker, queued: &Queued) -> bool {
+    let command = queued.command.map(|id| worker.server.commands.by_id(id));
+    let is_one = command.is_some_and(|command| {
+        command.spec.accepts(queued.args()) && !(command.is_container() && queued.args() > 1)
+    });
+    let is_open = command.is_some_and(|command| command.has(Flags::NO_AUTH));
+    let asks = is_one || worker.config().compatibility_level.asks_for_login_first();
+    asks && !is_open && worker.server.accounts.requires_login()
 }
 
 /// The gates that are open most of the time.
@@ -209,11 +236,13 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
 fn attended_gates<'w>(
     connection: &Connection,
     worker: &'w Worker,
+    queued: &Queued,
     command: &'w Command,
     attention: u32,
     is_short: bool,
 ) -> Gate<'w> {
     let server = &*worker.server;
+    let client = &connection.client;
     let transaction = connection.client.transaction.as_deref();
     let queues = transaction.is_some() && !is_never_queued(command);
     if transaction.is_some() && command.has(Flags::NO_MULTI) {
@@ -228,6 +257,17 @@ fn attended_gates<'w>(
             });
         }
     }
+    if attention & Attention::RESTRICTED != 0 {
+        let argv = connection.batch.argv(queued, connection.argument_bytes());
+        if let Err(denial) = acl_check(&client.user, command, argv, client.db) {
+            client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
+            let context = if transaction.is_some() { LogContext::Transaction } else { LogContext::TopLevel };
+            crate::acl::log_denial(server, client, command, argv, denial, context);
+            let is_old = worker.config().compatibility_level.old_error_texts();
+            let (user, name) = (client.user.name(), &command.full_name);
+            return Gate::Reject(error::no_permission(user, name, denial.reason, is_old));
+        }
+    }
     // EXEC is what its commands are.
     let flags = match transaction {
         Some(transaction) if is_exec(command) => command.spec.flags | transaction.flags(),
@@ -240,6 +280,15 @@ fn attended_gates<'w>(
     let is_watcher = connection.client.monitor;
     if is_watcher && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
         return Gate::Reject(error::REPLICA_INTERACTION);
+    }
+    if attention & Attention::DISK_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
+        return Gate::Reject(error::DISK_ERROR);
+    }
+    if attention & Attention::LOADING != 0 {
+        let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::LOADING);
+        if !command.has(Flags::LOADING) || transaction.is_some_and(refuses) {
+            return Gate::Reject(error::LOADING);
+        }
     }
     if attention & Attention::PAUSED != 0 {
         let is_write = flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
@@ -346,7 +395,8 @@ fn execute<'w>(
     let protocol = client.protocol;
     let clock = Clock { now_ms: worker.now_ms() };
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
-    if server.attention.get() & (Attention::PAUSED | Attention::WAITERS | Attention::WATCHERS) != 0 {
+    let attention = server.attention.get();
+    if attention & (Attention::PAUSED | Attention::WAITERS | Attention::WATCHERS) != 0 {
         let transaction = client.transaction.as_deref();
         let missing = prepare(worker, guard, command, argv, transaction, &mut effects, &mut access);
         if !missing.is_empty() {
@@ -368,6 +418,10 @@ fn execute<'w>(
         };
         (command.spec.handler)(&mut context)
     };
+    let propagates = attention & Attention::PROPAGATES != 0;
+    if propagates {
+        crate::propagation::record_call(worker, client, argv, &mut effects, 0);
+    }
     let stats = &worker.stats.by_command[usize::from(command.id)];
     if let Err(error) = result {
         if let CommandError::Execute(transaction) = error {
@@ -417,7 +471,7 @@ fn execute<'w>(
             stats.failed.add(1);
         }
     }
-    if !effects.is_empty() {
+    if propagates || !effects.is_empty() {
         after.garbage = std::mem::take(&mut effects.garbage);
         if effects.record_touched {
             // Who is served is served now, not when the unit began.
@@ -427,6 +481,9 @@ fn execute<'w>(
             after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access);
         } else {
             crate::effects::settle(worker, &mut effects);
+        }
+        if propagates {
+            client.written = worker.log_end.get();
         }
     }
     drop(effects);
