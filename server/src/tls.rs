@@ -1,9 +1,11 @@
 //! TLS of this process: what connections are made from, and when that is read again.
 
+use crate::client::Client;
 use crate::clock::unix_ms;
-use crate::config::{self, Config};
+use crate::config::{self, ClientAuthUser, Config};
 use crate::server::Server;
 use arc_swap::ArcSwapOption;
+use ochre_tls::rustls::pki_types::CertificateDer;
 use ochre_tls::rustls::{ClientConfig, ServerConfig};
 use ochre_tls::{Certificate, ClientAuth, Files, Identity, Materials, Settings, TlsError};
 use std::sync::Arc;
@@ -109,6 +111,40 @@ pub async fn reload_changed_files(server: Arc<Server>) {
             tracing::error!(%error, "reading certificates again has failed");
         }
         looked = Instant::now();
+    }
+}
+
+/// Makes the session that of the user whom its certificate names, if the configuration wants that: the common name, or the
+/// first of the URIs whose user exists and may log in. Else it stays what it is, and that is logged.
+pub(crate) fn log_in_by_certificate(
+    server: &Server,
+    config: &Config,
+    client: &mut Client,
+    certificate: Option<&CertificateDer<'static>>,
+) {
+    if config.tls_auth_clients_user == ClientAuthUser::Off {
+        return;
+    }
+    let Some(certificate) = certificate.and_then(|der| Certificate::parse(der).ok()) else { return };
+    let names = match config.tls_auth_clients_user {
+        ClientAuthUser::Uri => certificate.uris(),
+        _ => certificate.common_name().into_iter().collect(),
+    };
+    let accounts = names.iter().filter_map(|name| server.accounts.get(name.as_bytes()));
+    match accounts.into_iter().find(|account| account.user().is_enabled()) {
+        Some(account) => {
+            tracing::debug!(client = client.id(), "TLS: the client is logged in by its certificate");
+            client.authenticated = true;
+            client.set_account(account);
+            // It may have been deleted before the session was known to be its.
+            if client.account.is_gone() {
+                client.log_out(&server.accounts);
+            }
+        }
+        None => {
+            let name = names.first().map(String::as_bytes).unwrap_or_default();
+            crate::acl::log_failed_certificate(server, client, name);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use ochre_tests::{Authority, Client, Keys, Reply, Server, await_that, free_port, scripts};
+use ochre_tests::{Authority, Client, Keys, Reply, Server, await_that, free_port, scripts, uri};
 use rustls::{ClientConfig, HandshakeKind, version};
 
 /// A server with TLS, and the folder with everybody's keys.
@@ -99,7 +99,7 @@ fn plain_clients_and_secure_ones_do_not_mix() -> Result<()> {
     let mut plain = Client::connect(secured.address)?;
     plain.send(b"PING\r\n")?;
     let answer = plain.read_to_close(Duration::from_secs(5))?;
-    ensure!(!answer.starts_with(b"+PONG"), "{answer:?}");
+    assert_eq!(answer, b"");
     assert_eq!(secured.ping(&secured.config()?)?, pong());
     Ok(())
 }
@@ -448,6 +448,41 @@ fn blocked_and_watching_clients_are_served() -> Result<()> {
     assert_eq!(pushing.command(&["RPUSH", "list", "x"])?, Reply::Integer(1));
     assert_eq!(waiting.read_reply()?, Reply::Array(vec![Reply::bulk("list"), Reply::bulk("x")]));
     while !monitor.read_reply()?.text()?.contains("RPUSH") {}
+    Ok(())
+}
+
+#[test]
+fn certificates_log_users_in() -> Result<()> {
+    let secured = Secured::start(&[])?;
+    let mut admin = secured.server.client()?;
+    for rules in [["client", "on", "+@all"], ["urn:one", "on", "+@all"], ["urn:two", "on", "+@all"]] {
+        assert_eq!(admin.command(&[&["ACL", "SETUSER"], &rules[..]].concat())?, Reply::ok());
+    }
+    let keys = secured.authority.issue_with("client", |params| {
+        params.subject_alt_names = ["urn:one", "urn:two"].iter().filter_map(|name| uri(name).ok()).collect();
+    })?;
+    let config = secured.authority.client(Some(&keys), &[])?;
+    let who = || Client::connect_tls(secured.address, &config)?.command(&["ACL", "WHOAMI"])?.text();
+    assert_eq!(who()?, "default");
+    admin.set_config("tls-auth-clients-user", "CN")?;
+    assert_eq!(who()?, "client");
+    admin.set_config("tls-auth-clients-user", "URI")?;
+    assert_eq!(who()?, "urn:one");
+    assert_eq!(admin.command(&["ACL", "SETUSER", "urn:one", "off"])?, Reply::ok());
+    assert_eq!(who()?, "urn:two");
+    assert_eq!(secured.info("acl_access_denied_tls_cert")?, "0");
+    assert_eq!(admin.command(&["ACL", "DELUSER", "urn:two"])?, Reply::Integer(1));
+    assert_eq!(who()?, "default");
+    assert_eq!(secured.info("acl_access_denied_tls_cert")?, "1");
+    let log = format!("{:?}", admin.command(&["ACL", "LOG"])?);
+    ensure!(log.contains(&format!("{:?}", Reply::bulk("tls-cert"))), "{log}");
+    ensure!(log.contains(&format!("{:?}", Reply::bulk("urn:one"))), "{log}");
+    // A password is not needed, but still asked for where the certificate names nobody.
+    admin.set_config("requirepass", "secret")?;
+    let noauth = || Client::connect_tls(secured.address, &config)?.command(&["PING"]);
+    ensure!(matches!(noauth()?, Reply::Error(text) if text.starts_with("NOAUTH")));
+    assert_eq!(admin.command(&["ACL", "SETUSER", "urn:one", "on"])?, Reply::ok());
+    assert_eq!(who()?, "urn:one");
     Ok(())
 }
 

@@ -129,7 +129,10 @@ impl Connection {
             tune(tcp, &config);
         }
         worker.stats.connections.add(1);
-        let client = Client::new(handle.clone(), &server.accounts);
+        let mut client = Client::new(handle.clone(), &server.accounts);
+        if let Stream::Tls(stream) = &stream {
+            crate::tls::log_in_by_certificate(server, &config, &mut client, stream.peer_certificate());
+        }
         handle.published.flags.store(client.flags(), Relaxed);
         Some(Connection {
             stream,

@@ -117,11 +117,14 @@ pub fn bind_all(options: &ListenOptions) -> Result<Vec<Listener>, ListenError> {
 /// A TCP address, and what is spoken there.
 pub type Place = (Service, SocketAddr);
 
+/// A bound, non-blocking TCP listener, and what is spoken there.
+pub type Bound = (Service, TcpListener);
+
 /// Binds the TCP addresses alone. Returns nothing for port 0.
 ///
 /// # Errors
 /// When an address that is not optional cannot be bound.
-pub fn bind_tcp(options: &ListenOptions) -> Result<Vec<(Service, TcpListener)>, ListenError> {
+pub fn bind_tcp(options: &ListenOptions) -> Result<Vec<Bound>, ListenError> {
     bind_tcp_with(options, &mut Vec::new(), &mut |line| tracing::warn!("{line}"))
 }
 
@@ -130,10 +133,7 @@ pub fn bind_tcp(options: &ListenOptions) -> Result<Vec<(Service, TcpListener)>, 
 ///
 /// # Errors
 /// When an address that is not optional cannot be bound.
-pub fn bind_tcp_beside(
-    options: &ListenOptions,
-    open: &[Place],
-) -> Result<(Vec<(Service, TcpListener)>, Vec<Place>), ListenError> {
+pub fn bind_tcp_beside(options: &ListenOptions, open: &[Place]) -> Result<(Vec<Bound>, Vec<Place>), ListenError> {
     let mut unwanted = open.to_vec();
     let fresh = bind_tcp_with(options, &mut unwanted, &mut |line| tracing::warn!("{line}"))?;
     Ok((fresh, open.iter().filter(|place| !unwanted.contains(place)).copied().collect()))
@@ -202,7 +202,7 @@ fn bind_tcp_with(
     options: &ListenOptions,
     open: &mut Vec<Place>,
     warn: &mut dyn FnMut(&str),
-) -> Result<Vec<(Service, TcpListener)>, ListenError> {
+) -> Result<Vec<Bound>, ListenError> {
     let mut listeners = Vec::new();
     for (service, port) in ports(options) {
         for entry in &options.bind {
@@ -351,7 +351,7 @@ mod tests {
         ListenOptions { bind: bind.iter().map(|name| (*name).to_owned()).collect(), port, ..ListenOptions::default() }
     }
 
-    fn warnings(options: &ListenOptions) -> (Vec<String>, Result<Vec<(Service, TcpListener)>, ListenError>) {
+    fn warnings(options: &ListenOptions) -> (Vec<String>, Result<Vec<Bound>, ListenError>) {
         let mut lines = Vec::new();
         let result = bind_tcp_with(options, &mut Vec::new(), &mut |line| lines.push(line.to_owned()));
         (lines, result)
@@ -368,7 +368,7 @@ mod tests {
         let port = free_port();
         let listeners = bind_all(&options(&["localhost", "-::1"], port)).unwrap();
         for listener in &listeners {
-            let Listener::Tcp(listener) = listener else { panic!("not TCP") };
+            let Listener::Tcp(Service::Plain, listener) = listener else { panic!("not TCP") };
             assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
             assert!(SockRef::from(listener).reuse_address().unwrap());
             let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -380,7 +380,7 @@ mod tests {
     fn all_addresses_of_both_families_share_a_port() {
         let port = free_port();
         let (lines, result) = warnings(&options(&["*", "-::*"], port));
-        let addresses: Vec<_> = result.unwrap().iter().map(|l| l.local_addr().unwrap().to_string()).collect();
+        let addresses: Vec<_> = result.unwrap().iter().map(|(_, l)| l.local_addr().unwrap().to_string()).collect();
         assert_eq!(addresses.first().unwrap(), &format!("0.0.0.0:{port}"));
         assert!(addresses.len() == 2 || lines.len() == 1, "{lines:?}");
     }
@@ -433,7 +433,7 @@ mod tests {
         let port = free_port();
         let mut first = bind_tcp(&options(&["127.0.0.1"], port)).unwrap();
         let open = [first.remove(0)];
-        let address = open[0].local_addr().unwrap();
+        let address = (Service::Plain, open[0].1.local_addr().unwrap());
         let (fresh, kept) = bind_tcp_beside(&options(&["127.0.0.1", "127.0.0.2"], port), &[address]).unwrap();
         assert_eq!((fresh.len(), kept), (1, vec![address]));
         let (_, kept) = bind_tcp_beside(&options(&["127.0.0.3"], port), &[address]).unwrap();
@@ -444,12 +444,16 @@ mod tests {
 
     #[test]
     fn all_addresses_overlap_each_of_their_family() {
-        let open: Vec<SocketAddr> = vec!["0.0.0.0:7".parse().unwrap(), "[::1]:7".parse().unwrap()];
+        let open = ["0.0.0.0:7", "[::1]:7"].map(|address| (Service::Plain, address.parse().unwrap()));
         assert!(overlaps(&options(&["-127.0.0.1"], 7), &open));
         assert!(overlaps(&options(&["::*"], 7), &open));
         for (bind, port) in [("*", 7), ("::1", 7), ("127.0.0.1", 8), ("::2", 7)] {
             assert!(!overlaps(&options(&[bind], port), &open), "{bind} {port}");
         }
+        // The same address for something else, and two ports of one address.
+        let tls = |port, tls_port| ListenOptions { tls_port, ..options(&["::1"], port) };
+        assert!(overlaps(&tls(0, 7), &open));
+        assert!(!overlaps(&tls(7, 8), &open));
     }
 
     #[test]
@@ -463,11 +467,11 @@ mod tests {
     #[test]
     fn own_listener_options_reach_the_kernel() {
         let mut wanted = options(&["127.0.0.1"], free_port());
-        let plain = bind_tcp(&wanted).unwrap().remove(0);
+        let (_, plain) = bind_tcp(&wanted).unwrap().remove(0);
         assert_eq!((TcpFastOpenQueue.get(&plain).unwrap(), TcpDeferAccept.get(&plain).unwrap()), (0, 0));
         drop(plain);
         (wanted.fastopen_queue, wanted.defer_accept_s) = (37, 7);
-        let tuned = bind_tcp(&wanted).unwrap().remove(0);
+        let (_, tuned) = bind_tcp(&wanted).unwrap().remove(0);
         assert_eq!(TcpFastOpenQueue.get(&tuned).unwrap(), 37);
         // The kernel rounds up to whole retransmissions: 1, 3, 7, 15 seconds.
         assert_eq!(TcpDeferAccept.get(&tuned).unwrap(), 7);

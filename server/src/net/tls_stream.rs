@@ -1,6 +1,7 @@
 //! A TCP connection that speaks TLS: what is read is decrypted, what is written encrypted.
 
-use ochre_tls::rustls::ServerConnection;
+use ochre_tls::rustls::pki_types::CertificateDer;
+use ochre_tls::rustls::{Error, ServerConnection};
 use socket2::SockRef;
 use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::pin::Pin;
@@ -27,6 +28,11 @@ impl TlsStream {
     /// The socket below.
     pub(crate) fn tcp(&self) -> &TcpStream {
         &self.tcp
+    }
+
+    /// The certificate that the client has shown, if it has.
+    pub(crate) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.session.peer_certificates()?.first()
     }
 
     /// Its two halves, on their way to another event loop.
@@ -143,7 +149,10 @@ impl TlsStream {
         match self.session.process_new_packets() {
             Ok(_) => Poll::Ready(Ok(read > 0)),
             Err(error) => {
-                let _ = self.send_rest_now();
+                // Who sends no TLS at all would not understand it.
+                if !self.session.is_handshaking() || !matches!(error, Error::InvalidMessage(_)) {
+                    let _ = self.send_rest_now();
+                }
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)))
             }
         }

@@ -13,7 +13,15 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("ochre-tls", &[]),
     (
         "ochre-server",
-        &["ochre-resp", "ochre-store", "ochre-persist", "ochre-replication", "ochre-cluster", "ochre-scripting", "ochre-tls"],
+        &[
+            "ochre-resp",
+            "ochre-store",
+            "ochre-persist",
+            "ochre-replication",
+            "ochre-cluster",
+            "ochre-scripting",
+            "ochre-tls",
+        ],
     ),
     ("ochre-cli", &["ochre-resp", "ochre-persist", "ochre-cluster", "ochre-tls"]),
     ("ochre-tests", &["ochre-resp"]),

@@ -67,9 +67,10 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     for (name, reason) in
         [("auth", Reason::Auth), ("cmd", Reason::Command), ("key", Reason::Key), ("channel", Reason::Channel)]
     {
-        lines.field(&format!("acl_access_denied_{name}"), denials.count(reason));
+        lines.field(format_args!("acl_access_denied_{name}"), denials.count(reason));
     }
     if view.server.config().compatibility_level.has_database_rules() {
+        lines.field("acl_access_denied_tls_cert", denials.count(Reason::Certificate));
         lines.field("acl_access_denied_db", denials.count(Reason::Database));
     }
 }

@@ -38,7 +38,7 @@ macro_rules! tls_directives {
             tls_auth_clients: ClientAuth = Pick(ClientAuth::Yes), WORKS.effect(Effect::Tls);
 
             /// Which part of that certificate names the user.
-            tls_auth_clients_user: ClientAuthUser = Pick(ClientAuthUser::Off), not_yet("users").origin(Origin::Valkey);
+            tls_auth_clients_user: ClientAuthUser = Pick(ClientAuthUser::Off), WORKS.origin(Origin::Valkey);
 
             /// Whether the link to the primary uses TLS.
             tls_replication: bool = Switch(false), kept("takes effect with replication").effect(Effect::Tls);
