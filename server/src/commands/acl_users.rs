@@ -31,8 +31,7 @@ fn set_user(context: &mut Context<'_>) -> CommandResult {
     let words: Vec<&[u8]> = context.argv.iter().skip(3).collect();
     let config = context.server.config();
     let set = RuleSet::new(&context.server.commands, &config);
-    let changed =
-        context.server.accounts.set_user(name, &words, &set).map_err(|refused| error::acl_rule(&refused))?;
+    let changed = context.server.accounts.set_user(name, &words, &set).map_err(|refused| error::acl_rule(&refused))?;
     if let Some(changed) = changed {
         end_subscriptions(context, &changed);
     }

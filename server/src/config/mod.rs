@@ -26,13 +26,13 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use codec::{memory_size, reason};
 pub use codec::{
     AclPubsubDefault, AppendFsync, ClientAuth, ClientAuthUser, ConfigSaveBehavior, DisklessLoad, EndpointType,
     KeyspaceEvents, LogFormat, LogLevel, LogTimestampFormat, OomScoreAdj, OutputLimit, OutputLimits, Permission,
     Policy, PropagationError, RdbVersion, RdbVersionCheck, SanitizePayload, SavePoint, ShutdownFlags, SizeOrPercent,
     Supervised, SyslogFacility, Upstream,
 };
+pub(crate) use codec::{memory_size, reason};
 pub use command_line::{Invocation, Launch, parse_arguments};
 pub use compatibility::Level;
 pub use directive::{Attributes, Directive, Effect, Origin, Support};
