@@ -54,6 +54,8 @@ pub struct Server {
     pub memory: crate::metrics::memory::MemoryWatch,
     /// How long memory was over its limit.
     pub over_limit: crate::metrics::over_limit::OverLimit,
+    /// What TLS connections are made from.
+    pub tls: crate::tls::Tls,
     /// SHUTDOWN, SIGTERM.
     pub shutdown: crate::shutdown::Shutdown,
     /// Saving and loading.
@@ -176,6 +178,7 @@ impl Server {
             rates: Default::default(),
             memory: Default::default(),
             over_limit: Default::default(),
+            tls: Default::default(),
             shutdown: Default::default(),
             persistence: Default::default(),
             switches: Default::default(),
