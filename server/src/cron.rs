@@ -5,14 +5,13 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// Runs the periodic work of a worker: sweeping its clients and expiring keys in its share of the shards.
+/// Runs the periodic work of a worker: sweeping its clients, taking figures.
 pub(crate) async fn run(worker: Rc<Worker>) {
     loop {
         let hz = u64::from(worker.config().hz.clamp(1, 500));
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
         if !worker.server.switches.cron_rests.load(Relaxed) {
             worker.sweep();
-            crate::memory::expire_some(&worker);
         }
         worker.member.publish_memory();
         let server = &worker.server;
