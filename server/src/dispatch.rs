@@ -196,8 +196,8 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
         return Gate::Reject(error::NO_AUTH);
     }
     let attention = server.attention.get() | connection.client.attention;
-    // Waiters and watchers are no gate.
-    if attention & !(Attention::WAITERS | Attention::WATCHERS) == 0 {
+    // Waiters, watchers and who reads the log are no gate.
+    if attention & !(Attention::WAITERS | Attention::WATCHERS | Attention::PROPAGATES) == 0 {
         Gate::Pass(command)
     } else {
         attended_gates(connection, worker, command, attention, is_short)
@@ -240,6 +240,15 @@ fn attended_gates<'w>(
     let is_watcher = connection.client.monitor;
     if is_watcher && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
         return Gate::Reject(error::REPLICA_INTERACTION);
+    }
+    if attention & Attention::DISK_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
+        return Gate::Reject(error::DISK_ERROR);
+    }
+    if attention & Attention::LOADING != 0 {
+        let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::LOADING);
+        if !command.has(Flags::LOADING) || transaction.is_some_and(refuses) {
+            return Gate::Reject(error::LOADING);
+        }
     }
     if attention & Attention::PAUSED != 0 {
         let is_write = flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
@@ -346,7 +355,8 @@ fn execute<'w>(
     let protocol = client.protocol;
     let clock = Clock { now_ms: worker.now_ms() };
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
-    if server.attention.get() & (Attention::PAUSED | Attention::WAITERS | Attention::WATCHERS) != 0 {
+    let attention = server.attention.get();
+    if attention & (Attention::PAUSED | Attention::WAITERS | Attention::WATCHERS) != 0 {
         let transaction = client.transaction.as_deref();
         let missing = prepare(worker, guard, command, argv, transaction, &mut effects, &mut access);
         if !missing.is_empty() {
@@ -368,6 +378,10 @@ fn execute<'w>(
         };
         (command.spec.handler)(&mut context)
     };
+    let propagates = attention & Attention::PROPAGATES != 0;
+    if propagates {
+        crate::propagation::record_call(worker, client, argv, &mut effects, 0);
+    }
     let stats = &worker.stats.by_command[usize::from(command.id)];
     if let Err(error) = result {
         if let CommandError::Execute(transaction) = error {
@@ -417,7 +431,7 @@ fn execute<'w>(
             stats.failed.add(1);
         }
     }
-    if !effects.is_empty() {
+    if propagates || !effects.is_empty() {
         after.garbage = std::mem::take(&mut effects.garbage);
         if effects.record_touched {
             // Who is served is served now, not when the unit began.
@@ -427,6 +441,9 @@ fn execute<'w>(
             after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access);
         } else {
             crate::effects::settle(worker, &mut effects);
+        }
+        if propagates {
+            client.written = worker.log_end.get();
         }
     }
     drop(effects);

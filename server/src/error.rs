@@ -136,6 +136,22 @@ texts! {
     EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors.";
     /// MONITOR inside MULTI.
     MONITOR_DENIED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
+    /// SYNC behind replies that are not sent yet.
+    SYNC_WITH_OUTPUT = "ERR SYNC and PSYNC are invalid with pending output";
+    /// SYNC of a part, by a replica that could not tell where it ends.
+    FILTER_WITHOUT_EOF = "ERR Filtered replica requires EOF capability";
+    /// PSYNC with FAILOVER, to a primary.
+    PSYNC_FAILOVER = "ERR PSYNC FAILOVER can't be sent to a master.";
+    /// REPLCONF rdb-filter-only without names.
+    FILTER_MISSING = "ERR Missing rdb-filter-only values";
+    /// SYNC where the data set cannot be written.
+    NO_SNAPSHOT = "ERR Unable to perform background save";
+    /// REPLICAOF by a replica of this server.
+    REPLICAOF_BY_REPLICA = "ERR Command is not valid when client is a replica.";
+    /// REPLICAOF with something that is no port.
+    INVALID_PRIMARY_PORT = "ERR Invalid master port";
+    /// REPLICAOF.
+    NO_REPLICA_YET = "ERR this server cannot be a replica yet";
     /// A command that is not allowed inside MULTI, as Redis says it.
     NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
     /// CLIENT PAUSE.
@@ -186,8 +202,18 @@ texts! {
     CANNOT_PURGE = "ERR Error purging dirty pages";
     /// SHUTDOWN ABORT.
     NO_SHUTDOWN = "ERR No shutdown in progress.";
-    /// SHUTDOWN SAVE.
-    CANNOT_SAVE = "ERR Errors trying to SHUTDOWN: snapshots are not supported yet. NOSAVE or FORCE ends the process without one.";
+    /// SHUTDOWN.
+    CANNOT_END = "ERR Errors trying to SHUTDOWN. Check logs.";
+    /// SAVE, DEBUG RELOAD: the log says why.
+    NOT_SAVED = "ERR";
+    /// The data set could not be saved.
+    DISK_ERROR = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+    /// DEBUG RELOAD.
+    NOT_LOADED = "ERR Error trying to load the RDB dump, check server logs.";
+    /// DEBUG RELOAD.
+    RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+    /// SAVE.
+    SAVES_IN_BACKGROUND = "ERR Background save already in progress";
     /// CONFIG REWRITE.
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     /// CLIENT SETNAME and HELLO SETNAME.
@@ -438,6 +464,21 @@ pub fn no_input_keys(full_name: &str) -> CommandError {
 /// An integer that is not between two others.
 pub fn out_of_range(min: i64, max: i64) -> CommandError {
     CommandError::Message(format!("ERR value is out of range, value must between {min} and {max}"))
+}
+
+/// REPLCONF ip-address.
+pub fn replica_address_too_long(len: usize) -> CommandError {
+    CommandError::Message(format!("ERR REPLCONF ip-address provided by replica instance is too long: {len} bytes"))
+}
+
+/// REPLCONF rdb-filter-only.
+pub fn unsupported_filter(word: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unsupported rdb-filter-only option: ", word])
+}
+
+/// REPLCONF.
+pub fn unknown_replconf(option: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unrecognized REPLCONF option: ", option])
 }
 
 /// A position that is not on the map.

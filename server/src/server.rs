@@ -40,8 +40,8 @@ pub struct Server {
     pub attention: Attention,
     /// Identity and start time of this process.
     pub process: ProcessInfo,
-    /// Names the history of this data set to replicas: forty hexadecimal digits.
-    pub replication_id: String,
+    /// What units have changed, for replicas and files.
+    pub log: crate::propagation::Log,
     /// How fast counters grow.
     pub rates: crate::metrics::rates::Rates,
     /// Peak and first use of memory.
@@ -50,6 +50,8 @@ pub struct Server {
     pub over_limit: crate::metrics::over_limit::OverLimit,
     /// SHUTDOWN, SIGTERM.
     pub shutdown: crate::shutdown::Shutdown,
+    /// Saving and loading.
+    pub persistence: crate::persistence::Persistence,
     /// What DEBUG switches off and on.
     pub switches: Switches,
     reply_buffer_peak_reset_ms: AtomicI64,
@@ -105,6 +107,10 @@ impl Attention {
     pub const WAITERS: u32 = 1 << 4;
     /// Somebody watches a key.
     pub const WATCHERS: u32 = 1 << 5;
+    /// Somebody reads the propagation log.
+    pub const PROPAGATES: u32 = 1 << 8;
+    /// The data set could not be saved.
+    pub const DISK_ERROR: u32 = 1 << 6;
     /// Of one client, never of the process: it is inside MULTI.
     pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
 
@@ -149,11 +155,12 @@ impl Server {
             pause: Default::default(),
             attention: Attention::default(),
             process,
-            replication_id: crate::random::run_id(),
+            log: crate::propagation::Log::new(crate::random::run_id(), &config),
             rates: Default::default(),
             memory: Default::default(),
             over_limit: Default::default(),
             shutdown: Default::default(),
+            persistence: Default::default(),
             switches: Default::default(),
             reply_buffer_peak_reset_ms: AtomicI64::new(Self::REPLY_BUFFER_PEAK_RESET_MS),
             changes: Default::default(),

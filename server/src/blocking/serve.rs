@@ -7,6 +7,7 @@ use super::waiter::{Outcome, Waiter};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
 use crate::net::{KeyHashes, Worker};
+use crate::server::Attention;
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::sync::Guard;
 use ochre_store::{Access, Clock, Effects, Shard, Txn, keyspace};
@@ -88,7 +89,7 @@ pub(crate) fn serve_removals(worker: &Worker, guard: &mut Guard<'_, Shard>, effe
             ready.note(worker, guard, removal.db, removal.key.clone());
         }
     }
-    crate::effects::settle(worker, effects);
+    crate::effects::settle_removals(worker, effects);
     if !ready.is_empty() {
         effects.record_touched = true;
         serve(worker, guard, effects, ready, worker.clock(), Access::default());
@@ -231,6 +232,9 @@ impl Serving<'_, '_, '_> {
             after: &mut after,
         };
         let result = (command.spec.handler)(&mut context);
+        if server.attention.get() & Attention::PROPAGATES != 0 {
+            crate::propagation::record_call(self.worker, &mut client, waiter.argv(), self.effects, 0);
+        }
         (result, after)
     }
 

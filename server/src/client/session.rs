@@ -1,6 +1,7 @@
 //! The state of a session, owned by its connection.
 
-use super::ClientHandle;
+use super::{ClientHandle, ReplicaSide};
+use crate::propagation::Rewrite;
 use crate::server::Attention;
 use crate::transaction::{Transaction, Watching};
 use ochre_resp::reply::Protocol;
@@ -40,6 +41,12 @@ pub struct Client {
     pub(crate) transaction: Option<Box<Transaction>>,
     /// What it watches.
     pub(crate) watching: Option<Box<Watching>>,
+    /// What is propagated in place of the command it runs; none while nobody has asked.
+    pub(crate) rewrite: Option<Box<Rewrite>>,
+    /// Where the propagation log ended after its last command.
+    pub(crate) written: u64,
+    /// What it has said of itself as a replica.
+    pub(crate) replica: Option<Box<ReplicaSide>>,
     /// Bits of [`Attention`](crate::server::Attention) for this client alone.
     pub(crate) attention: u32,
     /// How others see it.
@@ -58,13 +65,24 @@ impl Client {
             monitor: false,
             transaction: None,
             watching: None,
+            rewrite: None,
+            written: 0,
+            replica: None,
             attention: 0,
             handle,
         }
     }
     /// The session as the runs of a command that waits see it.
     pub(crate) fn frozen(&self) -> Client {
-        Client { handle: self.handle.clone(), transaction: None, watching: None, attention: 0, ..*self }
+        Client {
+            handle: self.handle.clone(),
+            transaction: None,
+            watching: None,
+            rewrite: None,
+            replica: None,
+            attention: 0,
+            ..*self
+        }
     }
     /// Changes the protocol of the replies to come.
     pub fn set_protocol(&mut self, protocol: Protocol) {
@@ -117,6 +135,9 @@ impl Client {
         let mut flags = 0;
         if self.handle.is_unix {
             flags |= ClientHandle::FLAG_UNIX;
+        }
+        if self.replica.as_ref().is_some_and(|replica| replica.is_attached()) {
+            flags |= ClientHandle::FLAG_REPLICA;
         }
         if self.monitor {
             flags |= ClientHandle::FLAG_MONITOR;

@@ -32,6 +32,8 @@ pub fn all() -> Vec<&'static CommandSpec> {
         super::memory::ALL,
         super::monitor::ALL,
         super::object::ALL,
+        super::persistence::ALL,
+        super::replication::ALL,
         super::scan::ALL,
         super::server::ALL,
         super::set::ALL,

@@ -47,6 +47,7 @@ pub fn change(server: &Server, pairs: &[(&[u8], &[u8])], requester: Requester) -
         return Err(SetError::failed(argument, why));
     }
     server.publish_config(change.config);
+    server.persistence.judge(server, &server.config());
     Ok(())
 }
 

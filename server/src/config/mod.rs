@@ -30,8 +30,8 @@ pub(crate) use codec::memory_size;
 pub use codec::{
     AclPubsubDefault, AppendFsync, ClientAuth, ClientAuthUser, ConfigSaveBehavior, DisklessLoad, EndpointType,
     KeyspaceEvents, LogFormat, LogLevel, LogTimestampFormat, OomScoreAdj, OutputLimit, OutputLimits, Permission,
-    Policy, PropagationError, RdbVersionCheck, SanitizePayload, SavePoint, ShutdownFlags, SizeOrPercent, Supervised,
-    SyslogFacility, Upstream,
+    Policy, PropagationError, RdbVersion, RdbVersionCheck, SanitizePayload, SavePoint, ShutdownFlags, SizeOrPercent,
+    Supervised, SyslogFacility, Upstream,
 };
 pub use command_line::{Invocation, Launch, parse_arguments};
 pub use compatibility::Level;

@@ -166,6 +166,9 @@ impl Connection {
         if self.client.monitor {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
+        if self.client.replica.as_ref().is_some_and(|replica| replica.is_attached()) {
+            worker.server.log.detach(&worker.server, self.client.id(), crate::clock::unix_ms());
+        }
         self.leave_watched(&worker).await;
         worker.remove_connection(self.slot);
         let handle = self.client.handle.clone();
@@ -193,6 +196,9 @@ impl Connection {
         if signals != 0 {
             return Poll::Ready(Event::Signals(signals));
         }
+        if self.client.replica.is_some() && self.feed_replica(worker) {
+            return Poll::Ready(Event::End);
+        }
         if !self.output.is_empty() {
             match self.output.poll_write(&mut self.stream, cx, &worker.stats) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Event::Flushed),
@@ -208,6 +214,14 @@ impl Connection {
             Poll::Ready(false) => Poll::Ready(Event::End),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Gives a replica more to be sent; whether there is no more to come.
+    #[cold]
+    fn feed_replica(&mut self, worker: &Worker) -> bool {
+        let Some(replica) = &mut self.client.replica else { return false };
+        let id = self.client.handle.id;
+        self.output.is_empty() && replica.feed(&worker.server, id, crate::clock::unix_ms(), &mut self.output)
     }
 
     /// Reads what has arrived into the query buffer. False: nothing more will come.

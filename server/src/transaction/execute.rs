@@ -72,6 +72,7 @@ impl Execution<'_, '_> {
 
     fn call(&mut self, command: &Command, argv: Argv<'_>, hashes: KeyHashes<'_>) -> CommandResult {
         self.after.redacted.clear();
+        let dirty = self.txn.effects().dirty;
         let mut txn = self.txn.part();
         txn.set_access(Access { no_touch: self.client.no_touch, ..txn.access() });
         let mut context = Context {
@@ -86,7 +87,11 @@ impl Execution<'_, '_> {
             client: &mut *self.client,
             after: &mut *self.after,
         };
-        (command.spec.handler)(&mut context)
+        let result = (command.spec.handler)(&mut context);
+        if self.worker.server.attention.get() & Attention::PROPAGATES != 0 {
+            crate::propagation::record_call(self.worker, self.client, argv, self.txn.effects(), dirty);
+        }
+        result
     }
 
     fn fail(&mut self, command: &Command, error: &CommandError) {

@@ -2,6 +2,7 @@
 
 use super::{Lines, View};
 use crate::metrics::rates::Rate;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// `# Stats`
 pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
@@ -20,9 +21,10 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("instantaneous_input_repl_kbps", "0.00");
     lines.field("instantaneous_output_repl_kbps", "0.00");
     lines.field("rejected_connections", stats.sum(|worker| worker.rejected_connections.get()));
-    for name in ["sync_full", "sync_partial_ok", "sync_partial_err"] {
-        lines.zero(name);
-    }
+    let syncs = &stats.synchronisations;
+    lines.field("sync_full", syncs.full.load(Relaxed));
+    lines.field("sync_partial_ok", syncs.partial.load(Relaxed));
+    lines.field("sync_partial_err", syncs.refused.load(Relaxed));
     keys(lines, view);
     for name in ["pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks"] {
         lines.zero(name);

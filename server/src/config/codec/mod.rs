@@ -9,8 +9,8 @@ mod value;
 
 pub use choice::{
     AclPubsubDefault, AppendFsync, ClientAuth, ClientAuthUser, ConfigSaveBehavior, DisklessLoad, EndpointType,
-    LogFormat, LogLevel, LogTimestampFormat, OomScoreAdj, Permission, Policy, PropagationError, RdbVersionCheck,
-    SanitizePayload, Supervised, SyslogFacility,
+    LogFormat, LogLevel, LogTimestampFormat, OomScoreAdj, Permission, Policy, PropagationError, RdbVersion,
+    RdbVersionCheck, SanitizePayload, Supervised, SyslogFacility,
 };
 pub(super) use choice::{Choice, Pick, Switch};
 pub use events::KeyspaceEvents;
