@@ -57,6 +57,11 @@ impl Command {
         out
     }
 
+    /// Its name, in small letters.
+    pub(super) fn name(&self) -> Vec<u8> {
+        self.words.first().map(|word| word.to_ascii_lowercase()).unwrap_or_default()
+    }
+
     /// The command for people.
     pub(super) fn show(&self) -> String {
         let words = self.words.iter().map(|word| format!("{:?}", word.escape_ascii().to_string()));
@@ -108,8 +113,9 @@ impl Line {
         }
         // A large count makes a random choice a certain one; a cursor must be 0; Valkey takes a negative offset for one
         // from the end, but only in the larger encoding; an ID can be the server's choice; names have an order only
-        // where all scores are equal.
-        let may_be_odd = !["1000", "SCAN", "BYSCORE", "XADD", "<lex!>"].iter().any(|word| line.contains(word));
+        // where all scores are equal; Valkey takes 32 bits of the index in LSET; a timeout may be too long.
+        let fixed = ["1000", "SCAN", "BYSCORE", "XADD", "<lex!>", "<place>", "<timeout>", "<wait>"];
+        let may_be_odd = !fixed.iter().any(|word| line.contains(word));
         Ok(Line { order, may_be_odd, template })
     }
 }
@@ -180,7 +186,9 @@ fn expand(part: &Part, rng: &mut Rng, words: &mut Vec<Vec<u8>>) {
     match part {
         Part::Literal(text) if rng.u32(..20) == 0 => words.push(text.to_lowercase().into_bytes()),
         Part::Literal(text) => words.push(text.clone().into_bytes()),
-        Part::Placeholder(name) if rng.u32(..150) == 0 && !["key", "count", "newid"].contains(&name.as_str()) => {
+        Part::Placeholder(name)
+            if rng.u32(..150) == 0 && !["key", "count", "newid", "place", "timeout", "wait"].contains(&name.as_str()) =>
+        {
             words.push(word("odd", rng))
         }
         Part::Placeholder(name) => words.push(word(name, rng)),
