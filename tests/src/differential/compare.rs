@@ -120,7 +120,8 @@ impl Comparison {
             let (ours, theirs) = match (ours, theirs) {
                 (Ok(ours), Ok(theirs)) => (ours, theirs),
                 (ours, theirs) => {
-                    let who = |reply: &Result<Frame>| reply.as_ref().map_or_else(|error| format!("{error:#}"), Frame::show);
+                    let who =
+                        |reply: &Result<Frame>| reply.as_ref().map_or_else(|error| format!("{error:#}"), Frame::show);
                     bail!("no reply\n  ours:   {}\n  theirs: {}{}", who(&ours), who(&theirs), self.story());
                 }
             };

@@ -13,6 +13,29 @@ use super::words::word;
 use anyhow::{Context, Result, bail};
 use fastrand::Rng;
 
+/// What stands in lines that must be sent as they are.
+const NEVER_ODD: &[&str] = &[
+    // A large count makes a random choice a certain one.
+    "1000",
+    // A cursor must be 0.
+    "SCAN",
+    // Valkey takes a negative offset for one from the end, but only in the larger encoding.
+    "BYSCORE",
+    // An ID can be the server's choice.
+    "XADD",
+    // Names have an order only where all scores are equal.
+    "<lex!>",
+    // Valkey takes 32 bits of the index in LSET, and 63 of the number of fields in HSETEX.
+    "<place>",
+    "HSETEX",
+    // It may be too long.
+    "<timeout>",
+    "<wait>",
+    // Redis 7.0 knows no option of these.
+    "ZRANK",
+    "ZREVRANK",
+];
+
 /// Templates to choose from.
 #[derive(Debug)]
 pub struct Grammar {
@@ -111,11 +134,7 @@ impl Line {
         if !parser.rest.is_empty() {
             bail!("unexpected {:?}", parser.rest);
         }
-        // A large count makes a random choice a certain one; a cursor must be 0; Valkey takes a negative offset for one
-        // from the end, but only in the larger encoding; an ID can be the server's choice; names have an order only
-        // where all scores are equal; Valkey takes 32 bits of the index in LSET; a timeout may be too long.
-        let fixed = ["1000", "SCAN", "BYSCORE", "XADD", "<lex!>", "<place>", "<timeout>", "<wait>"];
-        let may_be_odd = !fixed.iter().any(|word| line.contains(word));
+        let may_be_odd = !NEVER_ODD.iter().any(|word| line.contains(word));
         Ok(Line { order, may_be_odd, template })
     }
 }
@@ -187,7 +206,8 @@ fn expand(part: &Part, rng: &mut Rng, words: &mut Vec<Vec<u8>>) {
         Part::Literal(text) if rng.u32(..20) == 0 => words.push(text.to_lowercase().into_bytes()),
         Part::Literal(text) => words.push(text.clone().into_bytes()),
         Part::Placeholder(name)
-            if rng.u32(..150) == 0 && !["key", "count", "newid", "place", "timeout", "wait"].contains(&name.as_str()) =>
+            if rng.u32(..150) == 0
+                && !["key", "count", "newid", "place", "timeout", "wait"].contains(&name.as_str()) =>
         {
             words.push(word("odd", rng))
         }

@@ -37,7 +37,9 @@ pub(super) fn word(name: &str, rng: &mut Rng) -> Vec<u8> {
         "lexmin" | "lexmax" => lex_bound(rng),
         "bit" => one_of(&["0", "1"], rng),
         "timeout" if rng.u32(..8) > 0 => b"0.001".to_vec(),
-        "timeout" => one_of(&["1e-3", "0.0005", "0x1p-10", "0X.004P0", "-1", "nan", "abc", "", " 0.001", "0.001 "], rng),
+        "timeout" => {
+            one_of(&["1e-3", "0.0005", "0x1p-10", "0X.004P0", "-1", "nan", "abc", "", " 0.001", "0.001 "], rng)
+        }
         "wait" if rng.u32(..8) > 0 => b"1".to_vec(),
         "wait" => one_of(&["-1", "1.5", "abc", "", " 1", "18446744073709551616"], rng),
         "offset" => rng.u32(..200).to_string().into_bytes(),
