@@ -117,10 +117,10 @@ impl Attention {
     pub const WAITERS: u32 = 1 << 4;
     /// Somebody watches a key.
     pub const WATCHERS: u32 = 1 << 5;
-    /// The data set could not be saved.
-    pub const DISK_ERROR: u32 = 1 << 6;
     /// Somebody reads the propagation log.
     pub const PROPAGATES: u32 = 1 << 8;
+    /// The data set could not be saved.
+    pub const DISK_ERROR: u32 = 1 << 6;
     /// Fewer replicas are in touch than writes need.
     pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
     /// Of one client, never of the process: its user may not do everything.
