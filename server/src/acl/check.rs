@@ -17,6 +17,8 @@ pub enum Reason {
     Channel,
     /// One of its databases is not.
     Database,
+    /// The client's certificate names no user that may log in.
+    Certificate,
 }
 
 impl Reason {
@@ -28,6 +30,7 @@ impl Reason {
             Reason::Auth => "auth",
             Reason::Channel => "channel",
             Reason::Database => "database",
+            Reason::Certificate => "tls-cert",
         }
     }
 }

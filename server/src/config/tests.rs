@@ -191,7 +191,7 @@ fn set_errors_are_those_of_redis() {
             &[("appendonly", "yes")],
             failed("appendonly", "appendonly is not supported yet: it needs the append-only file"),
         ),
-        (&[("tls-port", "1")], failed("tls-port", "tls-port is not supported yet: it needs TLS")),
+        (&[("rdma-port", "1")], failed("rdma-port", "rdma-port is not supported yet: it needs RDMA")),
     ] {
         assert_eq!(try_set(&config, pairs).unwrap_err(), expected);
     }
