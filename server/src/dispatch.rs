@@ -4,6 +4,7 @@ use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
 use crate::client::ReplyMode;
 use crate::command::{Command, Flags, LockClass};
+use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError};
@@ -159,6 +160,13 @@ pub(crate) fn run<'w>(
                 under_lock = 0;
                 worker.wake_served();
             }
+            Executed::Published => {
+                *next += 1;
+                held = None;
+                under_lock = 0;
+                worker.server.pubsub.hand_out(worker.index);
+                connection.take_pushes();
+            }
             Executed::Wait(waiter) => {
                 *next += 1;
                 return Step::Wait(waiter);
@@ -196,8 +204,7 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
         return Gate::Reject(error::NO_AUTH);
     }
     let attention = server.attention.get() | connection.client.attention;
-    // Waiters and watchers are no gate.
-    if attention & !(Attention::WAITERS | Attention::WATCHERS) == 0 {
+    if attention & !Attention::NO_GATE == 0 {
         Gate::Pass(command)
     } else {
         attended_gates(connection, worker, command, attention, is_short)
@@ -236,6 +243,9 @@ fn attended_gates<'w>(
     // What is queued takes memory too.
     if is_short && !crate::memory::make_room(worker) && (queues || flags.has(Flags::DENYOOM)) {
         return Gate::Reject(error::OOM);
+    }
+    if attention & Attention::LISTENS_ONLY != 0 && !is_for_listeners(command) {
+        return Gate::Reject(error::not_for_listeners(&command.full_name));
     }
     let is_watcher = connection.client.monitor;
     if is_watcher && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
@@ -318,6 +328,8 @@ enum Executed {
     Free(Vec<Garbage>),
     /// Clients that waited were served: they are to be woken once the locks are released.
     Served,
+    /// The client may have sent messages to itself, which come right behind its reply.
+    Published,
     /// There is no reply yet.
     Wait(Arc<Waiter>),
     /// Nothing was done: these shards must be locked, too.
@@ -346,7 +358,7 @@ fn execute<'w>(
     let protocol = client.protocol;
     let clock = Clock { now_ms: worker.now_ms() };
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
-    if server.attention.get() & (Attention::PAUSED | Attention::WAITERS | Attention::WATCHERS) != 0 {
+    if server.attention.get() & (Attention::PAUSED | Attention::NO_GATE) != 0 {
         let transaction = client.transaction.as_deref();
         let missing = prepare(worker, guard, command, argv, transaction, &mut effects, &mut access);
         if !missing.is_empty() {
@@ -427,6 +439,7 @@ fn execute<'w>(
             after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access);
         } else {
             crate::effects::settle(worker, &mut effects);
+            effects.record_events = false;
         }
     }
     drop(effects);
@@ -435,7 +448,7 @@ fn execute<'w>(
     *tick = now;
     worker.account_call(stats, nanos);
     if client.reply_mode != ReplyMode::On {
-        apply_reply_mode_to(client, output, mark);
+        apply_reply_mode_to(client, output, if after.confirms { output.mark() } else { mark });
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
     if nanos >= worker.slow_nanos() || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
@@ -467,6 +480,7 @@ fn prepare(
         access.expired = Expired::Hide;
     }
     let waiting = blocked.shards_among(guard.set());
+    effects.record_events = crate::memory::publishes_events(worker);
     effects.record_touched = !waiting.is_empty() || !watched.shards_among(guard.set()).is_empty();
     if waiting.is_empty() || !blocked.has_destinations() {
         return ShardSet::EMPTY;
@@ -507,6 +521,7 @@ fn settle_effects(
     }
     // Whoever asks next whether anybody minds says so.
     effects.record_touched = false;
+    effects.record_events = false;
     serves
 }
 
@@ -526,6 +541,10 @@ fn settle_after(
     if after.barrier {
         // The command's own duration is judged by what it has set.
         worker.see_config();
+        // Memory may be limited to less than is used: nobody need call anything for it to be freed.
+        if crate::memory::is_short(worker) {
+            worker.eviction_due.notify_one();
+        }
     }
     if nanos >= worker.slow_nanos() {
         worker.account_slow(client, command, argv, &after.redacted, nanos);
@@ -550,6 +569,8 @@ fn settle_after(
         Executed::Free(after.garbage)
     } else if after.served {
         Executed::Served
+    } else if after.published {
+        Executed::Published
     } else {
         return None;
     };

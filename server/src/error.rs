@@ -134,6 +134,8 @@ texts! {
     DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI";
     /// EXEC after a command that could not be queued.
     EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors.";
+    /// SSUBSCRIBE inside MULTI.
+    SSUBSCRIBE_DENIED = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
     /// MONITOR inside MULTI.
     MONITOR_DENIED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     /// A command that is not allowed inside MULTI, as Redis says it.
@@ -428,6 +430,13 @@ fn store_text(error: &ochre_store::Error) -> &'static str {
 /// Wrong number of arguments, for the command or subcommand of that full name (`client|kill`).
 pub fn wrong_arity(full_name: &str) -> CommandError {
     CommandError::Message(format!("ERR wrong number of arguments for '{full_name}' command"))
+}
+
+/// A command that a client of RESP2 may not call while it listens to channels, by its full name.
+pub fn not_for_listeners(full_name: &str) -> CommandError {
+    CommandError::Message(format!(
+        "ERR Can't execute '{full_name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+    ))
 }
 
 /// A number of sources below one, for the command of that full name.

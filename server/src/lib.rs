@@ -25,6 +25,7 @@ pub mod monitor;
 pub mod net;
 pub mod pause;
 pub mod process;
+pub mod pubsub;
 pub mod random;
 pub mod server;
 pub mod shutdown;

@@ -40,6 +40,7 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     let started = Instant::now();
     let time_max = eviction_time_max(worker.config().maxmemory_eviction_tenacity);
     let mut effects = worker.effects.borrow_mut();
+    effects.record_events = publishes_events(worker);
     let mut evicted = false;
     let outcome = worker.evictor.borrow_mut().run(
         &worker.member,
@@ -85,6 +86,7 @@ pub(crate) fn expire_some(worker: &Worker) {
     }
     let started = Instant::now();
     let mut effects = worker.effects.borrow_mut();
+    effects.record_events = publishes_events(worker);
     worker.expiry.borrow_mut().run(
         &worker.member,
         worker.clock(),
@@ -98,6 +100,11 @@ pub(crate) fn expire_some(worker: &Worker) {
     let elapsed = started.elapsed();
     worker.account_event("expire-cycle", elapsed);
     worker.stats.expire_cycle_us.add(elapsed.as_micros() as u64);
+}
+
+/// Whether somebody may want to hear what happens to keys.
+pub(crate) fn publishes_events(worker: &Worker) -> bool {
+    worker.server.attention.get() & Attention::NOTIFY != 0 && worker.server.pubsub.has_listeners()
 }
 
 /// Whether clients are paused: then nothing may change that would have to be replicated.

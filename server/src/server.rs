@@ -34,6 +34,8 @@ pub struct Server {
     pub blocked: crate::blocking::Blocked,
     /// Who watches keys.
     pub watched: crate::transaction::Watched,
+    /// Who listens to which channels.
+    pub pubsub: crate::pubsub::PubSub,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
     /// What the dispatcher must look at before a command; 0: nothing.
@@ -105,6 +107,12 @@ impl Attention {
     pub const WAITERS: u32 = 1 << 4;
     /// Somebody watches a key.
     pub const WATCHERS: u32 = 1 << 5;
+    /// Keyspace events are published.
+    pub const NOTIFY: u32 = 1 << 6;
+    /// What is no gate: it concerns what commands do, not whether they may.
+    pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY;
+    /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
+    pub(crate) const LISTENS_ONLY: u32 = 1 << 30;
     /// Of one client, never of the process: it is inside MULTI.
     pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
 
@@ -146,6 +154,7 @@ impl Server {
             latency: Default::default(),
             blocked: Default::default(),
             watched: Default::default(),
+            pubsub: crate::pubsub::PubSub::new(config.workers()),
             pause: Default::default(),
             attention: Attention::default(),
             process,

@@ -32,6 +32,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         super::memory::ALL,
         super::monitor::ALL,
         super::object::ALL,
+        super::pubsub::ALL,
         super::scan::ALL,
         super::server::ALL,
         super::set::ALL,

@@ -31,6 +31,7 @@ pub mod lolwut;
 pub mod memory;
 pub mod monitor;
 pub mod object;
+pub mod pubsub;
 pub mod scan;
 mod scan_options;
 pub mod server;
