@@ -16,7 +16,7 @@ pub mod reply;
 pub mod request;
 pub mod split;
 
-pub use client::{ReplyDecoder, ReplySkipper, Value, encode_command};
+pub use client::{ReplyDecoder, ReplySkipper, Value, encode_arguments, encode_command};
 pub use error::{ProtocolError, ReplyError};
 pub use reply::{Protocol, ReplyWriter};
 pub use request::{Decoded, Limits, RequestDecoder, Span};

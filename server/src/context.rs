@@ -6,7 +6,8 @@ use crate::client::Client;
 use crate::command::Command;
 use crate::error::{CommandError, CommandResult};
 use crate::net::KeyHashes;
-use crate::server::Server;
+use crate::propagation::{Reach, Rewrite};
+use crate::server::{Attention, Server};
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::sync::Slice;
 use ochre_store::{Garbage, Key, Shard, Txn, keyspace};
@@ -127,6 +128,36 @@ impl<'c> Context<'c> {
         }
         let (db, key) = (self.db(), self.key(index));
         keyspace::peek_type(&mut self.txn, db, key).is_ok_and(|found| found.is_some_and(|found| kind.wants(found)))
+    }
+    /// Has another command propagated in place of the one that is run, if that has changed anything; after several calls,
+    /// all that were named, in order. To be called when nothing can fail any more.
+    pub fn propagate_as(&mut self, args: &[&[u8]]) {
+        if let Some(rewrite) = Rewrite::of(self.client, self.server) {
+            rewrite.with(args);
+        }
+    }
+    /// Whether anybody reads what is propagated: otherwise nothing need be prepared for it.
+    #[inline]
+    pub fn propagates(&self) -> bool {
+        self.server.attention.get() & Attention::PROPAGATES != 0
+    }
+    /// Has the deletion of a key propagated in place of the command, in the form that `lazily` says.
+    pub fn propagate_deletion(&mut self, key: &[u8], lazily: bool) {
+        self.propagate_as(&[if lazily { b"UNLINK" } else { b"DEL" }, key]);
+    }
+    /// Has the command propagated as it is but for some arguments, given with their indices.
+    pub fn propagate_with(&mut self, changed: &[(usize, &[u8])]) {
+        let argv = self.argv;
+        if let Some(rewrite) = Rewrite::of(self.client, self.server) {
+            let changed = |index| changed.iter().find(|(place, _)| *place == index).map(|(_, argument)| *argument);
+            rewrite.with(argv.iter().enumerate().map(|(index, argument)| changed(index).unwrap_or(argument)));
+        }
+    }
+    /// Has the command propagated even if it has changed nothing.
+    pub fn propagate_anyway(&mut self, reach: Reach) {
+        if let Some(rewrite) = Rewrite::of(self.client, self.server) {
+            rewrite.force(reach);
+        }
     }
     /// The selected database.
     #[inline]

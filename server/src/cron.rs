@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// Runs the periodic work of a worker: sweeping its clients and expiring keys in its share of the shards.
 pub(crate) async fn run(worker: Rc<Worker>) {
+    let mut replicas_ms = 0;
     loop {
         let hz = u64::from(worker.config().hz.clamp(1, 500));
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
@@ -22,6 +23,11 @@ pub(crate) async fn run(worker: Rc<Worker>) {
         worker.stats.cpu_system_us.set(cpu.system_us);
         if worker.index == 0 {
             server.rates.sample(&server.stats, worker.now_ms());
+            let now_ms = crate::clock::unix_ms();
+            if now_ms - replicas_ms >= 1000 {
+                replicas_ms = now_ms;
+                server.log.tick(server, now_ms);
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From a decoded command to its reply: gates, locks, handler, accounts.
 
+use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
 use crate::client::ReplyMode;
@@ -57,13 +58,11 @@ pub(crate) fn run<'w>(
     let mut slice: Option<Slice<'w, Shard>> = None;
     let mut under_lock = 0;
     let mut tick = worker.ticks.now();
-    let mut seen_epoch = worker.server.gate_epoch();
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
         let epoch = worker.server.gate_epoch();
-        if epoch != seen_epoch {
-            seen_epoch = epoch;
-            worker.see_config();
+        if epoch != connection.client.gate_epoch && !see_changes(connection, worker, epoch) {
+            break;
         }
         // Room was made before a wait, and what was waited for is not let go again.
         let has_waited = held.is_some() && under_lock == 0;
@@ -178,6 +177,21 @@ pub(crate) fn run<'w>(
     Step::Done
 }
 
+/// Looks at what gates check, after some of it has changed. False: the client's user is gone, and so is the connection.
+#[cold]
+fn see_changes(connection: &mut Connection, worker: &Worker, epoch: u64) -> bool {
+    worker.see_config();
+    let client = &mut connection.client;
+    client.gate_epoch = epoch;
+    if client.account.is_gone() {
+        client.log_out(&worker.server.accounts);
+        connection.closing = Closing::Now;
+        return false;
+    }
+    client.see_user();
+    true
+}
+
 enum Gate<'s> {
     Pass(&'s Command),
     /// It is to be executed by EXEC.
@@ -191,6 +205,9 @@ enum Gate<'s> {
 fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_short: bool) -> Gate<'w> {
     let server = &*worker.server;
     let argv = || connection.batch.argv(queued, connection.argument_bytes());
+    if !connection.client.authenticated && is_kept_out(worker, queued) {
+        return Gate::Reject(error::NO_AUTH);
+    }
     let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
         return Gate::Reject(error::unknown_command(argv()));
     };
@@ -200,15 +217,24 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
     if command.is_container() && queued.args() > 1 {
         return Gate::Reject(error::unknown_subcommand(command.spec.name, argv().at(1)));
     }
-    if !connection.client.authenticated && !command.has(Flags::NO_AUTH) {
-        return Gate::Reject(error::NO_AUTH);
-    }
     let attention = server.attention.get() | connection.client.attention;
     if attention & !Attention::NO_GATE == 0 {
         Gate::Pass(command)
     } else {
-        attended_gates(connection, worker, command, attention, is_short)
+        attended_gates(connection, worker, queued, command, attention, is_short)
     }
+}
+
+/// Whether a client that has not logged in has to do so before this command. Only some versions say so before they look
+/// whether it is one.
+#[cold]
+fn is_kept_out(worker: &Worker, queued: &Queued) -> bool {
+    let command = queued.command.map(|id| worker.server.commands.by_id(id));
+    let is_one = command
+        .is_some_and(|command| command.spec.accepts(queued.args()) && !(command.is_container() && queued.args() > 1));
+    let is_open = command.is_some_and(|command| command.has(Flags::NO_AUTH));
+    let asks = is_one || worker.config().compatibility_level.asks_for_login_first();
+    asks && !is_open && worker.server.accounts.requires_login()
 }
 
 /// The gates that are open most of the time.
@@ -216,11 +242,13 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
 fn attended_gates<'w>(
     connection: &Connection,
     worker: &'w Worker,
+    queued: &Queued,
     command: &'w Command,
     attention: u32,
     is_short: bool,
 ) -> Gate<'w> {
     let server = &*worker.server;
+    let client = &connection.client;
     let transaction = connection.client.transaction.as_deref();
     let queues = transaction.is_some() && !is_never_queued(command);
     if transaction.is_some() && command.has(Flags::NO_MULTI) {
@@ -233,6 +261,17 @@ fn attended_gates<'w>(
             } else {
                 error::NOT_IN_TRANSACTION
             });
+        }
+    }
+    if attention & Attention::RESTRICTED != 0 {
+        let argv = connection.batch.argv(queued, connection.argument_bytes());
+        if let Err(denial) = acl_check(&client.user, command, argv, client.db) {
+            client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
+            let context = if transaction.is_some() { LogContext::Transaction } else { LogContext::TopLevel };
+            crate::acl::log_denial(server, client, command, argv, denial, context);
+            let is_old = worker.config().compatibility_level.old_error_texts();
+            let (user, name) = (client.user.name(), &command.full_name);
+            return Gate::Reject(error::no_permission(user, name, denial.reason, is_old));
         }
     }
     // EXEC is what its commands are.
@@ -250,6 +289,15 @@ fn attended_gates<'w>(
     let is_watcher = connection.client.monitor;
     if is_watcher && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
         return Gate::Reject(error::REPLICA_INTERACTION);
+    }
+    if attention & Attention::DISK_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
+        return Gate::Reject(error::DISK_ERROR);
+    }
+    if attention & Attention::LOADING != 0 {
+        let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::LOADING);
+        if !command.has(Flags::LOADING) || transaction.is_some_and(refuses) {
+            return Gate::Reject(error::LOADING);
+        }
     }
     if attention & Attention::PAUSED != 0 {
         let is_write = flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
@@ -358,7 +406,8 @@ fn execute<'w>(
     let protocol = client.protocol;
     let clock = Clock { now_ms: worker.now_ms() };
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
-    if server.attention.get() & (Attention::PAUSED | Attention::NO_GATE) != 0 {
+    let attention = server.attention.get();
+    if attention & Attention::PREPARED != 0 {
         let transaction = client.transaction.as_deref();
         let missing = prepare(worker, guard, command, argv, transaction, &mut effects, &mut access);
         if !missing.is_empty() {
@@ -380,6 +429,10 @@ fn execute<'w>(
         };
         (command.spec.handler)(&mut context)
     };
+    let propagates = attention & Attention::PROPAGATES != 0;
+    if propagates {
+        crate::propagation::record_call(worker, client, argv, &mut effects, 0);
+    }
     let stats = &worker.stats.by_command[usize::from(command.id)];
     if let Err(error) = result {
         if let CommandError::Execute(transaction) = error {
@@ -429,7 +482,7 @@ fn execute<'w>(
             stats.failed.add(1);
         }
     }
-    if !effects.is_empty() {
+    if propagates || !effects.is_empty() {
         after.garbage = std::mem::take(&mut effects.garbage);
         if effects.record_touched {
             // Who is served is served now, not when the unit began.
@@ -440,6 +493,9 @@ fn execute<'w>(
         } else {
             crate::effects::settle(worker, &mut effects);
             effects.record_events = false;
+        }
+        if propagates {
+            client.written = worker.log_end.get();
         }
     }
     drop(effects);
@@ -471,16 +527,18 @@ fn prepare(
 ) -> ShardSet {
     let server = &*worker.server;
     let (blocked, watched) = (&server.blocked, &server.watched);
+    effects.record_events = crate::memory::publishes_events(worker);
     // While clients are paused nothing may change that would have to be replicated. And a key that expired is not removed
-    // where nobody could tell those who wait for its end or watch it.
+    // where nobody could tell those who wait for its end, watch it or listen to events.
     if server.pause.in_force(worker.now_ms()).is_some()
         || matches!(command.spec.lock, LockClass::Walk)
-            && (blocked.keys_minding_absence() > 0 || !watched.shards_among(ShardSet::ALL).is_empty())
+            && (effects.record_events
+                || blocked.keys_minding_absence() > 0
+                || !watched.shards_among(ShardSet::ALL).is_empty())
     {
         access.expired = Expired::Hide;
     }
     let waiting = blocked.shards_among(guard.set());
-    effects.record_events = crate::memory::publishes_events(worker);
     effects.record_touched = !waiting.is_empty() || !watched.shards_among(guard.set()).is_empty();
     if waiting.is_empty() || !blocked.has_destinations() {
         return ShardSet::EMPTY;

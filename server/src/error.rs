@@ -1,5 +1,6 @@
 //! Every error text that goes over the wire, in one place.
 
+use crate::acl::{Reason, RuleError};
 use ochre_resp::reply::ReplyWriter;
 
 /// What a handler returns: its reply is written, or this error is to be.
@@ -77,6 +78,10 @@ macro_rules! texts {
     };
 }
 
+mod pushes;
+
+pub use pushes::*;
+
 texts! {
     /// RESTORE of a key that exists.
     BUSY_KEY = "BUSYKEY Target key name already exists.";
@@ -124,6 +129,34 @@ texts! {
     PROTOCOL_NOT_INTEGER = "ERR Protocol version is not an integer or out of range";
     /// HELLO before the password.
     HELLO_NO_AUTH = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+    /// HELLO before the password, as Redis 7.0 says it.
+    OLD_HELLO_NO_AUTH = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+    /// A key that the user may not use, as Redis 7.0 says it.
+    OLD_NO_KEY_PERMISSION = "NOPERM this user has no permissions to access one of the keys used as arguments";
+    /// A key that the user may not use.
+    NO_KEY_PERMISSION = "NOPERM No permissions to access a key";
+    /// A channel that the user may not use, as Redis 7.0 says it.
+    OLD_NO_CHANNEL_PERMISSION = "NOPERM this user has no permissions to access one of the channels used as arguments";
+    /// A channel that the user may not use.
+    NO_CHANNEL_PERMISSION = "NOPERM No permissions to access a channel";
+    /// A database that the user may not use.
+    NO_DATABASE_PERMISSION = "NOPERM No permissions to access database";
+    /// SORT by values of keys that the user may not read.
+    SORT_BY_DENIED = "ERR BY option of SORT denied due to insufficient ACL permissions.";
+    /// SORT that returns values of keys that the user may not read.
+    SORT_GET_DENIED = "ERR GET option of SORT denied due to insufficient ACL permissions.";
+    /// Commands of a cluster.
+    NO_CLUSTER = "ERR This instance has cluster support disabled";
+    /// ACL DELUSER.
+    DEFAULT_USER_STAYS = "ERR The 'default' user cannot be removed";
+    /// ACL SETUSER.
+    USER_NAME = "ERR Usernames can't contain spaces or null characters";
+    /// ACL GENPASS.
+    PASSWORD_BITS = "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096";
+    /// ACL GENPASS while the system has no randomness to give.
+    NO_RANDOMNESS = "ERR The system provides no randomness";
+    /// ACL SAVE.
+    ACL_NOT_SAVED = "ERR There was an error trying to save the ACLs. Please check the server logs for more information";
     /// MULTI inside MULTI, where that does not spoil the transaction.
     NESTED_MULTI = "ERR MULTI calls can not be nested";
     /// WATCH inside MULTI, likewise.
@@ -134,10 +167,24 @@ texts! {
     DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI";
     /// EXEC after a command that could not be queued.
     EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors.";
-    /// SSUBSCRIBE inside MULTI.
-    SSUBSCRIBE_DENIED = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
     /// MONITOR inside MULTI.
     MONITOR_DENIED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
+    /// SYNC behind replies that are not sent yet.
+    SYNC_WITH_OUTPUT = "ERR SYNC and PSYNC are invalid with pending output";
+    /// SYNC of a part, by a replica that could not tell where it ends.
+    FILTER_WITHOUT_EOF = "ERR Filtered replica requires EOF capability";
+    /// PSYNC with FAILOVER, to a primary.
+    PSYNC_FAILOVER = "ERR PSYNC FAILOVER can't be sent to a master.";
+    /// REPLCONF rdb-filter-only without names.
+    FILTER_MISSING = "ERR Missing rdb-filter-only values";
+    /// SYNC where the data set cannot be written.
+    NO_SNAPSHOT = "ERR Unable to perform background save";
+    /// REPLICAOF by a replica of this server.
+    REPLICAOF_BY_REPLICA = "ERR Command is not valid when client is a replica.";
+    /// REPLICAOF with something that is no port.
+    INVALID_PRIMARY_PORT = "ERR Invalid master port";
+    /// REPLICAOF.
+    NO_REPLICA_YET = "ERR this server cannot be a replica yet";
     /// A command that is not allowed inside MULTI, as Redis says it.
     NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
     /// CLIENT PAUSE.
@@ -188,8 +235,18 @@ texts! {
     CANNOT_PURGE = "ERR Error purging dirty pages";
     /// SHUTDOWN ABORT.
     NO_SHUTDOWN = "ERR No shutdown in progress.";
-    /// SHUTDOWN SAVE.
-    CANNOT_SAVE = "ERR Errors trying to SHUTDOWN: snapshots are not supported yet. NOSAVE or FORCE ends the process without one.";
+    /// SHUTDOWN.
+    CANNOT_END = "ERR Errors trying to SHUTDOWN. Check logs.";
+    /// SAVE, DEBUG RELOAD: the log says why.
+    NOT_SAVED = "ERR";
+    /// The data set could not be saved.
+    DISK_ERROR = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+    /// DEBUG RELOAD.
+    NOT_LOADED = "ERR Error trying to load the RDB dump, check server logs.";
+    /// DEBUG RELOAD.
+    RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+    /// SAVE.
+    SAVES_IN_BACKGROUND = "ERR Background save already in progress";
     /// CONFIG REWRITE.
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     /// CLIENT SETNAME and HELLO SETNAME.
@@ -432,13 +489,6 @@ pub fn wrong_arity(full_name: &str) -> CommandError {
     CommandError::Message(format!("ERR wrong number of arguments for '{full_name}' command"))
 }
 
-/// A command that a client of RESP2 may not call while it listens to channels, by its full name.
-pub fn not_for_listeners(full_name: &str) -> CommandError {
-    CommandError::Message(format!(
-        "ERR Can't execute '{full_name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
-    ))
-}
-
 /// A number of sources below one, for the command of that full name.
 pub fn no_input_keys(full_name: &str) -> CommandError {
     CommandError::Message(format!("ERR at least 1 input key is needed for '{full_name}' command"))
@@ -447,6 +497,21 @@ pub fn no_input_keys(full_name: &str) -> CommandError {
 /// An integer that is not between two others.
 pub fn out_of_range(min: i64, max: i64) -> CommandError {
     CommandError::Message(format!("ERR value is out of range, value must between {min} and {max}"))
+}
+
+/// REPLCONF ip-address.
+pub fn replica_address_too_long(len: usize) -> CommandError {
+    CommandError::Message(format!("ERR REPLCONF ip-address provided by replica instance is too long: {len} bytes"))
+}
+
+/// REPLCONF rdb-filter-only.
+pub fn unsupported_filter(word: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unsupported rdb-filter-only option: ", word])
+}
+
+/// REPLCONF.
+pub fn unknown_replconf(option: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unrecognized REPLCONF option: ", option])
 }
 
 /// A position that is not on the map.
@@ -610,8 +675,95 @@ pub fn unsupported_option(option: &[u8]) -> CommandError {
 }
 
 /// CLIENT KILL USER.
-pub fn no_such_user(user: &str) -> CommandError {
-    CommandError::Message(format!("ERR No such user '{user}'"))
+pub fn no_such_user(user: &[u8]) -> CommandError {
+    quoting(&[b"ERR No such user '", until_nul(user), b"'"])
+}
+
+/// A command line that the user may not execute.
+pub fn no_permission(user: &[u8], command: &str, reason: Reason, old_text: bool) -> CommandError {
+    match (reason, old_text) {
+        (Reason::Command, true) => {
+            CommandError::Message(format!("NOPERM this user has no permissions to run the '{command}' command"))
+        }
+        (Reason::Command | Reason::Auth, _) => {
+            let rest = format!(" has no permissions to run the '{command}' command");
+            quoting(&[b"NOPERM User ", until_nul(user), rest.as_bytes()])
+        }
+        (Reason::Key, true) => OLD_NO_KEY_PERMISSION,
+        (Reason::Key, false) => NO_KEY_PERMISSION,
+        (Reason::Channel, true) => OLD_NO_CHANNEL_PERMISSION,
+        (Reason::Channel, false) => NO_CHANNEL_PERMISSION,
+        (Reason::Database, _) => NO_DATABASE_PERMISSION,
+    }
+}
+
+/// A queued command that the user may not execute any more.
+pub fn no_permission_now(reason: Reason) -> CommandError {
+    let reason = match reason {
+        Reason::Command => "no permission to execute the command or subcommand",
+        Reason::Key => "no permission to touch the specified keys",
+        Reason::Channel => "no permission to access one of the channels used as arguments",
+        Reason::Auth | Reason::Database => "no permission",
+    };
+    CommandError::Message(format!(
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is \
+         no longer allowed for the following reason: {reason}"
+    ))
+}
+
+/// What ACL DRYRUN says of a command line that the user may not execute; no error. `object` is the key, channel or
+/// database.
+pub fn dry_run(user: &[u8], command: &str, reason: Reason, object: &[u8], old_text: bool) -> Vec<u8> {
+    let whose: &[u8] = if old_text { b"This user" } else { &[b"User ", until_nul(user)].concat() };
+    let object = until_nul(object);
+    let what: &[&[u8]] = match reason {
+        Reason::Command | Reason::Auth => &[b"run the '", command.as_bytes(), b"' command"],
+        Reason::Key => &[b"access the '", object, b"' key"],
+        Reason::Channel => &[b"access the '", object, b"' channel"],
+        Reason::Database => &[b"access database ", object],
+    };
+    [whose, b" has no permissions to ", &what.concat()].concat()
+}
+
+/// A rule that ACL SETUSER refuses.
+pub fn acl_rule(refused: &RuleError) -> CommandError {
+    match refused {
+        RuleError::Rule(rule, fault) => {
+            let parts: &[&[u8]] =
+                &[b"ERR Error in ACL SETUSER modifier '", until_nul(rule), b"': ", fault.text().as_bytes()];
+            quoting(parts)
+        }
+        RuleError::Unmatched(word) => {
+            quoting(&[b"ERR Unmatched parenthesis in acl selector starting at '", until_nul(word), b"'."])
+        }
+    }
+}
+
+/// ACL DRYRUN of a user that does not exist.
+pub fn user_not_found(user: &[u8]) -> CommandError {
+    quoting(&[b"ERR User '", until_nul(user), b"' not found"])
+}
+
+/// ACL DRYRUN of a command that does not exist.
+pub fn command_not_found(command: &[u8]) -> CommandError {
+    quoting(&[b"ERR Command '", until_nul(command), b"' not found"])
+}
+
+/// ACL CAT of a category that does not exist.
+pub fn unknown_category(name: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unknown category '", shorten(name, 128), b"'"])
+}
+
+/// ACL LOAD and ACL SAVE without a file.
+pub fn no_acl_file(names_redis: bool) -> CommandError {
+    CommandError::Text(match names_redis {
+        true => {
+            "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration."
+        }
+        false => {
+            "ERR This instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a configuration file set) in order to store users in the configuration."
+        }
+    })
 }
 
 /// CLIENT LIST TYPE.

@@ -2,6 +2,7 @@
 // `deny` and not `forbid`: `process::raw` is the one exception, and says why.
 #![deny(unsafe_code)]
 
+pub mod acl;
 pub mod args;
 pub mod blocking;
 pub mod boot;
@@ -24,7 +25,9 @@ pub mod metrics;
 pub mod monitor;
 pub mod net;
 pub mod pause;
+pub mod persistence;
 pub mod process;
+pub mod propagation;
 pub mod pubsub;
 pub mod random;
 pub mod server;

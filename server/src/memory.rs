@@ -107,9 +107,9 @@ pub(crate) fn publishes_events(worker: &Worker) -> bool {
     worker.server.attention.get() & Attention::NOTIFY != 0 && worker.server.pubsub.has_listeners()
 }
 
-/// Whether clients are paused: then nothing may change that would have to be replicated.
+/// Whether clients are paused, or the data set is being loaded: then nothing may change by itself.
 fn is_paused(worker: &Worker) -> bool {
-    worker.server.pause.in_force(worker.now_ms()).is_some()
+    worker.server.attention.get() & Attention::LOADING != 0 || worker.server.pause.in_force(worker.now_ms()).is_some()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The process-wide state.
 
+use crate::acl::{Accounts, RuleSet};
 use crate::client::Registry;
 use crate::command::CommandTable;
 use crate::config::Config;
@@ -38,12 +39,14 @@ pub struct Server {
     pub pubsub: crate::pubsub::PubSub,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
+    /// Users, and what they were denied.
+    pub accounts: Accounts,
     /// What the dispatcher must look at before a command; 0: nothing.
     pub attention: Attention,
     /// Identity and start time of this process.
     pub process: ProcessInfo,
-    /// Names the history of this data set to replicas: forty hexadecimal digits.
-    pub replication_id: String,
+    /// What units have changed, for replicas and files.
+    pub log: crate::propagation::Log,
     /// How fast counters grow.
     pub rates: crate::metrics::rates::Rates,
     /// Peak and first use of memory.
@@ -52,6 +55,8 @@ pub struct Server {
     pub over_limit: crate::metrics::over_limit::OverLimit,
     /// SHUTDOWN, SIGTERM.
     pub shutdown: crate::shutdown::Shutdown,
+    /// Saving and loading.
+    pub persistence: crate::persistence::Persistence,
     /// What DEBUG switches off and on.
     pub switches: Switches,
     reply_buffer_peak_reset_ms: AtomicI64,
@@ -107,12 +112,20 @@ impl Attention {
     pub const WAITERS: u32 = 1 << 4;
     /// Somebody watches a key.
     pub const WATCHERS: u32 = 1 << 5;
+    /// The data set could not be saved.
+    pub const DISK_ERROR: u32 = 1 << 6;
+    /// Somebody reads the propagation log.
+    pub const PROPAGATES: u32 = 1 << 8;
+    /// Of one client, never of the process: its user may not do everything.
+    pub(crate) const RESTRICTED: u32 = 1 << 30;
     /// Keyspace events are published.
-    pub const NOTIFY: u32 = 1 << 6;
+    pub const NOTIFY: u32 = 1 << 9;
     /// What is no gate: it concerns what commands do, not whether they may.
-    pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY;
+    pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::PROPAGATES;
+    /// What is to be prepared for before a command is run.
+    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY;
     /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
-    pub(crate) const LISTENS_ONLY: u32 = 1 << 30;
+    pub(crate) const LISTENS_ONLY: u32 = 1 << 29;
     /// Of one client, never of the process: it is inside MULTI.
     pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
 
@@ -138,6 +151,8 @@ impl Server {
     /// A text that names what is wrong with the configuration.
     pub fn new(config: Config, process: ProcessInfo) -> Result<Arc<Server>, String> {
         let commands = CommandTable::new(&crate::commands::all(), &config.rename_commands)?;
+        let set = RuleSet::new(&commands, &config);
+        let accounts = Accounts::of_config(&config, &set).map_err(|error| error.to_string())?;
         let store = Store::new(ochre_store::Options {
             shards: if config.workers() == 1 { 1 } else { ochre_store::sync::SHARDS_MAX },
             databases: config.databases as usize,
@@ -156,13 +171,15 @@ impl Server {
             watched: Default::default(),
             pubsub: crate::pubsub::PubSub::new(config.workers()),
             pause: Default::default(),
+            accounts,
             attention: Attention::default(),
             process,
-            replication_id: crate::random::run_id(),
+            log: crate::propagation::Log::new(crate::random::run_id(), &config),
             rates: Default::default(),
             memory: Default::default(),
             over_limit: Default::default(),
             shutdown: Default::default(),
+            persistence: Default::default(),
             switches: Default::default(),
             reply_buffer_peak_reset_ms: AtomicI64::new(Self::REPLY_BUFFER_PEAK_RESET_MS),
             changes: Default::default(),

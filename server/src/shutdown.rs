@@ -30,6 +30,11 @@ impl Shutdown {
         self.notify.notify_waiters();
         self.notify.notify_one();
     }
+    /// The wish cannot be fulfilled, and is forgotten.
+    pub fn give_up(&self) {
+        *self.wish.lock() = None;
+        self.state.store(0, SeqCst);
+    }
     /// Whether somebody asked.
     pub fn is_requested(&self) -> bool {
         self.state.load(SeqCst) != 0

@@ -262,6 +262,19 @@ pub struct Stats {
     workers: RwLock<Vec<Arc<WorkerStats>>>,
     /// Error replies by code word, at most [`Stats::ERROR_CODES_MAX`] kinds.
     pub errors_by_code: parking_lot::Mutex<std::collections::BTreeMap<String, u64>>,
+    /// Replicas that have asked for the stream.
+    pub synchronisations: Synchronisations,
+}
+
+/// What replicas were given that have asked for the stream.
+#[derive(Default)]
+pub struct Synchronisations {
+    /// A snapshot.
+    pub full: AtomicU64,
+    /// What they lacked.
+    pub partial: AtomicU64,
+    /// A snapshot, though they had asked for what they lacked.
+    pub refused: AtomicU64,
 }
 
 impl Stats {
@@ -281,6 +294,8 @@ impl Stats {
     pub fn reset(&self) {
         self.each(|worker| worker.reset());
         self.errors_by_code.lock().clear();
+        let Synchronisations { full, partial, refused } = &self.synchronisations;
+        [full, partial, refused].iter().for_each(|count| count.store(0, Relaxed));
     }
     /// Adds a worker's statistics.
     pub fn register(&self, stats: Arc<WorkerStats>) {

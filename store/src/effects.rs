@@ -92,6 +92,8 @@ pub struct Effects {
     pub touched_databases: Vec<usize>,
     /// Values to be freed after the locks are released (dropping them frees).
     pub garbage: Vec<Garbage>,
+    /// How many of `removals` and of `expired_fields` were taken note of.
+    recorded: (usize, usize),
     /// Whether somebody wants `events`.
     pub record_events: bool,
     /// Whether somebody wants `touched` (watched or tracked keys).
@@ -116,9 +118,25 @@ impl Effects {
         self.events.clear();
         self.removals.clear();
         self.expired_fields.clear();
+        self.recorded = (0, 0);
         self.touched.clear();
         self.touched_databases.clear();
         self.garbage.clear();
+    }
+
+    /// The removals that came after those which [are recorded](Effects::removals_are_recorded).
+    pub fn unrecorded_removals(&self) -> &[Removal] {
+        self.removals.get(self.recorded.0..).unwrap_or_default()
+    }
+
+    /// The expired fields that came after those which are recorded.
+    pub fn unrecorded_fields(&self) -> &[ExpiredFields] {
+        self.expired_fields.get(self.recorded.1..).unwrap_or_default()
+    }
+
+    /// All removals so far are taken note of.
+    pub fn removals_are_recorded(&mut self) {
+        self.recorded = (self.removals.len(), self.expired_fields.len());
     }
 
     pub(crate) fn event(&mut self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {

@@ -130,8 +130,9 @@ fn all_subscribers_see_one_order() -> Result<()> {
             for publisher in 0..PUBLISHERS {
                 let mut client = server.client()?;
                 scope.spawn(move || -> Result<()> {
-                    let channel = |number: usize| if number % 2 == 0 { "even" } else { "odd" };
-                    let lines = (0..MESSAGES).map(|number| format!("PUBLISH {} {publisher}:{number}\r\n", channel(number)));
+                    let channel = |number: usize| if number.is_multiple_of(2) { "even" } else { "odd" };
+                    let lines =
+                        (0..MESSAGES).map(|number| format!("PUBLISH {} {publisher}:{number}\r\n", channel(number)));
                     client.send(lines.collect::<String>().as_bytes())?;
                     for _ in 0..MESSAGES {
                         assert_eq!(client.read_reply()?, Reply::Integer(SUBSCRIBERS as i64));
@@ -143,9 +144,7 @@ fn all_subscribers_see_one_order() -> Result<()> {
                 .iter_mut()
                 .map(|client| {
                     scope.spawn(move || -> Result<Vec<String>> {
-                        (0..PUBLISHERS * MESSAGES)
-                            .map(|_| Ok(receive(client)?.pop().context("an empty message")?))
-                            .collect()
+                        (0..PUBLISHERS * MESSAGES).map(|_| receive(client)?.pop().context("an empty message")).collect()
                     })
                 })
                 .collect();
@@ -399,7 +398,10 @@ fn clients_are_listed_and_killed_as_subscribers() -> Result<()> {
         ask(&mut listener, line)?;
     }
     let line = ask(&mut admin, "CLIENT LIST TYPE pubsub")?.text()?;
-    ensure!(line.lines().count() == 1 && line.contains(" flags=P ") && line.contains(" sub=1 psub=1 ssub=1 "), "{line}");
+    ensure!(
+        line.lines().count() == 1 && line.contains(" flags=P ") && line.contains(" sub=1 psub=1 ssub=1 "),
+        "{line}"
+    );
     let counts = ["pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "pubsub_clients"];
     for name in counts {
         assert_eq!(info(&mut admin, name)?, "1", "{name}");

@@ -81,11 +81,11 @@ pub struct FileReader<R> {
 
 impl<R: BufRead> FileReader<R> {
     /// Begins to read a file of `bytes` bytes (0 if that is not known). With `verify` its checksum is compared at the end,
-    /// if it has one.
+    /// if it has one. With `any_version` a file of an unknown version is tried as the latest known one.
     ///
     /// # Errors
     /// If the source fails, or what it holds is no RDB file, or one of an unknown version.
-    pub fn new(source: R, bytes: u64, verify: bool) -> Result<FileReader<R>, RdbError> {
+    pub fn new(source: R, bytes: u64, verify: bool, any_version: bool) -> Result<FileReader<R>, RdbError> {
         let mut input = Input::new(source, bytes);
         let header = input.array::<HEADER_BYTES>()?;
         let (digits, versions) = if let Some(digits) = header.strip_prefix(b"REDIS") {
@@ -97,7 +97,7 @@ impl<R: BufRead> FileReader<R> {
         };
         let version = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
         let version = version.ok_or_else(|| input.malformed("the version is no number"))?;
-        if !versions.contains(&version) {
+        if !(versions.contains(&version) || any_version && version >= 1) {
             return Err(input.error(Reason::Version(version)));
         }
         Ok(FileReader { input, version, verify, ended: false })

@@ -9,9 +9,11 @@ mod error;
 mod file_read;
 mod file_write;
 mod input;
+mod load;
 mod opcode;
 mod output;
 mod read;
+mod save;
 mod write;
 
 #[cfg(test)]
@@ -22,6 +24,8 @@ pub use error::{RdbError, Reason};
 pub use file_read::{FileReader, Item, Record};
 pub use file_write::{FileSettings, FileWriter, Usage, WriteError};
 pub use input::Input;
+pub use load::{LoadError, LoadOptions, Loaded, Target, Unlocked, Watch, load};
 pub use output::Output;
 pub use read::read_value;
+pub use save::{Extras, UsageKind, save, version_of_store};
 pub use write::{Writing, type_of, version_needed, write_value};

@@ -1,8 +1,10 @@
 //! Payloads of real servers, and damage.
 
+use super::*;
 use crate::dump::{self, Settings, Verify};
-use ochre_store::keyspace::NewValue;
-use ochre_store::{Options, Store, Str, ValueRef};
+use ochre_store::keyspace::{self, NewValue, RestoreOptions};
+use ochre_store::sync::ShardSet;
+use ochre_store::{Clock, Effects, Options, Store, Str, ValueRef};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -180,25 +182,25 @@ fn samples_are_whole() {
     }
 }
 
-fn file(settings: crate::rdb::FileSettings) -> Vec<u8> {
-    let mut writer = crate::rdb::FileWriter::new(Vec::new(), settings).unwrap();
+fn file(settings: FileSettings) -> Vec<u8> {
+    let mut writer = FileWriter::new(Vec::new(), settings).unwrap();
     writer.aux(b"redis-ver", b"7.2.4").unwrap();
     writer.function(b"#!lua name=x").unwrap();
     writer.database(3, 2, 1).unwrap();
-    let usage = crate::rdb::Usage::IdleSeconds(70);
+    let usage = Usage::IdleSeconds(70);
     writer.key(b"a", ValueRef::String(Str::Int(5)), Some(1 << 40), Some(usage)).unwrap();
     writer.key(b"s", ValueRef::Stream(&stream()), None, None).unwrap();
     writer.finish().unwrap()
 }
 
 fn items(bytes: &[u8]) -> Result<Vec<String>, String> {
-    let error = |error: crate::rdb::RdbError| error.to_string();
-    let mut reader = crate::rdb::FileReader::new(bytes, bytes.len() as u64, true).map_err(error)?;
+    let error = |error: RdbError| error.to_string();
+    let mut reader = FileReader::new(bytes, bytes.len() as u64, true, false).map_err(error)?;
     let store = store();
     let mut items = Vec::new();
     while let Some(item) = reader.next(&store).map_err(error)? {
         items.push(match item {
-            crate::rdb::Item::Key(record) => {
+            Item::Key(record) => {
                 format!("{} {:?} {:?}", record.key.escape_ascii(), record.deadline_ms, record.usage)
             }
             other => format!("{other:?}"),
@@ -210,7 +212,7 @@ fn items(bytes: &[u8]) -> Result<Vec<String>, String> {
 #[test]
 fn a_file_comes_back() {
     for (version, header) in [(10, "REDIS0010"), (11, "REDIS0011"), (80, "VALKEY080")] {
-        let bytes = file(crate::rdb::FileSettings { version, ..Default::default() });
+        let bytes = file(FileSettings { version, ..Default::default() });
         assert!(bytes.starts_with(header.as_bytes()));
         let items = items(&bytes).unwrap();
         assert_eq!(items.len(), 6, "{items:?}");
@@ -220,7 +222,7 @@ fn a_file_comes_back() {
 
 #[test]
 fn every_damaged_bit_of_a_file_is_noticed() {
-    let bytes = file(crate::rdb::FileSettings::default());
+    let bytes = file(FileSettings::default());
     for at in 0..bytes.len() {
         assert!(items(&bytes[..at]).is_err(), "cut at {at}");
         let mut damaged = bytes.clone();
@@ -268,4 +270,47 @@ proptest! {
             }
         }
     }
+}
+
+/// Takes no functions.
+struct NoFunctions;
+
+impl Watch for NoFunctions {
+    fn function(&mut self, _: Vec<u8>) -> Result<(), String> {
+        Err("none are expected".to_owned())
+    }
+}
+
+#[test]
+fn a_whole_store_goes_through_a_file() {
+    let options = || Options { shards: 4, databases: 3, hash_seed: [1, 2, 3, 4] };
+    let (from, to) = (Store::new(options()), Store::new(options()));
+    let (writer, reader) = (from.register(), to.register());
+    let (clock, mut effects) = (Clock { now_ms: 1_000_000 }, Effects::default());
+    let mut file = Vec::new();
+    writer.run(ShardSet::ALL, clock, &mut effects, |txn| {
+        for number in 0..1000u32 {
+            let name = format!("key{number}");
+            let value = NewValue::String(name.repeat(3).into_bytes());
+            let deadline_ms = (number % 3 == 0).then_some(if number % 2 == 0 { 999_999 } else { 2_000_000 });
+            let options = RestoreOptions { deadline_ms, ..RestoreOptions::default() };
+            let db = if number % 10 == 0 { 2 } else { 0 };
+            assert_eq!(keyspace::load(txn, db, from.key(name.as_bytes()), value, options, false), Ok(true));
+        }
+        let extras = Extras { aux: vec![("ctime", "1000".to_owned())], ..Extras::default() };
+        file = save(txn, Vec::new(), FileSettings::default(), &extras, &mut || {}).unwrap();
+    });
+    assert_eq!(effects.dirty, 0);
+    let load_options = LoadOptions { verify: true, replace: false, drop_expired_before_ms: Some(1_000_000) };
+    let mut target = Unlocked { member: &reader, clock };
+    let source = [&file[..], b"rest"].concat();
+    let (loaded, rest) = load(&source[..], 0, &mut target, load_options, &mut NoFunctions).unwrap();
+    assert_eq!((loaded, rest), (Loaded { keys: 833, expired: 167, empty: 0 }, &b"rest"[..]));
+    assert_eq!((to.db_len(0), to.db_len(1), to.db_len(2)), (767, 0, 66));
+    assert_eq!(to.db_volatile_len(0) + to.db_volatile_len(2), 167);
+    let twice = load(&source[..], 0, &mut target, load_options, &mut NoFunctions);
+    assert!(matches!(twice, Err(LoadError::Duplicate { .. })), "{twice:?}");
+    let replaced = LoadOptions { replace: true, ..load_options };
+    assert!(load(&source[..], 0, &mut target, replaced, &mut NoFunctions).is_ok());
+    assert_eq!(to.db_len(0) + to.db_len(2), 833);
 }

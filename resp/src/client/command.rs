@@ -4,6 +4,11 @@ use crate::reply::write_header;
 
 /// Appends `args` as one multibulk request to `out`.
 pub fn encode_command<A: AsRef<[u8]>>(out: &mut Vec<u8>, args: &[A]) {
+    encode_arguments(out, args.iter());
+}
+
+/// As [`encode_command`], for arguments that do not lie in a slice.
+pub fn encode_arguments<A: AsRef<[u8]>>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = A>) {
     write_header(out, b'*', args.len());
     for arg in args {
         let arg = arg.as_ref();

@@ -5,7 +5,7 @@ mod decoder;
 mod skipper;
 mod value;
 
-pub use command::encode_command;
+pub use command::{encode_arguments, encode_command};
 pub use decoder::{ReplyDecoder, ReplyLimits};
 pub use skipper::{Counts, ReplySkipper};
 pub use value::Value;

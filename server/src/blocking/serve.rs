@@ -4,9 +4,11 @@ use super::claim::Claimed;
 use super::request::WaitKind;
 use super::table::{KeyQueue, WaitTable};
 use super::waiter::{Outcome, Waiter};
+use crate::acl::{LogContext, acl_check};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
 use crate::net::{KeyHashes, Worker};
+use crate::server::Attention;
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::sync::Guard;
 use ochre_store::{Access, Clock, Effects, Shard, Txn, keyspace};
@@ -88,7 +90,7 @@ pub(crate) fn serve_removals(worker: &Worker, guard: &mut Guard<'_, Shard>, effe
             ready.note(worker, guard, removal.db, removal.key.clone());
         }
     }
-    crate::effects::settle(worker, effects);
+    crate::effects::settle_removals(worker, effects);
     if !ready.is_empty() {
         effects.record_touched = true;
         serve(worker, guard, effects, ready, worker.clock(), Access::default());
@@ -217,6 +219,15 @@ impl Serving<'_, '_, '_> {
         let command = server.commands.by_id(waiter.command);
         let mut after = After::default();
         let mut client = waiter.client.frozen();
+        // What it may do can have changed since it began to wait.
+        client.see_user();
+        let allowed = acl_check(&client.user, command, waiter.argv(), client.db);
+        if let Err(denial) = allowed {
+            crate::acl::log_denial(server, &client, command, waiter.argv(), denial, LogContext::TopLevel);
+            let is_old = self.worker.config().compatibility_level.old_error_texts();
+            let refusal = error::no_permission(client.user.name(), &command.full_name, denial.reason, is_old);
+            return (Err(refusal), after);
+        }
         let protocol = client.protocol;
         let access = Access { no_touch: client.no_touch, ..self.access };
         let mut context = Context {
@@ -232,6 +243,9 @@ impl Serving<'_, '_, '_> {
             after: &mut after,
         };
         let result = (command.spec.handler)(&mut context);
+        if server.attention.get() & Attention::PROPAGATES != 0 {
+            crate::propagation::record_call(self.worker, &mut client, waiter.argv(), self.effects, 0);
+        }
         (result, after)
     }
 

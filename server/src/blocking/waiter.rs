@@ -111,6 +111,10 @@ impl Waiter {
     pub(crate) fn otherwise(&self) -> &TimeoutReply {
         &self.otherwise
     }
+    /// Where the propagation log ended after the client's last command.
+    pub(crate) fn written(&self) -> u64 {
+        self.client.written
+    }
     /// Nanoseconds of the first run.
     pub(crate) fn nanos(&self) -> u64 {
         self.nanos

@@ -6,15 +6,20 @@ use crate::config::{Config, Loaded, fatal_error};
 use crate::logging::{LogHandle, banner::Banner};
 use crate::net::listen::{self, ListenOptions, Listener};
 use crate::net::{Acceptor, WorkerPool};
+use crate::persistence::save::save_at_end;
+use crate::persistence::startup::{self as loading, Start};
 use crate::process::background::{self, Side};
 use crate::process::pidfile::PidFile;
 use crate::process::startup::Startup;
 use crate::process::supervise::Supervisor;
 use crate::process::{crash, limits, signals};
 use crate::server::{ProcessInfo, Server};
+use crate::shutdown::ShutdownRequest;
+use ochre_store::{Access, Clock, Effects, Txn};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot::error::RecvError;
 
 /// The version of Ochre.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -153,13 +158,38 @@ fn run(server: &Arc<Server>, listening: Listening, workers: usize, supervisor: &
     runtime.block_on(async {
         let Listening { options, listeners, mut wishes } = listening;
         server.process.port.store(i64::from(options.port), std::sync::atomic::Ordering::Relaxed);
-        let mut acceptor = Acceptor::start(listeners, options, &pool)?;
         tracing::info!("Server initialized");
-        tracing::info!("Ready to accept connections");
-        supervisor.ready();
+        let Start { admits, mut done } = loading::begin(server)?;
+        // A short load is over before anybody is let in, so that nobody is refused for it.
+        let mut is_loaded = tokio::select! {
+            biased;
+            loaded = &mut done => finish(loaded)?,
+            Ok(()) = admits => false,
+        };
+        if !is_loaded && server.shutdown.is_requested() {
+            return Ok(());
+        }
+        let mut acceptor = Acceptor::start(listeners, options, &pool)?;
+        if is_loaded {
+            tracing::info!("Ready to accept connections");
+            supervisor.ready();
+        }
         loop {
             tokio::select! {
-                _ = server.shutdown.requested() => break,
+                request = server.shutdown.requested() => {
+                    if prepare_end(server, request) {
+                        break;
+                    }
+                    server.shutdown.give_up();
+                }
+                loaded = &mut done, if !is_loaded => {
+                    is_loaded = finish(loaded)?;
+                    if !is_loaded {
+                        break;
+                    }
+                    tracing::info!("Ready to accept connections");
+                    supervisor.ready();
+                }
                 Some(Relisten { options, answer }) = wishes.recv() => {
                     // A client that is gone by now needs no answer.
                     let _ = answer.send(acceptor.relisten(options).await);
@@ -169,6 +199,31 @@ fn run(server: &Arc<Server>, listening: Listening, workers: usize, supervisor: &
         supervisor.stopping();
         Ok(())
     })
+}
+
+/// What came of loading: whether all was loaded. An error ends the process.
+fn finish(loaded: Result<Result<bool, String>, RecvError>) -> std::io::Result<bool> {
+    let loaded = loaded.unwrap_or_else(|_| Err("the thread that loads the data set is gone".to_owned()));
+    loaded.map_err(std::io::Error::other)
+}
+
+/// Does what is to be done before the process ends; false, if it must not end.
+fn prepare_end(server: &Server, request: ShutdownRequest) -> bool {
+    if request.save == Some(false) {
+        return true;
+    }
+    let member = server.store.register();
+    let mut effects = Effects::default();
+    let mut guard = member.party().lock_all_blocking();
+    let clock = Clock { now_ms: crate::clock::unix_ms() };
+    let mut txn = Txn::new(&server.store, &mut guard, clock, &mut effects, Access::default());
+    let may_end = save_at_end(server, &mut txn, request);
+    if !may_end {
+        tracing::warn!(
+            "Received a signal to end, but errors trying to shut down the server, check the logs for more information"
+        );
+    }
+    may_end
 }
 
 fn watch_signals(server: &Arc<Server>, log: &LogHandle) -> Result<(), String> {

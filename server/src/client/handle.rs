@@ -1,6 +1,7 @@
 //! What the rest of the process sees of a client, and how it reaches it.
 
 use super::{Outbox, Push};
+use crate::acl::Account;
 use crate::blocking::Waiter;
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
@@ -135,7 +136,7 @@ pub struct ClientHandle {
     /// CLIENT SETINFO.
     pub library: Mutex<(Vec<u8>, Vec<u8>)>,
     /// The user it is logged in as.
-    pub user: Mutex<String>,
+    pub account: Mutex<Arc<Account>>,
     /// Figures for CLIENT LIST.
     pub published: Published,
     /// What [`ClientMemory`](super::ClientMemory) has counted for it.
@@ -265,12 +266,14 @@ pub struct Origin {
     pub connected_ms: i64,
     /// See [`ClientHandle::worker`].
     pub worker: usize,
+    /// See [`ClientHandle::account`].
+    pub account: Arc<Account>,
 }
 
 impl ClientHandle {
     /// A client that has just been accepted.
     pub fn new(origin: Origin) -> ClientHandle {
-        let Origin { id, addr, local_addr, fd, is_unix, connected_ms, worker } = origin;
+        let Origin { id, addr, local_addr, fd, is_unix, connected_ms, worker, account } = origin;
         ClientHandle {
             id,
             addr,
@@ -281,7 +284,7 @@ impl ClientHandle {
             worker,
             name: Default::default(),
             library: Default::default(),
-            user: Mutex::new("default".to_owned()),
+            account: Mutex::new(account),
             published: Published { last_active_ms: connected_ms.into(), protocol: 2.into(), ..Published::default() },
             counted_bytes: Default::default(),
             leaving_bytes: Default::default(),

@@ -4,10 +4,12 @@ mod handle;
 mod memory;
 mod outbox;
 mod registry;
+mod replica;
 mod session;
 
 pub use handle::{ClientHandle, ClientKind, Origin, Published, Signals};
 pub use memory::ClientMemory;
 pub use outbox::{Outbox, Push};
 pub use registry::{Registration, Registry};
+pub use replica::ReplicaSide;
 pub use session::{Client, ReplyMode};

@@ -1,6 +1,8 @@
 //! The state of a session, owned by its connection.
 
-use super::ClientHandle;
+use super::{ClientHandle, ReplicaSide};
+use crate::acl::{Account, Accounts, User};
+use crate::propagation::Rewrite;
 use crate::pubsub::{Space, Subscriptions};
 use crate::server::Attention;
 use crate::transaction::{Transaction, Watching};
@@ -31,6 +33,12 @@ pub struct Client {
     pub protocol: Protocol,
     /// Whether it has given its password, or needs none.
     pub authenticated: bool,
+    /// The user it is logged in as.
+    pub(crate) account: Arc<Account>,
+    /// What that user may do, as of the gate epoch below.
+    pub(crate) user: Arc<User>,
+    /// The gate epoch for which it was last looked what has changed.
+    pub(crate) gate_epoch: u64,
     /// CLIENT REPLY.
     pub reply_mode: ReplyMode,
     /// Leave access times of keys alone (CLIENT NO-TOUCH).
@@ -43,6 +51,12 @@ pub struct Client {
     pub(crate) watching: Option<Box<Watching>>,
     /// What it listens to.
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
+    /// What is propagated in place of the command it runs; none while nobody has asked.
+    pub(crate) rewrite: Option<Box<Rewrite>>,
+    /// Where the propagation log ended after its last command.
+    pub(crate) written: u64,
+    /// What it has said of itself as a replica.
+    pub(crate) replica: Option<Box<ReplicaSide>>,
     /// Bits of [`Attention`](crate::server::Attention) for this client alone.
     pub(crate) attention: u32,
     /// How others see it.
@@ -50,26 +64,64 @@ pub struct Client {
 }
 
 impl Client {
-    /// A fresh session on database 0, RESP2.
-    pub fn new(handle: Arc<ClientHandle>, authenticated: bool) -> Client {
-        Client {
+    /// A fresh session of the default user on database 0, RESP2.
+    pub fn new(handle: Arc<ClientHandle>, accounts: &Accounts) -> Client {
+        let account = accounts.default_account().clone();
+        let user = account.user();
+        let mut client = Client {
             db: 0,
             protocol: Protocol::Resp2,
-            authenticated,
+            authenticated: user.is_open(),
+            account: account.clone(),
+            user,
+            // None: it is looked once before the first command.
+            gate_epoch: 0,
             reply_mode: ReplyMode::On,
             no_touch: false,
             monitor: false,
             transaction: None,
             watching: None,
             subscriptions: None,
+            rewrite: None,
+            written: 0,
+            replica: None,
             attention: 0,
             handle,
-        }
+        };
+        client.set_account(account);
+        client
+    }
+    /// Goes on as that user.
+    pub(crate) fn set_account(&mut self, account: Arc<Account>) {
+        *self.handle.account.lock() = account.clone();
+        self.account = account;
+        self.see_user();
+    }
+    /// Looks what the user may do now.
+    pub(crate) fn see_user(&mut self) {
+        self.user = self.account.user();
+        let restricted = if self.user.is_unrestricted() { 0 } else { Attention::RESTRICTED };
+        self.attention = self.attention & !Attention::RESTRICTED | restricted;
+    }
+    /// Is nobody any more: its user was deleted.
+    pub(crate) fn log_out(&mut self, accounts: &Accounts) {
+        self.authenticated = false;
+        self.set_account(accounts.default_account().clone());
     }
     /// The session as the runs of a command that waits see it.
     pub(crate) fn frozen(&self) -> Client {
-        let handle = self.handle.clone();
-        Client { handle, transaction: None, watching: None, subscriptions: None, attention: 0, ..*self }
+        Client {
+            handle: self.handle.clone(),
+            account: self.account.clone(),
+            user: self.user.clone(),
+            transaction: None,
+            watching: None,
+            subscriptions: None,
+            rewrite: None,
+            replica: None,
+            attention: 0,
+            ..*self
+        }
     }
     /// Changes the protocol of the replies to come.
     pub fn set_protocol(&mut self, protocol: Protocol) {
@@ -147,6 +199,9 @@ impl Client {
         let mut flags = 0;
         if self.handle.is_unix {
             flags |= ClientHandle::FLAG_UNIX;
+        }
+        if self.replica.as_ref().is_some_and(|replica| replica.is_attached()) {
+            flags |= ClientHandle::FLAG_REPLICA;
         }
         if self.monitor {
             flags |= ClientHandle::FLAG_MONITOR;

@@ -5,9 +5,11 @@ use crate::command::CommandSpec;
 /// Every command of this server.
 pub fn all() -> Vec<&'static CommandSpec> {
     [
+        super::acl::ALL,
         super::bitfield::ALL,
         super::bitmap::ALL,
         super::client::ALL,
+        super::cluster::ALL,
         super::command::ALL,
         super::config::ALL,
         super::connection::ALL,
@@ -32,7 +34,9 @@ pub fn all() -> Vec<&'static CommandSpec> {
         super::memory::ALL,
         super::monitor::ALL,
         super::object::ALL,
+        super::persistence::ALL,
         super::pubsub::ALL,
+        super::replication::ALL,
         super::scan::ALL,
         super::server::ALL,
         super::set::ALL,

@@ -9,6 +9,7 @@ mod digest;
 mod encodings;
 mod keys;
 mod protocol;
+mod reload;
 mod switches;
 mod tables;
 
@@ -100,6 +101,13 @@ static ACTIONS: &[Action] = &[
         encodings::packed_threshold,
     ),
     action(
+        "RELOAD",
+        0..=ANY,
+        "[option ...]",
+        "Saves the data set, empties it and loads it again; NOSAVE, NOFLUSH and MERGE leave parts out.",
+        reload::reload,
+    ),
+    action(
         "REPLYBUFFER",
         2..=2,
         "<PEAK-RESET-TIME <NEVER|RESET|milliseconds>|RESIZING <0|1>>",
@@ -132,7 +140,6 @@ const NOT_YET: &[&str] = &[
     "LOADAOF",
     "MALLCTL",
     "MALLCTL-STR",
-    "RELOAD",
     "REPLICATE",
     "RESTART",
     "SET-DISABLE-DENY-SCRIPTS",

@@ -89,6 +89,16 @@ fn restore(context: &mut Context<'_>) -> CommandResult {
     let value = read(context)?;
     let options = RestoreOptions { deadline_ms, idle_seconds: args.idle_seconds, frequency: args.frequency };
     keyspace::restore(&mut context.txn, db, key, value, options)?;
+    match deadline_ms {
+        Some(at_ms) if at_ms <= context.now_ms() => context.propagate_deletion(key.bytes(), false),
+        Some(at_ms) if !args.absolute && context.propagates() => {
+            let at_ms = at_ms.to_string();
+            let words = context.argv.iter().enumerate().map(|(index, word)| if index == 2 { at_ms.as_bytes() } else { word });
+            let words: Vec<_> = words.chain([b"ABSTTL".as_slice()]).collect();
+            context.propagate_as(&words);
+        }
+        _ => {}
+    }
     context.reply.ok();
     Ok(())
 }

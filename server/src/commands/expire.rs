@@ -180,6 +180,16 @@ fn set_deadline(context: &mut Context<'_>, base_ms: i64, unit_ms: i64) -> Comman
     let at_ms = number.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base_ms));
     let at_ms = at_ms.ok_or_else(|| error::invalid_expire(context.command.spec.name))?;
     let outcome = keyspace::expire_at_ms(&mut context.txn, db, key, at_ms, condition)?;
+    match outcome {
+        ExpireOutcome::Set if context.propagates() => {
+            context.propagate_with(&[(0, b"PEXPIREAT"), (2, at_ms.to_string().as_bytes())]);
+        }
+        ExpireOutcome::Deleted if context.propagates() => {
+            let lazily = context.server.config().lazyfree_lazy_expire;
+            context.propagate_deletion(key.bytes(), lazily);
+        }
+        _ => {}
+    }
     let done = matches!(outcome, ExpireOutcome::Set | ExpireOutcome::Deleted);
     context.reply.int(i64::from(done));
     Ok(())

@@ -66,6 +66,13 @@ fn geoadd(context: &mut Context<'_>) -> CommandResult {
         _ => Condition::Always,
     };
     let options = AddOptions { condition, expected: expected(context, members()), ..AddOptions::default() };
+    if context.propagates() {
+        let texts: Vec<String> = scores.iter().map(f64::to_string).collect();
+        let mut line = vec![b"ZADD".as_slice()];
+        line.extend(argv.to(first).from(1).iter());
+        line.extend(texts.iter().zip(members()).flat_map(|(score, member)| [score.as_bytes(), member]));
+        context.propagate_as(&line);
+    }
     let (db, key) = (context.db(), context.key(1));
     let added = sorted_set::add(&mut context.txn, db, key, options, scores.into_iter().zip(members()))?;
     context.reply.int(if counts_changes { added.added + added.updated } else { added.added } as i64);

@@ -6,7 +6,7 @@ use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use ochre_store::hash::{self, Increment};
-use ochre_store::{Error, Str};
+use ochre_store::{Error, Str, keyspace};
 
 const HASH_COMMAND: CommandSpec = CommandSpec {
     flags: Flags::READONLY.with(Flags::FAST),
@@ -73,7 +73,11 @@ pub static HSETNX: CommandSpec = CommandSpec {
 
 fn hsetnx(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
+    let hides = has_deadlines(context)?;
     let done = hash::set_new(&mut context.txn, db, key, context.argv.at(2), context.argv.at(3))?;
+    if hides {
+        context.propagate_with(&[(0, b"HSET")]);
+    }
     context.reply.int(i64::from(done));
     Ok(())
 }
@@ -213,12 +217,39 @@ pub static HINCRBY: CommandSpec = CommandSpec {
 fn hincrby(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
     let delta = context.argv.cursor(3).int()?;
+    let hides = has_deadlines(context)?;
     let sum = hash::incr_by(&mut context.txn, db, key, context.argv.at(2), delta).map_err(|error| match error {
         Error::NotInteger => error::HASH_VALUE_NOT_INTEGER,
         other => CommandError::Store(other),
     })?;
+    propagate_sum(context, sum.to_string().as_bytes(), hides);
     context.reply.int(sum);
     Ok(())
+}
+
+/// Whether some fields of the hash have deadlines, so that a copy may have them or not; not asked while nobody has one.
+fn has_deadlines(context: &mut Context<'_>) -> Result<bool, CommandError> {
+    if !context.propagates() {
+        return Ok(false);
+    }
+    let (db, key) = (context.db(), context.key(1));
+    keyspace::peek_type(&mut context.txn, db, key)?;
+    Ok(hash::look(&context.txn, db, &key)?.is_some_and(|fields| fields.may_hide()))
+}
+
+/// Has the field that was counted up propagated with its new value, and with its deadline, if `always` or if it has one.
+fn propagate_sum(context: &mut Context<'_>, sum: &[u8], always: bool) {
+    if !context.propagates() {
+        return;
+    }
+    let (db, key, field) = (context.db(), context.key(1), context.argv.at(2));
+    let deadline = hash::look(&context.txn, db, &key).ok().flatten().and_then(|fields| fields.deadline_ms(field).flatten());
+    if let Some(at_ms) = deadline {
+        let at_ms = at_ms.to_string();
+        context.propagate_as(&[b"HSETEX", key.bytes(), b"PXAT", at_ms.as_bytes(), b"FIELDS", b"1", field, sum]);
+    } else if always {
+        context.propagate_with(&[(0, b"HSET"), (3, sum)]);
+    }
 }
 
 /// HINCRBYFLOAT
@@ -242,6 +273,7 @@ fn hincrbyfloat(context: &mut Context<'_>) -> CommandResult {
         Error::NotFloat => error::HASH_VALUE_NOT_FLOAT,
         other => CommandError::Store(other),
     })?;
+    propagate_sum(context, sum.as_ref(), true);
     context.reply.bulk(sum);
     Ok(())
 }

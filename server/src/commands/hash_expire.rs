@@ -9,7 +9,7 @@ use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use ochre_resp::reply::ReplyWriter;
-use ochre_store::hash::{self, FieldOutcome, KeyCondition, PersistOutcome};
+use ochre_store::hash::{self, FieldExpiry, FieldOutcome, GetFieldExpiry, KeyCondition, PersistOutcome};
 use ochre_store::{Error, Txn};
 
 const SECOND_MS: i64 = 1000;
@@ -180,9 +180,52 @@ fn hgetex(context: &mut Context<'_>) -> CommandResult {
             return Err(error);
         }
     };
+    let (mut found, propagates) = (Vec::new(), context.propagates());
     reply_array(context, names.len(), |txn, reply| {
-        hash::get_and_expire(txn, db, key, names.iter(), expiry, &mut |value| write_value(reply, value))
-    })
+        let mut index = 0;
+        hash::get_and_expire(txn, db, key, names.iter(), expiry, &mut |value| {
+            if propagates && value.is_some() {
+                found.push(index);
+            }
+            index += 1;
+            write_value(reply, value);
+        })
+    })?;
+    if propagates {
+        propagate_expiry(context, names, &found, expiry);
+    }
+    Ok(())
+}
+
+/// Says what is propagated of an HGETEX that has found these of the names.
+#[cold]
+fn propagate_expiry(context: &mut Context<'_>, names: Argv<'_>, found: &[usize], expiry: GetFieldExpiry) {
+    match expiry {
+        GetFieldExpiry::Keep => {}
+        GetFieldExpiry::Persist => propagate_fields(context, &[b"HPERSIST"], &[], names),
+        GetFieldExpiry::At(at_ms) if at_ms <= context.now_ms() => propagate_fields_deleted(context, names, found),
+        GetFieldExpiry::At(at_ms) => {
+            propagate_fields(context, &[b"HPEXPIREAT"], &[at_ms.to_string().as_bytes()], names);
+        }
+    }
+}
+
+/// Has `name key … FIELDS numfields field …` propagated.
+fn propagate_fields(context: &mut Context<'_>, name: &[&[u8]], options: &[&[u8]], names: Argv<'_>) {
+    let count = names.len().to_string();
+    let mut line = name.to_vec();
+    line.push(context.argv.at(1));
+    line.extend_from_slice(options);
+    line.extend([b"FIELDS".as_slice(), count.as_bytes()]);
+    line.extend(names.iter());
+    context.propagate_as(&line);
+}
+
+/// Has the deletion of some of the names propagated.
+fn propagate_fields_deleted(context: &mut Context<'_>, names: Argv<'_>, deleted: &[usize]) {
+    let mut line = vec![b"HDEL".as_slice(), context.argv.at(1)];
+    line.extend(deleted.iter().map(|index| names.at(*index)));
+    context.propagate_as(&line);
 }
 
 /// HSETEX
@@ -202,7 +245,13 @@ fn hsetex(context: &mut Context<'_>) -> CommandResult {
     let (options, pairs) = split_at_fields(context.argv, 2, 2, parse_hsetex)?;
     let condition = options.key;
     let done = match options.resolve(context.now_ms(), "hsetex") {
-        Ok(options) => hash::set_with_options(&mut context.txn, db, key, super::hash::pairs(pairs, 0), options)?,
+        Ok(options) => {
+            let done = hash::set_with_options(&mut context.txn, db, key, super::hash::pairs(pairs, 0), options)?;
+            if context.propagates() {
+                propagate_setting(context, pairs, options.expiry);
+            }
+            done
+        }
         Err(error) => {
             // A key of another type, or one that fails the condition, is told first.
             let exists = hash::read(&mut context.txn, db, key)?.is_some();
@@ -215,6 +264,31 @@ fn hsetex(context: &mut Context<'_>) -> CommandResult {
     };
     context.reply.int(i64::from(done));
     Ok(())
+}
+
+/// Says what is propagated of an HSETEX, whose conditions have held.
+#[cold]
+fn propagate_setting(context: &mut Context<'_>, pairs: Argv<'_>, expiry: FieldExpiry) {
+    let names: Vec<_> = pairs.iter().step_by(2).collect();
+    let (count, at) = (names.len().to_string(), match expiry {
+        FieldExpiry::At(at_ms) => at_ms.to_string(),
+        _ => String::new(),
+    });
+    if matches!(expiry, FieldExpiry::At(at_ms) if at_ms <= context.now_ms()) {
+        let mut line = vec![b"HDEL".as_slice(), context.argv.at(1)];
+        line.extend(names);
+        context.propagate_as(&line);
+        return;
+    }
+    let mut line = vec![b"HSETEX".as_slice(), context.argv.at(1)];
+    match expiry {
+        FieldExpiry::At(_) => line.extend([b"PXAT".as_slice(), at.as_bytes()]),
+        FieldExpiry::Keep => line.push(b"KEEPTTL"),
+        FieldExpiry::Clear => {}
+    }
+    line.extend([b"FIELDS".as_slice(), count.as_bytes()]);
+    line.extend(pairs.iter());
+    context.propagate_as(&line);
 }
 
 /// HGETDEL
@@ -259,8 +333,13 @@ fn set_deadlines(context: &mut Context<'_>, base_ms: i64, unit_ms: i64) -> Comma
     let number = parse_int(context.argv.at(2)).ok_or(error::NOT_INTEGER)?;
     let at_ms = number.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base_ms)).filter(|_| number >= 0);
     let at_ms = at_ms.ok_or_else(|| error::invalid_expire(context.command.spec.name))?;
+    let (mut deleted, mut index, propagates) = (Vec::new(), 0, context.propagates());
     reply_array(context, names.len(), |txn, reply| {
         hash::expire_at_ms(txn, db, key, names.iter(), at_ms, condition, &mut |outcome| {
+            if propagates && outcome == FieldOutcome::Deleted {
+                deleted.push(index);
+            }
+            index += 1;
             reply.int(match outcome {
                 FieldOutcome::Missing => -2,
                 FieldOutcome::Unchanged => 0,
@@ -268,7 +347,13 @@ fn set_deadlines(context: &mut Context<'_>, base_ms: i64, unit_ms: i64) -> Comma
                 FieldOutcome::Deleted => 2,
             });
         })
-    })
+    })?;
+    if !deleted.is_empty() {
+        propagate_fields_deleted(context, names, &deleted);
+    } else if propagates {
+        context.propagate_with(&[(0, b"HPEXPIREAT"), (2, at_ms.to_string().as_bytes())]);
+    }
+    Ok(())
 }
 
 /// Replies for each field -2 where there is none, -1 where it has no deadline, else what `tell` makes of the deadline

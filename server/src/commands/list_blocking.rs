@@ -1,7 +1,7 @@
 //! Commands that wait for elements of lists.
 
 use super::list::{LIST_COMMAND, parse_end};
-use super::list_move::{DESTINATION, MpopArgs, SOURCE, move_element, pop_with_key};
+use super::list_move::{DESTINATION, MpopArgs, SOURCE, move_element, pop_name, pop_with_key};
 use super::string::write_str;
 use crate::blocking::{Block, Timeout, TimeoutReply, WaitKind};
 use crate::command::{Begin, CommandSpec, Find, Flags, KeyFlags, KeySpec};
@@ -64,6 +64,7 @@ fn pop(context: &mut Context<'_>, end: End) -> CommandResult {
             write_str(reply, element);
         })?;
         if popped.is_some() {
+            context.propagate_as(&[pop_name(end), key.bytes()]);
             return Ok(());
         }
     }
@@ -115,7 +116,7 @@ pub static BLMOVE: CommandSpec = CommandSpec {
 fn blmove(context: &mut Context<'_>) -> CommandResult {
     let mut cursor = context.argv.cursor(3);
     let (from, to) = (parse_end(&mut cursor)?, parse_end(&mut cursor)?);
-    wait_and_move(context, from, to, 5)
+    wait_and_move(context, from, to, 5, b"LMOVE")
 }
 
 /// BRPOPLPUSH
@@ -133,12 +134,18 @@ pub static BRPOPLPUSH: CommandSpec = CommandSpec {
 };
 
 fn brpoplpush(context: &mut Context<'_>) -> CommandResult {
-    wait_and_move(context, End::Tail, End::Head, 3)
+    wait_and_move(context, End::Tail, End::Head, 3, b"RPOPLPUSH")
 }
 
-fn wait_and_move(context: &mut Context<'_>, from: End, to: End, timeout: usize) -> CommandResult {
+/// `timeout` is the last argument; without it the line is that of `plain`, which does not wait.
+fn wait_and_move(context: &mut Context<'_>, from: End, to: End, timeout: usize, plain: &[u8]) -> CommandResult {
+    let line = context.argv.to(timeout);
     let timeout = Timeout::seconds(context.argv.at(timeout), context.now_ms())?;
     if context.at_hand(1) && move_element(context, from, to)? {
+        if context.propagates() {
+            let words = std::iter::once(plain).chain(line.from(1).iter());
+            context.propagate_as(&words.collect::<Vec<_>>());
+        }
         return Ok(());
     }
     context.block(Block {

@@ -98,11 +98,24 @@ pub(super) fn pop_with_key(context: &mut Context<'_>, index: usize, args: &MpopA
     let (db, key) = (context.db(), context.key(index));
     let reply = &mut context.reply;
     let popped = list::pop_many(&mut context.txn, db, key, args.end, args.count, |elements| {
+        let count = elements.len();
         reply.array(2);
         reply.bulk(key.bytes());
         write_elements(reply, elements);
+        count
     })?;
+    if let Some(count) = popped {
+        context.propagate_as(&[pop_name(args.end), key.bytes(), itoa::Buffer::new().format(count).as_bytes()]);
+    }
     Ok(popped.is_some())
+}
+
+/// The plain command that takes elements off an end.
+pub(super) fn pop_name(end: End) -> &'static [u8] {
+    match end {
+        End::Head => b"LPOP",
+        End::Tail => b"RPOP",
+    }
 }
 
 /// `numkeys key [key ...] <LEFT|RIGHT> [COUNT count]`

@@ -1,9 +1,13 @@
 //! The commands, a file a family.
 
+pub mod acl;
+pub mod acl_log;
+pub mod acl_users;
 mod all;
 pub mod bitfield;
 pub mod bitmap;
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod connection;
@@ -31,7 +35,9 @@ pub mod lolwut;
 pub mod memory;
 pub mod monitor;
 pub mod object;
+pub mod persistence;
 pub mod pubsub;
+pub mod replication;
 pub mod scan;
 mod scan_options;
 pub mod server;
@@ -44,6 +50,7 @@ pub mod stream;
 mod stream_args;
 pub mod stream_group;
 pub mod stream_info;
+mod stream_log;
 pub mod stream_pending;
 pub mod stream_read;
 pub mod string;

@@ -1,8 +1,9 @@
 //! Publish and subscribe: SUBSCRIBE and its kin, PUBLISH, PUBSUB.
 
-use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec, Subcommands};
+use crate::command::{AclCategories, ChannelArguments, CommandSpec, Flags, Group, KeyFlags, KeySpec, Subcommands};
 use crate::context::Context;
 use crate::error::{self, CommandResult};
+use crate::propagation::{Reach, Rewrite};
 use crate::pubsub::Space;
 use ochre_resp::reply::ReplyWriter;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ const SHARD_CHANNELS: &[KeySpec] = &[KeySpec::rest(1, 1, KeyFlags::NOT_KEY)];
 /// SUBSCRIBE
 pub static SUBSCRIBE: CommandSpec = CommandSpec {
     name: "subscribe",
+    channels: Some(ChannelArguments::ALL),
     arity: -2,
     flags: WITH_SENTINEL,
     summary: "Has the connection receive what is published on channels.",
@@ -32,6 +34,7 @@ pub static SUBSCRIBE: CommandSpec = CommandSpec {
 /// PSUBSCRIBE
 pub static PSUBSCRIBE: CommandSpec = CommandSpec {
     name: "psubscribe",
+    channels: Some(ChannelArguments::PATTERNS),
     arity: -2,
     flags: WITH_SENTINEL,
     summary: "Has the connection receive what is published on channels that match a pattern.",
@@ -43,6 +46,7 @@ pub static PSUBSCRIBE: CommandSpec = CommandSpec {
 /// SSUBSCRIBE
 pub static SSUBSCRIBE: CommandSpec = CommandSpec {
     name: "ssubscribe",
+    channels: Some(ChannelArguments::ALL),
     arity: -2,
     keys: SHARD_CHANNELS,
     since: "7.0.0",
@@ -175,6 +179,7 @@ fn unsubscribed(space: Space) -> &'static str {
 
 const PUBLISHING: CommandSpec = CommandSpec {
     arity: 3,
+    channels: Some(ChannelArguments::ONE),
     flags: Flags::PUBSUB
         .with(Flags::LOADING)
         .with(Flags::STALE)
@@ -209,6 +214,10 @@ pub static SPUBLISH: CommandSpec = CommandSpec {
 
 fn publish(context: &mut Context<'_>, shard: bool) -> CommandResult {
     let receivers = context.server.pubsub.publish(shard, context.argv.at(1), context.argv.at(2));
+    // Replicas have subscribers too.
+    if let Some(rewrite) = Rewrite::of(context.client, context.server) {
+        rewrite.force(Reach::Replicas);
+    }
     context.after.published |= receivers > 0 && context.client.is_listener();
     context.reply.int(receivers as i64);
     Ok(())

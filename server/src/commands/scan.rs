@@ -6,6 +6,7 @@ use crate::commands::scan_options::{ScanOptions, Walk, parse_cursor};
 use crate::context::Context;
 use crate::error::{CommandError, CommandResult};
 use crate::glob;
+use crate::server::Attention;
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::sync::ShardSet;
 use ochre_store::{Clock, Error, Txn, Type, keyspace};
@@ -145,7 +146,12 @@ fn in_shard<R>(
     let mut guard = slice.try_lock(ShardSet::one(shard)).ok_or(CommandError::Contended(shard))?;
     let (clock, access) = (Clock { now_ms: context.txn.now_ms() }, context.txn.access());
     let mut txn = Txn::new(&context.server.store, &mut guard, clock, context.txn.effects(), access);
-    action(&mut txn).map_err(CommandError::Store)
+    let done = action(&mut txn).map_err(CommandError::Store);
+    if context.server.attention.get() & Attention::PROPAGATES != 0 {
+        crate::propagation::commit_walked(context.server, context.txn.effects());
+    }
+    drop(guard);
+    done
 }
 
 /// What SCAN has found so far.

@@ -4,6 +4,7 @@ use crate::args::{Argv, parse_int};
 use crate::command::{AclCategories, CommandSpec, Flags, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
+use crate::propagation::Reach;
 use crate::shutdown::ShutdownRequest;
 use ochre_store::keyspace::{self, FreeMode};
 
@@ -49,6 +50,7 @@ pub static FLUSHDB: CommandSpec = CommandSpec {
 fn flushdb(context: &mut Context<'_>) -> CommandResult {
     let (db, mode) = (context.db(), free_mode(context)?);
     keyspace::flush_db(&mut context.txn, db, mode)?;
+    context.propagate_anyway(Reach::All);
     context.reply.ok();
     Ok(())
 }
@@ -56,6 +58,7 @@ fn flushdb(context: &mut Context<'_>) -> CommandResult {
 /// FLUSHALL
 pub static FLUSHALL: CommandSpec = CommandSpec {
     name: "flushall",
+    flags: FLUSH_COMMAND.flags.with(Flags::ALL_DBS),
     complexity: "O(N), N being the keys of all databases",
     summary: "Deletes all keys of all databases.",
     handler: flushall,
@@ -65,6 +68,11 @@ pub static FLUSHALL: CommandSpec = CommandSpec {
 fn flushall(context: &mut Context<'_>) -> CommandResult {
     let mode = free_mode(context)?;
     keyspace::flush_all(&mut context.txn, mode)?;
+    context.propagate_anyway(Reach::All);
+    if crate::persistence::save::is_wanted(context.server) {
+        // As if all of it had been saved: that nothing is left. A failure was logged.
+        let _ = crate::persistence::save::save(context.server, &mut context.txn);
+    }
     context.reply.ok();
     Ok(())
 }
@@ -79,6 +87,7 @@ pub static SWAPDB: CommandSpec = CommandSpec {
     complexity: "O(N), N being the clients that watch or wait for keys of either",
     summary: "Exchanges the keys of two databases.",
     syntax: "index1 index2",
+    databases: Some(|_, found| [1, 2].into_iter().for_each(found)),
     handler: swapdb,
     ..KEYSPACE_COMMAND
 };
@@ -126,6 +135,7 @@ pub static SHUTDOWN: CommandSpec = CommandSpec {
     summary: "Ends the process.",
     syntax: "[[NOSAVE|SAVE] [NOW] [FORCE]|ABORT]",
     changed_in: &["7.0.0"],
+    lock: LockClass::KeysOrAll(may_save),
     handler: shutdown,
     ..CommandSpec::BASE
 };
@@ -135,19 +145,19 @@ fn shutdown(context: &mut Context<'_>) -> CommandResult {
         // Nothing is waited for once the end was asked for, so there is never anything to take back.
         return Err(error::NO_SHUTDOWN);
     };
-    let store = &context.server.store;
-    let is_empty = (0..store.databases()).all(|db| store.db_len(db) == 0);
-    if request.save == Some(true) && !request.force && !is_empty {
-        tracing::warn!("SHUTDOWN SAVE is refused: snapshots are not supported yet");
-        return Err(error::CANNOT_SAVE);
-    }
-    if request.save != Some(false) && !is_empty {
-        tracing::warn!("the data set is lost with the process: snapshots are not supported yet");
-    }
     tracing::warn!("User requested shutdown...");
-    // No reply: the connection ends with the process.
-    context.after.shutdown = Some(request);
+    if !crate::persistence::save::save_at_end(context.server, &mut context.txn, request) {
+        tracing::warn!("Errors trying to shut down the server, check the logs for more information.");
+        return Err(error::CANNOT_END);
+    }
+    // No reply: the connection ends with the process. What was to be saved is saved.
+    context.after.shutdown = Some(ShutdownRequest { save: Some(false), ..request });
     Ok(())
+}
+
+/// Whether a line of SHUTDOWN may ask for a snapshot.
+fn may_save(argv: Argv<'_>) -> bool {
+    shutdown_args(argv).is_ok_and(|request| request.is_some_and(|request| request.save != Some(false)))
 }
 
 /// The commands of this file.

@@ -1,11 +1,12 @@
 //! Members of a set chosen at random: SPOP, SRANDMEMBER.
 
 use super::set::SET_COMMAND;
-use super::string::write_str;
+use super::string::{str_bytes, write_str};
 use crate::command::{CommandSpec, Flags, KeyFlags, KeySpec};
 use crate::context::Context;
 use crate::error::{self, CommandResult};
-use ochre_store::set;
+use crate::propagation::Rewrite;
+use ochre_store::{keyspace, set};
 
 /// SPOP
 pub static SPOP: CommandSpec = CommandSpec {
@@ -27,17 +28,37 @@ fn spop(context: &mut Context<'_>) -> CommandResult {
     match context.argv.len() {
         2 => {
             let reply = &mut context.reply;
-            if set::pop(&mut context.txn, db, key, |member| write_str(reply, member))?.is_none() {
+            let mut rewrite = Rewrite::of(context.client, context.server);
+            let popped = set::pop(&mut context.txn, db, key, |member| {
+                write_str(reply, member);
+                if let Some(rewrite) = &mut rewrite {
+                    rewrite.with([b"SREM".as_slice(), key.bytes(), &str_bytes(&member)]);
+                }
+            })?;
+            if popped.is_none() {
                 reply.null();
             }
         }
         3 => {
             let count = context.argv.cursor(2).int_in(0, i64::MAX, error::NOT_POSITIVE)? as usize;
             let reply = &mut context.reply;
+            let mut rewrite = Rewrite::of(context.client, context.server);
             let start = reply.position();
             let list = reply.deferred_set();
-            match set::pop_many(&mut context.txn, db, key, count, |member| write_str(reply, member)) {
-                Ok(popped) => reply.set_len(list, popped),
+            let popped = set::pop_many(&mut context.txn, db, key, count, |member| {
+                write_str(reply, member);
+                if let Some(rewrite) = &mut rewrite {
+                    rewrite.with([b"SREM".as_slice(), key.bytes(), &str_bytes(&member)]);
+                }
+            });
+            match popped {
+                Ok(popped) => {
+                    reply.set_len(list, popped);
+                    if popped > 0 && context.propagates() && keyspace::peek_type(&mut context.txn, db, key)?.is_none() {
+                        Rewrite::of(context.client, context.server).into_iter().for_each(Rewrite::clear);
+                        context.propagate_deletion(key.bytes(), false);
+                    }
+                }
                 Err(error) => {
                     reply.rewind(start);
                     return Err(error.into());

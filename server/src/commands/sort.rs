@@ -56,6 +56,7 @@ pub static ALL: &[&CommandSpec] = &[&SORT, &SORT_RO];
 fn run(context: &mut Context<'_>, may_store: bool) -> CommandResult {
     let mut args = SortArgs::parse(context.argv, may_store)?;
     args.request.c_numbers = context.server.config().compatibility_level.sorts_c_numbers();
+    check_patterns(context, &args)?;
     let (db, key) = (context.db(), context.key(1));
     if let Some(index) = args.store {
         let to = context.key(index);
@@ -71,6 +72,19 @@ fn run(context: &mut Context<'_>, may_store: bool) -> CommandResult {
         None => reply.null(),
     })?;
     Ok(())
+}
+
+/// Patterns lead to any key: who uses them has to be allowed to read all.
+fn check_patterns(context: &Context<'_>, args: &SortArgs<'_>) -> CommandResult {
+    let by = matches!(&args.request.by, By::Value(_));
+    if !by && args.request.get.is_empty() {
+        return Ok(());
+    }
+    let client = &context.client;
+    if crate::acl::may_read_all_keys(&client.user, context.command, context.argv, client.db) {
+        return Ok(());
+    }
+    Err(if by { error::SORT_BY_DENIED } else { error::SORT_GET_DENIED })
 }
 
 fn to_wire(error: Error) -> CommandError {

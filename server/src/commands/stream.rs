@@ -52,7 +52,17 @@ fn xadd(context: &mut Context<'_>) -> CommandResult {
     }
     let (db, key) = (context.db(), context.key(1));
     let added = stream::add(&mut context.txn, db, key, &args.entry, pairs(context.argv, args.fields));
-    match added.map_err(add_error)? {
+    let added = added.map_err(add_error)?;
+    if let Some(id) = added
+        && context.propagates()
+    {
+        let mut changed = args.trim.outcome(stream::look(&context.txn, db, &key)?);
+        if !matches!(args.entry.id, NewId::Exact(_)) {
+            changed.push((args.fields - 1, id.text().to_vec()));
+        }
+        propagate_changed(context, &changed);
+    }
+    match added {
         Some(id) => write_id(&mut context.reply, id),
         None => context.reply.null(),
     }
@@ -227,6 +237,10 @@ fn xtrim(context: &mut Context<'_>) -> CommandResult {
         Some(trim) => stream::trim(&mut context.txn, db, key, &trim)?,
         None => 0,
     };
+    if deleted > 0 && context.propagates() {
+        let changed = args.outcome(stream::look(&context.txn, db, &key)?);
+        propagate_changed(context, &changed);
+    }
     context.reply.int(deleted as i64);
     Ok(())
 }
@@ -275,9 +289,18 @@ fn xsetid(context: &mut Context<'_>) -> CommandResult {
 /// The commands of this file.
 pub static ALL: &[&CommandSpec] = &[&XADD, &XLEN, &XRANGE, &XREVRANGE, &XDEL, &XDELEX, &XACKDEL, &XTRIM, &XSETID];
 
+/// Has the command propagated with these arguments changed, if there are any.
+fn propagate_changed(context: &mut Context<'_>, changed: &[(usize, Vec<u8>)]) {
+    if !changed.is_empty() {
+        let changed: Vec<_> = changed.iter().map(|(index, argument)| (*index, argument.as_slice())).collect();
+        context.propagate_with(&changed);
+    }
+}
+
 /// The arguments of XADD.
 struct AddArgs {
     entry: Add,
+    trim: TrimArgs,
     /// Where the fields begin.
     fields: usize,
 }
@@ -299,7 +322,7 @@ fn parse_add(argv: Argv<'_>, level: impl Fn() -> Level, settings: &Settings) -> 
         break;
     }
     let entry = Add { id, create, trim: trim.finish(false, settings)? };
-    Ok(AddArgs { entry, fields: cursor.position() + 1 })
+    Ok(AddArgs { entry, trim, fields: cursor.position() + 1 })
 }
 
 fn add_error(error: AddError) -> CommandError {

@@ -4,7 +4,7 @@ use crate::args::{Argv, Cursor};
 use crate::config::Level;
 use crate::error::{self, CommandError};
 use ochre_resp::reply::ReplyWriter;
-use ochre_store::stream::{Bound, Fields, References, StreamId, Trim, TrimTo};
+use ochre_store::stream::{Bound, Fields, References, Stream, StreamId, Trim, TrimTo};
 use ochre_store::{Settings, Str};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -71,6 +71,8 @@ pub(super) struct TrimArgs {
     approximate: bool,
     limit: Option<u64>,
     references: Option<References>,
+    /// Where the threshold stands.
+    threshold: usize,
 }
 
 /// KEEPREF, DELREF and ACKED.
@@ -127,7 +129,23 @@ impl TrimArgs {
                 options.token("=");
             }
         }
+        self.threshold = options.position();
         Ok(())
+    }
+
+    /// Arguments that say what an approximate trim has done to a stream, for others to do the same: with their indices.
+    pub(super) fn outcome(&self, stream: Option<&Stream>) -> Vec<(usize, Vec<u8>)> {
+        if !self.approximate {
+            return Vec::new();
+        }
+        let threshold = match self.to {
+            Some(TrimTo::MinId(_)) => {
+                let first = stream.and_then(|stream| stream.range(StreamId::MIN, StreamId::MAX).next());
+                first.map_or(StreamId::MAX, |(id, _)| id).text().to_vec()
+            }
+            _ => stream.map_or(0, Stream::len).to_string().into_bytes(),
+        };
+        vec![(self.threshold - 1, b"=".to_vec()), (self.threshold, threshold)]
     }
 
     /// How to trim, if at all; `needed`: that must be said.

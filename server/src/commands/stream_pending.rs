@@ -3,6 +3,7 @@
 use crate::args::{Argv, parse_int};
 use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec, LockClass};
 use crate::commands::stream_args::{Ids, parse_end, parse_id, parse_start, write_entry, write_id};
+use crate::commands::stream_log::GroupLog;
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use ochre_resp::reply::ReplyWriter;
@@ -104,11 +105,13 @@ fn xclaim(context: &mut Context<'_>) -> CommandResult {
         }
     };
     let claims = Claims { ids: args.ids.as_slice(), claim: args.claim, last_id: args.last_id };
+    let mut log = GroupLog::begin(context, 1, member.group, member.consumer)?;
     let reply = &mut context.reply;
     let start = reply.position();
     let list = reply.deferred_array();
     let mut len = 0;
     let done = stream::claim(&mut context.txn, db, key, &member, &claims, |id, claimed| {
+        note(&mut log, id, &claimed);
         len += usize::from(write_claimed(reply, id, claimed, args.claim.just_id));
     });
     if let Err(refused) = done {
@@ -116,7 +119,16 @@ fn xclaim(context: &mut Context<'_>) -> CommandResult {
         return Err(refusal(context, refused));
     }
     reply.set_len(list, len);
+    if let Some(log) = log {
+        log.finish(context, false)?;
+    }
     Ok(())
+}
+
+fn note(log: &mut Option<GroupLog<'_>>, id: StreamId, claimed: &Claimed<'_>) {
+    if let (Some(log), Claimed::Taken(_, nack) | Claimed::Gone(nack)) = (log, claimed) {
+        log.note(id, *nack);
+    }
 }
 
 /// XAUTOCLAIM
@@ -137,11 +149,13 @@ pub static XAUTOCLAIM: CommandSpec = CommandSpec {
 fn xautoclaim(context: &mut Context<'_>) -> CommandResult {
     let scan = parse_scan(context.argv, context.now_ms())?;
     let (db, key, member) = (context.db(), context.key(1), member(context));
+    let mut log = GroupLog::begin(context, 1, member.group, member.consumer)?;
     // The ID to go on with stands before what is claimed, but is known only after it.
     let mut claimed_entries = Vec::new();
     let mut entries = ReplyWriter::new(&mut claimed_entries, context.reply.protocol());
     let (mut len, mut deleted) = (0, Vec::new());
     let next = stream::autoclaim(&mut context.txn, db, key, &member, &scan, |id, claimed| {
+        note(&mut log, id, &claimed);
         if write_claimed(&mut entries, id, claimed, scan.just_id) {
             len += 1;
         } else {
@@ -156,6 +170,9 @@ fn xautoclaim(context: &mut Context<'_>) -> CommandResult {
     reply.encoded(&claimed_entries, len);
     reply.array(deleted.len());
     deleted.into_iter().for_each(|id| write_id(reply, id));
+    if let Some(log) = log {
+        log.finish(context, false)?;
+    }
     Ok(())
 }
 

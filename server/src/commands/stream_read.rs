@@ -4,6 +4,7 @@ use crate::args::Argv;
 use crate::blocking::{Block, Timeout, WaitKind};
 use crate::command::{AclCategories, Begin, CommandSpec, Find, Flags, Group, KeyFlags, KeySpec, LockClass};
 use crate::commands::stream_args::{parse_id, write_entry, write_id};
+use crate::commands::stream_log::GroupLog;
 use crate::context::{Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
 use ochre_resp::reply::{Deferred, Protocol, ReplyWriter};
@@ -102,13 +103,20 @@ fn xreadgroup(context: &mut Context<'_>) -> CommandResult {
         let key = context.key(index);
         let from = group_start(args.id(context.argv, index), level.reads_last_stream_entry())?;
         let mut list = None;
+        let mut log = GroupLog::begin(context, index, args.group, args.consumer)?;
         let reply = &mut context.reply;
         let has_some = stream::read_group(&mut context.txn, db, key, &member, from, &read, |delivered| {
             let (_, len) = list.get_or_insert_with(|| (served.open(reply, key.bytes()), 0));
             *len += 1;
+            if let (Some(log), ReadFrom::New, Some(nack)) = (&mut log, from, delivered.nack) {
+                log.note(delivered.id, nack);
+            }
             write_delivered(reply, delivered);
         })
         .map_err(|refused| group_error(context, refused, index, args.group))?;
+        if let Some(log) = log {
+            log.finish(context, true)?;
+        }
         if has_some {
             let reply = &mut context.reply;
             let (list, len) = list.unwrap_or_else(|| (served.open(reply, key.bytes()), 0));

@@ -8,6 +8,7 @@ use crate::error::CommandResult;
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::Str;
 use ochre_store::string::{self, Condition, Expiry, GetExpiry, SetOptions};
+use std::borrow::Cow;
 
 const STRING_COMMAND: CommandSpec =
     CommandSpec { acl: AclCategories::STRING, lock: LockClass::Keys, group: Group::String, ..CommandSpec::BASE };
@@ -54,6 +55,9 @@ fn set(context: &mut Context<'_>) -> CommandResult {
         _ => string_options::parse_set(context.argv)?.resolve(context.now_ms(), "set")?,
     };
     let outcome = string::set(&mut context.txn, db, key, context.argv.at(2), options)?;
+    if context.argv.len() > 3 && context.propagates() {
+        propagate_set(context, context.argv.at(2), options);
+    }
     match outcome.old {
         Some(old) => context.reply.bulk(old),
         None if outcome.done && !options.get => context.reply.ok(),
@@ -128,8 +132,26 @@ fn set_for(context: &mut Context<'_>, deadline: Deadline<'_>) -> CommandResult {
     let at = deadline.resolve(context.now_ms(), context.command.spec.name)?;
     let options = SetOptions { expiry: Expiry::At(at), ..SetOptions::default() };
     string::set(&mut context.txn, db, key, context.argv.at(3), options)?;
+    if context.propagates() {
+        propagate_set(context, context.argv.at(3), options);
+    }
     context.reply.ok();
     Ok(())
+}
+
+/// Says what is propagated of a SET with options: a deadline by the time it means, and neither the condition nor GET then.
+#[cold]
+fn propagate_set(context: &mut Context<'_>, value: &[u8], options: SetOptions<'_>) {
+    let argv = context.argv;
+    if let Expiry::At(at_ms) = options.expiry {
+        let at_ms = at_ms.to_string();
+        context.propagate_as(&[b"SET", argv.at(1), value, b"PXAT", at_ms.as_bytes()]);
+    } else if options.get {
+        let is_get = |argument: &[u8]| argument.eq_ignore_ascii_case(b"get");
+        let kept = argv.iter().enumerate().filter(|(index, argument)| *index < 3 || !is_get(argument));
+        let kept: Vec<_> = kept.map(|(_, argument)| argument).collect();
+        context.propagate_as(&kept);
+    }
 }
 
 /// GETSET
@@ -148,6 +170,7 @@ fn getset(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
     let options = SetOptions { get: true, ..SetOptions::default() };
     let outcome = string::set(&mut context.txn, db, key, context.argv.at(2), options)?;
+    context.propagate_with(&[(0, b"SET")]);
     write_optional(context, outcome.old);
     Ok(())
 }
@@ -168,6 +191,10 @@ pub static GETDEL: CommandSpec = CommandSpec {
 fn getdel(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
     let value = string::get_and_delete(&mut context.txn, db, key)?;
+    if context.propagates() {
+        let lazily = context.server.config().lazyfree_lazy_user_del;
+        context.propagate_deletion(key.bytes(), lazily);
+    }
     write_optional(context, value);
     Ok(())
 }
@@ -196,8 +223,25 @@ fn getex(context: &mut Context<'_>) -> CommandResult {
         },
     };
     let value = string::get_and_expire(&mut context.txn, db, key, expiry)?;
+    if context.propagates() {
+        propagate_expiry(context, key.bytes(), expiry);
+    }
     write_optional(context, value);
     Ok(())
+}
+
+/// Says what is propagated of a GETEX.
+#[cold]
+fn propagate_expiry(context: &mut Context<'_>, key: &[u8], expiry: GetExpiry) {
+    match expiry {
+        GetExpiry::Keep => {}
+        GetExpiry::Persist => context.propagate_as(&[b"PERSIST", key]),
+        GetExpiry::At(at_ms) if at_ms <= context.now_ms() => {
+            let lazily = context.server.config().lazyfree_lazy_expire;
+            context.propagate_deletion(key, lazily);
+        }
+        GetExpiry::At(at_ms) => context.propagate_as(&[b"PEXPIREAT", key, at_ms.to_string().as_bytes()]),
+    }
 }
 
 /// DELIFEQ
@@ -216,6 +260,7 @@ pub static DELIFEQ: CommandSpec = CommandSpec {
 fn delifeq(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
     let deleted = string::delete_if_equal(&mut context.txn, db, key, context.argv.at(2))?;
+    context.propagate_deletion(key.bytes(), false);
     context.reply.int(i64::from(deleted));
     Ok(())
 }
@@ -229,6 +274,14 @@ pub(super) fn write_str(reply: &mut ReplyWriter<'_>, value: Str<'_>) {
     match value {
         Str::Int(number) => reply.bulk_int(number),
         Str::Bytes(bytes) => reply.bulk(bytes),
+    }
+}
+
+/// The bytes of a string value.
+pub(super) fn str_bytes<'a>(value: &Str<'a>) -> Cow<'a, [u8]> {
+    match value {
+        Str::Int(number) => Cow::Owned(number.to_string().into_bytes()),
+        Str::Bytes(bytes) => Cow::Borrowed(bytes),
     }
 }
 

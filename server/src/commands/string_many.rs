@@ -5,7 +5,7 @@ use super::string_options;
 use crate::command::{AclCategories, Begin, CommandSpec, Find, Flags, Group, KeyFlags, KeySpec, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandResult};
-use ochre_store::string::{self, Condition, SetOptions};
+use ochre_store::string::{self, Condition, Expiry, SetOptions};
 use ochre_store::{Error, keyspace};
 
 const MANY_COMMAND: CommandSpec =
@@ -115,6 +115,11 @@ fn msetex(context: &mut Context<'_>) -> CommandResult {
     let holds = holds_for_all(context, 2, end, options.condition)?;
     if holds {
         set_pairs(context, 2, end, SetOptions { condition: Condition::Always, ..options })?;
+        if let Expiry::At(at_ms) = options.expiry {
+            let at_ms = at_ms.to_string();
+            let words = context.argv.to(end).iter().chain([b"PXAT".as_slice(), at_ms.as_bytes()]);
+            context.propagate_as(&words.collect::<Vec<_>>());
+        }
     }
     context.reply.int(i64::from(holds));
     Ok(())

@@ -86,6 +86,7 @@ pub static INCRBYFLOAT: CommandSpec = CommandSpec {
 fn incrbyfloat(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
     let sum = string::incr_by_float(&mut context.txn, db, key, context.argv.at(2))?;
+    context.propagate_as(&[b"SET", key.bytes(), sum.as_ref(), b"KEEPTTL"]);
     context.reply.bulk(sum);
     Ok(())
 }

@@ -158,6 +158,7 @@ fn pop_or_wait(context: &mut Context<'_>, end: End) -> CommandResult {
             }
         })?;
         if existed {
+            context.propagate_as(&[pop_name(end), key.bytes()]);
             return Ok(());
         }
     }
@@ -168,8 +169,10 @@ fn pop_or_wait(context: &mut Context<'_>, end: End) -> CommandResult {
 /// nothing is written, if there is no such key.
 fn pop_one(context: &mut Context<'_>, index: usize, args: &PopArgs) -> Result<bool, CommandError> {
     let (db, key, reply) = (context.db(), context.key(index), &mut context.reply);
+    let mut taken = 0;
     let existed = sorted_set::pop(&mut context.txn, db, key, args.end, args.count, &mut |popped| match popped {
         Popped::Count(count) => {
+            taken = count;
             reply.array(2);
             reply.bulk(key.bytes());
             reply.array(count);
@@ -180,7 +183,18 @@ fn pop_one(context: &mut Context<'_>, index: usize, args: &PopArgs) -> Result<bo
             reply.double(score);
         }
     })?;
+    if existed {
+        context.propagate_as(&[pop_name(args.end), key.bytes(), itoa::Buffer::new().format(taken).as_bytes()]);
+    }
     Ok(existed)
+}
+
+/// The plain command that takes members off an end.
+fn pop_name(end: End) -> &'static [u8] {
+    match end {
+        End::Lowest => b"ZPOPMIN",
+        End::Highest => b"ZPOPMAX",
+    }
 }
 
 /// ZRANDMEMBER

@@ -47,6 +47,7 @@ pub fn change(server: &Server, pairs: &[(&[u8], &[u8])], requester: Requester) -
         return Err(SetError::failed(argument, why));
     }
     server.publish_config(change.config);
+    server.persistence.judge(server, &server.config());
     Ok(())
 }
 
@@ -145,6 +146,10 @@ fn carry_out(server: &Server, effect: Effect, config: &Config) -> Result<(), Str
         }
         Effect::SlowLog => {
             server.slowlog.truncate(usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX));
+            Ok(())
+        }
+        Effect::DefaultPassword => {
+            server.accounts.set_default_password(&config.requirepass);
             Ok(())
         }
         Effect::Directory => std::env::set_current_dir(&config.dir).map_err(|error| reason(&error)),

@@ -27,6 +27,8 @@ pub enum Effect {
     Directory,
     /// Trim the slow log.
     SlowLog,
+    /// Change the password of the default user.
+    DefaultPassword,
 }
 
 /// How far a directive is implemented.

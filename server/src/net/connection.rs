@@ -4,6 +4,7 @@ use super::batch::Batch;
 use super::output::Output;
 use super::stream::Stream;
 use super::worker::Worker;
+use crate::acl::Accounts;
 use crate::client::{Client, ClientHandle, Origin, Published, Signals};
 use crate::config::Config;
 use crate::dispatch::Step;
@@ -109,7 +110,7 @@ impl Connection {
     pub(crate) fn open(worker: &Worker, stream: Stream, addresses: Addresses) -> Option<Connection> {
         let config = worker.config();
         let server = &worker.server;
-        if is_kept_out(&addresses, &config) {
+        if is_kept_out(&addresses, &config, &server.accounts) {
             refuse(worker, &stream, &crate::error::PROTECTED_MODE);
             return None;
         }
@@ -121,6 +122,7 @@ impl Connection {
             is_unix: addresses.is_unix,
             connected_ms: worker.now_ms(),
             worker: worker.index,
+            account: server.accounts.default_account().clone(),
         }));
         let Some(registration) = server.clients.add(handle.clone(), config.maxclients as usize) else {
             refuse(worker, &stream, &crate::error::MAX_CLIENTS);
@@ -130,7 +132,7 @@ impl Connection {
             tune(tcp, &config);
         }
         worker.stats.connections.add(1);
-        let client = Client::new(handle.clone(), config.requirepass.is_empty());
+        let client = Client::new(handle.clone(), &server.accounts);
         handle.published.flags.store(client.flags(), Relaxed);
         Some(Connection {
             stream,
@@ -172,6 +174,9 @@ impl Connection {
         if let Some(mut own) = self.client.subscriptions.take() {
             worker.server.pubsub.leave(&self.client.handle, &mut own);
         }
+        if self.client.replica.as_ref().is_some_and(|replica| replica.is_attached()) {
+            worker.server.log.detach(&worker.server, self.client.id(), crate::clock::unix_ms());
+        }
         self.leave_watched(&worker).await;
         worker.remove_connection(self.slot);
         let handle = self.client.handle.clone();
@@ -199,6 +204,9 @@ impl Connection {
         if signals != 0 {
             return Poll::Ready(Event::Signals(signals));
         }
+        if self.client.replica.is_some() && self.feed_replica(worker) {
+            return Poll::Ready(Event::End);
+        }
         if !self.output.is_empty() {
             match self.output.poll_write(&mut self.stream, cx, &worker.stats) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Event::Flushed),
@@ -214,6 +222,14 @@ impl Connection {
             Poll::Ready(false) => Poll::Ready(Event::End),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Gives a replica more to be sent; whether there is no more to come.
+    #[cold]
+    fn feed_replica(&mut self, worker: &Worker) -> bool {
+        let Some(replica) = &mut self.client.replica else { return false };
+        let id = self.client.handle.id;
+        self.output.is_empty() && replica.feed(&worker.server, id, crate::clock::unix_ms(), &mut self.output)
     }
 
     /// Reads what has arrived into the query buffer. False: nothing more will come.
@@ -666,8 +682,8 @@ fn limits(config: &Config, authenticated: bool) -> Limits {
 }
 
 /// Whether protected mode turns the client away.
-fn is_kept_out(addresses: &Addresses, config: &Config) -> bool {
-    config.protected_mode && config.requirepass.is_empty() && !addresses.is_loopback
+fn is_kept_out(addresses: &Addresses, config: &Config, accounts: &Accounts) -> bool {
+    config.protected_mode && !addresses.is_loopback && accounts.default_account().user().needs_no_password()
 }
 
 /// Tells a new connection why it is turned away.

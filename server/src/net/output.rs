@@ -122,6 +122,10 @@ impl Output {
     pub(crate) fn append(&mut self, reply: &[u8]) {
         self.bytes.extend_from_slice(reply);
     }
+    /// Appends what `write` adds.
+    pub(crate) fn append_with<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        write(&mut self.bytes)
+    }
     /// What is not sent yet.
     pub(crate) fn waiting(&self) -> &[u8] {
         self.bytes.get(self.sent..).unwrap_or_default()

@@ -7,6 +7,7 @@ use crate::client::{Client, ClientHandle, Signals};
 use crate::clock::{Ticks, unix_ms};
 use crate::command::{Command, Flags};
 use crate::config::Config;
+use crate::propagation::Unit;
 use crate::server::Server;
 use crate::stats::{CommandStats, WorkerStats};
 use ochre_store::evict::Evictor;
@@ -36,6 +37,10 @@ pub struct Worker {
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) ticks: Ticks,
     pub(crate) effects: RefCell<Effects>,
+    /// What the unit that runs is going to propagate.
+    pub(crate) unit: RefCell<Unit>,
+    /// The end of the propagation log when the last unit was appended.
+    pub(crate) log_end: Cell<u64>,
     pub(crate) evictor: RefCell<Evictor>,
     /// Commands have left evictions unfinished.
     pub(crate) eviction_due: tokio::sync::Notify,
@@ -64,6 +69,8 @@ impl Worker {
             stats,
             ticks: Ticks::new(),
             effects: RefCell::default(),
+            unit: RefCell::default(),
+            log_end: Cell::default(),
             eviction_due: Default::default(),
             evictor: RefCell::new(Evictor::new(crate::random::seed()[0])),
             expiry: RefCell::new(ExpireCycle::new(index, server.config().workers())),

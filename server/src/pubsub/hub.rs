@@ -21,6 +21,8 @@ pub enum Space {
 }
 
 impl Space {
+    /// All of them.
+    pub(super) const ALL: [Space; Space::COUNT] = [Space::Channel, Space::Pattern, Space::Shard];
     /// How many there are.
     pub(super) const COUNT: usize = 3;
 }
@@ -163,6 +165,11 @@ impl PubSub {
         (register, matching)
     }
 
+    /// Visits all subscriptions of all clients.
+    pub(crate) fn each_subscription(&self, mut visit: impl FnMut(&Arc<ClientHandle>, Space, &[u8])) {
+        self.desks.iter().for_each(|desk| desk.each_listener(&mut visit));
+    }
+
     /// Has a client listen to a name; false if it does already. Its own worker must call.
     pub(crate) fn subscribe(
         &self,
@@ -221,7 +228,7 @@ impl PubSub {
     }
     /// Has a client listen to nothing any more. Its own worker must call.
     pub(crate) fn leave(&self, client: &ClientHandle, own: &mut Subscriptions) {
-        for space in [Space::Channel, Space::Pattern, Space::Shard] {
+        for space in Space::ALL {
             let names: Vec<_> = own.names(space).cloned().collect();
             for name in names {
                 self.unsubscribe(client, own, space, &name);

@@ -1,11 +1,12 @@
 //! Executing what was queued, as one unit.
 
 use super::{Transaction, stop_watching};
+use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::client::Client;
 use crate::command::{Command, CommandId, Flags};
 use crate::context::{After, Context, Mode};
-use crate::error::{CommandError, CommandResult};
+use crate::error::{self, CommandError, CommandResult};
 use crate::net::{KeyHashes, Output, Worker};
 use crate::server::Attention;
 use ochre_store::{Access, Txn};
@@ -55,6 +56,11 @@ impl Execution<'_, '_> {
         drop(reply);
         let mut only_read = true;
         for (command, argv, hashes) in transaction.iter(&self.worker.server) {
+            if let Err(error) = self.recheck(command, argv) {
+                error.write(&mut self.output.reply(self.client.protocol));
+                crate::dispatch::count_error(self.worker, &error);
+                continue;
+            }
             let (before, begin) = (self.worker.ticks.now(), self.output.mark());
             if let Err(error) = self.call(command, argv, hashes) {
                 let beyond = matches!(error, CommandError::Store(ochre_store::Error::NotLocked));
@@ -70,8 +76,25 @@ impl Execution<'_, '_> {
         Ok(())
     }
 
+    /// Whether the user may still execute the command: what it may do can have changed since it was queued, or in this
+    /// very transaction.
+    fn recheck(&mut self, command: &Command, argv: Argv<'_>) -> CommandResult {
+        let (client, server) = (&mut *self.client, &*self.worker.server);
+        if client.gate_epoch != server.gate_epoch() {
+            client.see_user();
+        }
+        if client.attention & Attention::RESTRICTED == 0 {
+            return Ok(());
+        }
+        acl_check(&client.user, command, argv, client.db).map_err(|denial| {
+            crate::acl::log_denial(server, client, command, argv, denial, LogContext::Transaction);
+            error::no_permission_now(denial.reason)
+        })
+    }
+
     fn call(&mut self, command: &Command, argv: Argv<'_>, hashes: KeyHashes<'_>) -> CommandResult {
         self.after.redacted.clear();
+        let dirty = self.txn.effects().dirty;
         let mut txn = self.txn.part();
         txn.set_access(Access { no_touch: self.client.no_touch, ..txn.access() });
         let mut context = Context {
@@ -86,7 +109,11 @@ impl Execution<'_, '_> {
             client: &mut *self.client,
             after: &mut *self.after,
         };
-        (command.spec.handler)(&mut context)
+        let result = (command.spec.handler)(&mut context);
+        if self.worker.server.attention.get() & Attention::PROPAGATES != 0 {
+            crate::propagation::record_call(self.worker, self.client, argv, self.txn.effects(), dirty);
+        }
+        result
     }
 
     fn fail(&mut self, command: &Command, error: &CommandError) {

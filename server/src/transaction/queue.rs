@@ -37,6 +37,10 @@ impl Transaction {
     pub(crate) fn flags(&self) -> Flags {
         self.flags
     }
+    /// Whether each of the commands has these flags.
+    pub(crate) fn all_have(&self, server: &Server, flags: Flags) -> bool {
+        self.iter(server).all(|(command, ..)| command.has(flags))
+    }
     /// The shards that EXEC needs for the commands.
     pub(crate) fn shards(&self) -> ShardSet {
         if self.is_doomed() { ShardSet::EMPTY } else { self.shards }

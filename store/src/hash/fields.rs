@@ -38,6 +38,12 @@ pub fn read<'a>(txn: &'a mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<
     Ok(txn.value::<Hash>(db, &key)?.map(|hash| Fields { hash, now_ms }))
 }
 
+/// The hash at a key that this unit has looked at before: nothing is counted or touched. Errs with `WrongType`.
+pub fn look<'a>(txn: &'a Txn<'_>, db: usize, key: &Key<'_>) -> Result<Option<Fields<'a>>, Error> {
+    let now_ms = moment(txn);
+    Ok(txn.view::<Hash>(db, key)?.map(|hash| Fields { hash, now_ms }))
+}
+
 /// Visits names and values of the hash at a key from `cursor` on, about `count` of them, and returns the next cursor; 0
 /// starts, and 0 is returned at the end. A listpack is visited whole. `None` if there is no such key. Errs with
 /// `WrongType`.

@@ -20,7 +20,7 @@ pub use deadline::{
     get_and_expire, persist, set_with_options,
 };
 pub(crate) use fields::moment;
-pub use fields::{Fields, Seeker, read, scan};
+pub use fields::{Fields, Seeker, look, read, scan};
 pub use load::HashLoader;
 pub use number::{Increment, incr_by, incr_by_float};
 pub use value::Hash;

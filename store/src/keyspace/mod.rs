@@ -12,6 +12,6 @@ pub use basic::{Presence, delete, exists, exists_for_write, peek_type, presence,
 pub use database::{FreeMode, flush_all, flush_db, rehash, swap_db};
 pub use deadline::{ExpireCondition, ExpireOutcome, deadline, expire_at_ms, persist};
 pub use object::{ObjectInfo, TableStats, ValueTable, memory_usage, object, table_stats, value_table};
-pub use restore::{NewValue, RestoreOptions, restore, value};
+pub use restore::{NewValue, RestoreOptions, load, restore, value};
 pub use transfer::{copy, move_key, rename};
 pub use walk::{Record, keys, keys_in_shard, random_key, random_shard, record, records_in_shard, scan, scan_shard};

@@ -7,7 +7,7 @@ use crate::hash::Hash;
 use crate::keyspace::basic::delete;
 use crate::quicklist::List;
 use crate::raw::entry::{Contents, EMBED_MAX, Encoding, Entry, Str, Type};
-use crate::raw::keys::Found;
+use crate::raw::keys::{Found, Vacant};
 use crate::set::Set;
 use crate::sorted_set::SortedSet;
 use crate::store::Key;
@@ -16,7 +16,7 @@ use crate::string::basic::contents;
 use crate::txn::{Expired, Txn};
 use crate::value::{Value, ValueRef};
 
-/// A value of any type that beshorts to no key yet.
+/// A value of any type that belongs to no key yet.
 #[derive(Clone, Debug)]
 pub enum NewValue {
     /// A string.
@@ -88,7 +88,7 @@ pub fn restore(
     if txn.access().expired == Expired::Remove && options.deadline_ms.is_some_and(|at_ms| at_ms <= now_ms) {
         return delete(txn, db, key);
     }
-    let lfu = txn.settings().policy().is_lfu();
+    let access = access_bits(txn, options);
     let (found, mut around) = txn.write(db, &key)?;
     let vacant = match found {
         Found::Vacant(vacant) => vacant,
@@ -98,6 +98,52 @@ pub fn restore(
             vacant
         }
     };
+    insert(vacant, key, value, options.deadline_ms, access.unwrap_or_else(|| around.initial_access()));
+    around.created(key.bytes());
+    around.changed(key.bytes(), EventClass::Generic, "restore");
+    Ok(true)
+}
+
+/// Puts a value under a key as it comes from a file, whether or not its deadline has passed: nothing is recorded of it. If
+/// there is such a key, expired or not, it is replaced if `replace`. Whether there was none.
+pub fn load(
+    txn: &mut Txn<'_>,
+    db: usize,
+    key: Key<'_>,
+    value: NewValue,
+    options: RestoreOptions,
+    replace: bool,
+) -> Result<bool, Error> {
+    let access = access_bits(txn, options);
+    let (found, around) = txn.find(db, &key)?;
+    let access = access.unwrap_or_else(|| around.initial_access());
+    match found {
+        Found::Vacant(vacant) => {
+            insert(vacant, key, value, options.deadline_ms, access);
+            Ok(true)
+        }
+        Found::Occupied(entry) => {
+            if replace {
+                let (old, vacant) = entry.remove();
+                around.core.entry(old);
+                insert(vacant, key, value, options.deadline_ms, access);
+            }
+            Ok(false)
+        }
+    }
+}
+
+/// The access bits that the options ask for; `None`: those of a new key.
+fn access_bits(txn: &Txn<'_>, options: RestoreOptions) -> Option<u32> {
+    let lfu = txn.settings().policy().is_lfu();
+    match (options.frequency, options.idle_seconds) {
+        (Some(frequency), _) if lfu => Some(clock::lfu_bits(txn.now_ms(), frequency)),
+        (_, Some(seconds)) if !lfu => Some(clock::lru_before(txn.now_ms(), seconds)),
+        _ => None,
+    }
+}
+
+fn insert(vacant: Vacant<'_>, key: Key<'_>, value: NewValue, deadline_ms: Option<i64>, access: u32) {
     let short;
     let contents = match value {
         // Not copied once more.
@@ -112,13 +158,5 @@ pub fn restore(
         NewValue::Hash(hash) => Contents::Value(Value::Hash(hash)),
         NewValue::Stream(stream) => Contents::Value(Value::Stream(stream)),
     };
-    let access = match (options.frequency, options.idle_seconds) {
-        (Some(frequency), _) if lfu => clock::lfu_bits(now_ms, frequency),
-        (_, Some(seconds)) if !lfu => clock::lru_before(now_ms, seconds),
-        _ => around.initial_access(),
-    };
-    vacant.insert(Entry::new(key.bytes(), contents, options.deadline_ms, access));
-    around.created(key.bytes());
-    around.changed(key.bytes(), EventClass::Generic, "restore");
-    Ok(true)
+    vacant.insert(Entry::new(key.bytes(), contents, deadline_ms, access));
 }

@@ -20,6 +20,8 @@ pub struct Record<'e> {
     pub value: ValueRef<'e>,
     /// When it expires, ms since the Unix epoch.
     pub deadline_ms: Option<i64>,
+    /// Its access clock: 24 bits, as [`clock`](crate::clock) reads them.
+    pub access: u32,
 }
 
 /// The shard that `scan` needs for a cursor.
@@ -150,7 +152,7 @@ pub fn random_key(txn: &mut Txn<'_>, db: usize, shard: usize) -> Result<Option<V
 }
 
 fn record_of(entry: &Entry) -> Record<'_> {
-    Record { key: entry.key(), value: entry.value(), deadline_ms: entry.deadline() }
+    Record { key: entry.key(), value: entry.value(), deadline_ms: entry.deadline(), access: entry.access() }
 }
 
 fn is_expired(entry: &Entry, now_ms: i64) -> bool {

@@ -48,6 +48,11 @@ pub fn get<'t>(txn: &'t mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<&
     Ok(txn.value::<Box<Stream>>(db, &key)?.map(|stream| &**stream))
 }
 
+/// The stream at a key that this unit has looked at before: nothing is counted or touched. Errs with `WrongType`.
+pub fn look<'t>(txn: &'t Txn<'_>, db: usize, key: &Key<'_>) -> Result<Option<&'t Stream>, Error> {
+    Ok(txn.view::<Box<Stream>>(db, key)?.map(|stream| &**stream))
+}
+
 /// Whether there is a stream at `key`, which is to be changed: counts nothing. Errs with `WrongType`.
 pub fn exists(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error> {
     Ok(txn.open::<Box<Stream>>(db, &key)?.is_some())

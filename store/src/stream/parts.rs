@@ -178,7 +178,7 @@ fn damaged_facts_and_groups_are_refused() {
     part.pending(id, 0, 1).expect("a new one");
     assert_eq!(part.pending(id, 0, 1).expect_err("twice").reason, "an entry is pending twice");
     let first = part.consumer(b"c", 0, None).expect("a new one");
-    assert_eq!(part.consumer(b"c", 0, None).expect_err("twice").reason, "two consumers have the same name");
+    assert_eq!(part.consumer(b"c", 0, None).expect_err("twice").reason, "Duplicate stream consumer detected");
     let second = part.consumer(b"d", 0, None).expect("a new one");
     let missing = part.owned(StreamId::MAX, first).expect_err("not pending");
     assert_eq!(missing.reason, "a consumer's entry is not pending");

@@ -49,7 +49,7 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
     let _ = write!(
         line,
         " qbuf={query_len} qbuf-free={query_free} argv-mem={argv_bytes} multi-mem={} rbs={capacity} rbp={} obl={} \
-         oll={} omem={list_len} tot-mem={} events={} cmd={} user={} redir=-1 resp={}",
+         oll={} omem={list_len} tot-mem={} events={} cmd={} user=",
         seen.transaction_bytes.load(Relaxed),
         seen.output_peak.load(Relaxed),
         waiting.min(capacity),
@@ -57,9 +57,9 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
         handle.buffer_bytes(),
         if waiting > 0 { "rw" } else { "r" },
         command.map_or("NULL", |command| command.full_name.as_str()),
-        handle.user.lock(),
-        seen.protocol.load(Relaxed),
     );
+    line.extend_from_slice(handle.account.lock().name());
+    let _ = write!(line, " redir=-1 resp={}", seen.protocol.load(Relaxed));
     if level.shows_client_libraries() {
         let library = handle.library.lock();
         for (label, text) in [(" lib-name=", &library.0), (" lib-ver=", &library.1)] {

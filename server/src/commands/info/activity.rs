@@ -1,8 +1,10 @@
 //! What was done since the start or the last CONFIG RESETSTAT: section stats.
 
 use super::{Lines, View};
+use crate::acl::Reason;
 use crate::metrics::rates::Rate;
 use crate::pubsub::Space;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// `# Stats`
 pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
@@ -21,9 +23,10 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("instantaneous_input_repl_kbps", "0.00");
     lines.field("instantaneous_output_repl_kbps", "0.00");
     lines.field("rejected_connections", stats.sum(|worker| worker.rejected_connections.get()));
-    for name in ["sync_full", "sync_partial_ok", "sync_partial_err"] {
-        lines.zero(name);
-    }
+    let syncs = &stats.synchronisations;
+    lines.field("sync_full", syncs.full.load(Relaxed));
+    lines.field("sync_partial_ok", syncs.partial.load(Relaxed));
+    lines.field("sync_partial_err", syncs.refused.load(Relaxed));
     keys(lines, view);
     lines.field("pubsub_channels", server.pubsub.len(Space::Channel));
     lines.field("pubsub_patterns", server.pubsub.len(Space::Pattern));
@@ -63,8 +66,15 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("instantaneous_eventloop_cycles_per_sec", rates.of(Rate::LoopCycles));
     let cycles = rates.of(Rate::LoopCycles).max(1);
     lines.field("instantaneous_eventloop_duration_usec", rates.of(Rate::LoopBusyMicros) / cycles);
-    let denials = ["auth", "cmd", "key", "channel"];
-    denials.iter().for_each(|reason| lines.zero(&format!("acl_access_denied_{reason}")));
+    let denials = &view.server.accounts.log;
+    for (name, reason) in
+        [("auth", Reason::Auth), ("cmd", Reason::Command), ("key", Reason::Key), ("channel", Reason::Channel)]
+    {
+        lines.field(format!("acl_access_denied_{name}"), denials.count(reason));
+    }
+    if view.server.config().compatibility_level.has_database_rules() {
+        lines.field("acl_access_denied_db", denials.count(Reason::Database));
+    }
 }
 
 /// What happened to keys.

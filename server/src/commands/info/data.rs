@@ -1,25 +1,35 @@
 //! The data set: sections persistence, replication, cluster and keyspace.
 
 use super::{Lines, View};
+use crate::clock::unix_ms;
+use crate::propagation::ReplicaInfo;
+use ochre_replication::ReplicaState;
+use crate::server::Attention;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// `# Persistence`
 pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     let server = view.server;
-    for name in ["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"] {
+    let status = server.persistence.status();
+    let is_loading = server.attention.get() & Attention::LOADING != 0;
+    lines.field("loading", u8::from(is_loading));
+    for name in ["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"] {
         lines.zero(name);
     }
     lines.field("current_fork_perc", "0.00");
     lines.zero("current_save_keys_processed");
     lines.zero("current_save_keys_total");
-    lines.field("rdb_changes_since_last_save", server.stats.sum(|worker| worker.dirty.get()));
+    lines.field("rdb_changes_since_last_save", server.persistence.changes(server));
     lines.zero("rdb_bgsave_in_progress");
-    lines.field("rdb_last_save_time", server.process.started_ms / 1000);
-    lines.field("rdb_last_bgsave_status", "ok");
-    lines.field("rdb_last_bgsave_time_sec", -1);
+    lines.field("rdb_last_save_time", status.last_save_s);
+    lines.field("rdb_last_bgsave_status", if status.is_good { "ok" } else { "err" });
+    lines.field("rdb_last_bgsave_time_sec", status.last_duration_s);
     lines.field("rdb_current_bgsave_time_sec", -1);
-    for name in ["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"] {
-        lines.zero(name);
-    }
+    lines.field("rdb_saves", status.saves);
+    lines.zero("rdb_last_cow_size");
+    let progress = &server.persistence.loading;
+    lines.field("rdb_last_load_keys_expired", progress.keys_expired.load(Relaxed));
+    lines.field("rdb_last_load_keys_loaded", progress.keys.load(Relaxed));
     for name in ["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"] {
         lines.zero(name);
     }
@@ -32,23 +42,50 @@ pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     for name in ["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"] {
         lines.zero(name);
     }
+    if is_loading {
+        loading(lines, view);
+    }
+}
+
+/// How far loading has come, and how long it will take if it goes on like that.
+fn loading(lines: &mut Lines, view: &View<'_>) {
+    let progress = &view.server.persistence.loading;
+    let (started_s, total) = (progress.started_s.load(Relaxed), progress.bytes.load(Relaxed));
+    let read = progress.bytes_read.load(Relaxed);
+    let elapsed_s = (view.now_ms / 1000).saturating_sub(started_s).max(0) as u64;
+    let eta_s = if read == 0 || elapsed_s == 0 { 1 } else { elapsed_s * total.saturating_sub(read) / read };
+    lines.field("loading_start_time", started_s);
+    lines.field("loading_total_bytes", total);
+    lines.field("loading_rdb_used_mem", progress.memory.load(Relaxed));
+    lines.field("loading_loaded_bytes", read);
+    let percent = if total == 0 { 0.0 } else { read as f64 * 100.0 / total as f64 };
+    lines.field("loading_loaded_perc", format_args!("{percent:.2}"));
+    lines.field("loading_eta_seconds", eta_s);
 }
 
 /// `# Replication`
 pub(super) fn replication(lines: &mut Lines, view: &View<'_>) {
     let server = view.server;
     lines.field("role", "master");
-    lines.zero("connected_slaves");
+    let log = server.log.summary();
+    lines.field("connected_slaves", log.replicas.len());
+    for (number, ReplicaInfo { replica, .. }) in log.replicas.iter().enumerate() {
+        let (ip, port, state) = (&replica.ip, replica.port, replica.state.name());
+        let lag = if replica.state == ReplicaState::Online { (unix_ms() - replica.acked_ms) / 1000 } else { 0 };
+        let shown = format_args!("ip={ip},port={port},state={state},offset={},lag={lag}", replica.acked);
+        lines.field(format_args!("slave{number}"), shown);
+    }
     lines.zero("replicas_waiting_psync");
     lines.field("master_failover_state", "no-failover");
-    lines.field("master_replid", &server.replication_id);
-    lines.field("master_replid2", "0".repeat(server.replication_id.len()));
-    lines.zero("master_repl_offset");
+    lines.field("master_replid", &log.id);
+    lines.field("master_replid2", "0".repeat(log.id.len()));
+    lines.field("master_repl_offset", log.offset);
     lines.field("second_repl_offset", -1);
-    lines.zero("repl_backlog_active");
+    lines.field("repl_backlog_active", u8::from(log.backlog.is_some()));
     lines.field("repl_backlog_size", server.config().repl_backlog_size);
-    lines.zero("repl_backlog_first_byte_offset");
-    lines.zero("repl_backlog_histlen");
+    let (begin, len) = log.backlog.map_or((0, 0), |(begin, len)| (begin + 1, len));
+    lines.field("repl_backlog_first_byte_offset", begin);
+    lines.field("repl_backlog_histlen", len);
 }
 
 /// `# Cluster`

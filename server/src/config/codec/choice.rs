@@ -281,6 +281,18 @@ choices! {
         Relaxed: "relaxed",
     }
 
+    /// The version of the snapshot's format.
+    RdbVersion {
+        /// That of the compatibility level, or a later one where the data need it.
+        Auto: "auto",
+        /// That of Redis 7.0.
+        Redis7: "10",
+        /// That of Redis 7.2 and Valkey 8.
+        Redis72: "11",
+        /// That of Valkey 9.
+        Valkey9: "80",
+    }
+
     /// Whether TLS clients show a certificate.
     ClientAuth {
         /// They need not.

@@ -4,40 +4,43 @@ macro_rules! persistence_directives {
     ($next:ident $($rest:ident)* => $($gathered:tt)*) => { $next! { $($rest)* => $($gathered)*
         "Persistence" {
             /// After how many seconds with how many writes the data set is saved; empty is never.
-            save: Vec<SavePoint> = Save, kept("takes effect with persistence");
+            save: Vec<SavePoint> = Save, WORKS;
 
             /// File of the snapshot.
             dbfilename: String = Text::new("dump.rdb").checked(db_file_name),
-                kept("takes effect with persistence").protected();
+                WORKS.protected();
 
             /// Whether strings in the snapshot are compressed.
             rdbcompression: bool = Switch(true), kept("applies to DUMP; there are no files yet");
 
             /// Whether the snapshot ends in a checksum.
-            rdbchecksum: bool = Switch(true), kept("takes effect with persistence").immutable();
+            rdbchecksum: bool = Switch(true), WORKS.immutable();
+
+            /// Version of the snapshot's format; auto is the one that the compatibility level and the data ask for.
+            rdb_version: RdbVersion = Pick(RdbVersion::Auto), WORKS.origin(Origin::Own);
 
             /// Whether snapshots of unknown versions are tried.
             rdb_version_check: RdbVersionCheck = Pick(RdbVersionCheck::Strict),
-                kept("takes effect with persistence").origin(Origin::Valkey);
+                WORKS.origin(Origin::Valkey);
 
             /// Whether the snapshot reaches the disk bit by bit.
-            rdb_save_incremental_fsync: bool = Switch(true), kept("takes effect with persistence");
+            rdb_save_incremental_fsync: bool = Switch(true), WORKS;
 
             /// Whether snapshots are removed that only served a replica.
             rdb_del_sync_files: bool = Switch(false), kept("takes effect with persistence");
 
             /// Microseconds to wait after each key that is saved, for tests.
-            rdb_key_save_delay: i32 = Int::new(0, INT_MIN, INT_MAX), kept("takes effect with persistence").hidden();
+            rdb_key_save_delay: i32 = Int::new(0, INT_MIN, INT_MAX), WORKS.hidden();
 
             /// Microseconds to wait after each key that is loaded, for tests.
-            key_load_delay: i32 = Int::new(0, INT_MIN, INT_MAX), kept("takes effect with persistence").hidden();
+            key_load_delay: i32 = Int::new(0, INT_MIN, INT_MAX), WORKS.hidden();
 
             /// Bytes that are loaded between two looks at the clients.
             loading_process_events_interval_bytes: u32 = Int::new(2_097_152, 1024, INT_MAX),
-                kept("takes effect with persistence").hidden();
+                WORKS.hidden();
 
             /// Whether writes are refused after a snapshot has failed.
-            stop_writes_on_bgsave_error: bool = Switch(true), kept("takes effect with persistence");
+            stop_writes_on_bgsave_error: bool = Switch(true), WORKS;
 
             /// Whether every write goes to the append-only file.
             appendonly: bool = Switch(false), not_yet("the append-only file").deny_loading();

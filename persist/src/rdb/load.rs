@@ -1,0 +1,218 @@
+//! Reading all of a file into a store.
+#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use super::error::RdbError;
+use super::file_read::{FileReader, Item, Record};
+use super::file_write::Usage;
+use ochre_store::keyspace::{self, RestoreOptions};
+use ochre_store::sync::ShardSet;
+use ochre_store::{Access, Clock, Effects, Error, Expired, Member, Store, Txn};
+use std::io::BufRead;
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    /// Whether its checksum is compared.
+    pub verify: bool,
+    /// Whether keys that exist already are replaced; otherwise they are an error.
+    pub replace: bool,
+    /// Keys whose deadline lies before this time, ms since the Unix epoch, are passed over.
+    pub drop_expired_before_ms: Option<i64>,
+    /// Whether files of unknown versions are tried.
+    pub any_version: bool,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Keys that are in the store now.
+    pub keys: u64,
+    /// Keys that were passed over because they have expired.
+    pub expired: u64,
+    /// Keys that were passed over because their values have no element.
+    pub empty: u64,
+}
+
+/// Why a file was not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] RdbError),
+    /// A database that there is none of.
+    #[error("byte {offset}: no database has the number {db}")]
+    Database {
+        /// Where it stands.
+        offset: u64,
+        /// Its number.
+        db: u64,
+    },
+    /// A key is there twice.
+    #[error("byte {offset}: a key is there twice in database {db} (key \"{}\")", key.escape_ascii())]
+    Duplicate {
+        /// Where its value ends.
+        offset: u64,
+        /// Its database.
+        db: usize,
+        /// Its name.
+        key: Box<[u8]>,
+    },
+    /// A library of functions that cannot be taken.
+    #[error("byte {offset}: a library of functions: {reason}")]
+    Function {
+        /// Where it ends.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Whoever watches has had enough.
+    #[error("byte {offset}: stopped")]
+    Stopped {
+        /// How far it came.
+        offset: u64,
+    },
+}
+
+/// Where keys are loaded to.
+pub trait Target {
+    /// The store.
+    fn store(&self) -> &Store;
+
+    /// Shows `act` the shards of the set.
+    fn with(&mut self, shards: ShardSet, act: &mut dyn FnMut(&mut Txn<'_>));
+}
+
+/// Under locks that are held already: of all shards.
+impl Target for Txn<'_> {
+    fn store(&self) -> &Store {
+        Txn::store(self)
+    }
+
+    fn with(&mut self, _: ShardSet, act: &mut dyn FnMut(&mut Txn<'_>)) {
+        act(self);
+    }
+}
+
+/// By a thread that locks the shard of each key for itself.
+pub struct Unlocked<'m> {
+    /// The thread's membership.
+    pub member: &'m Member,
+    /// The time at which keys are loaded.
+    pub clock: Clock,
+}
+
+impl Target for Unlocked<'_> {
+    fn store(&self) -> &Store {
+        self.member.store()
+    }
+
+    fn with(&mut self, shards: ShardSet, act: &mut dyn FnMut(&mut Txn<'_>)) {
+        let mut effects = Effects::default();
+        let mut guard = self.member.party().lock_blocking(shards);
+        let access = Access { no_touch: true, expired: Expired::Show };
+        act(&mut Txn::new(self.member.store(), &mut guard, self.clock, &mut effects, access));
+    }
+}
+
+/// Who looks on while a file is read.
+pub trait Watch {
+    /// A fact about the file.
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        let _ = (name, value);
+    }
+
+    /// A library of functions.
+    ///
+    /// # Errors
+    /// What is wrong with it; reading stops.
+    fn function(&mut self, code: Vec<u8>) -> Result<(), String>;
+
+    /// A key that is passed over because its value has no element.
+    fn empty_key(&mut self, key: &[u8]) {
+        let _ = key;
+    }
+
+    /// So many bytes were read, and so many keys came of it. Called after each key. False stops.
+    fn progress(&mut self, offset: u64, loaded: &Loaded) -> bool {
+        let _ = (offset, loaded);
+        true
+    }
+}
+
+/// Reads the file `source` of `bytes` bytes (0 if that is not known) into a store. Returns what came of it, and the source,
+/// which stands behind the end of the file.
+///
+/// # Errors
+/// If the file is damaged or cannot be taken. What was read before is in the store then.
+pub fn load<R: BufRead>(
+    source: R,
+    bytes: u64,
+    target: &mut dyn Target,
+    options: LoadOptions,
+    watch: &mut dyn Watch,
+) -> Result<(Loaded, R), LoadError> {
+    let mut reader = FileReader::new(source, bytes, options.verify, options.any_version)?;
+    let mut loaded = Loaded::default();
+    let mut db = 0;
+    while let Some(item) = reader.next(target.store())? {
+        let offset = reader.offset();
+        match item {
+            Item::Aux { name, value } => watch.aux(&name, &value),
+            Item::Database(number) => {
+                let known = usize::try_from(number).ok().filter(|db| *db < target.store().databases());
+                db = known.ok_or(LoadError::Database { offset, db: number })?;
+            }
+            Item::Function(code) => {
+                watch.function(code).map_err(|reason| LoadError::Function { offset, reason })?;
+            }
+            Item::Key(record) => {
+                let limit = options.drop_expired_before_ms;
+                let is_expired = record.deadline_ms.zip(limit).is_some_and(|(deadline, limit)| deadline < limit);
+                if is_expired {
+                    loaded.expired = loaded.expired.saturating_add(1);
+                } else {
+                    put(target, db, *record, options.replace, offset)?;
+                    loaded.keys = loaded.keys.saturating_add(1);
+                }
+            }
+            Item::EmptyKey(key) => {
+                loaded.empty = loaded.empty.saturating_add(1);
+                watch.empty_key(&key);
+            }
+            // Tables grow step by step anyway.
+            Item::Sizes(..) | Item::Slot { .. } | Item::ModuleAux(_) => {}
+        }
+        if !watch.progress(offset, &loaded) {
+            return Err(LoadError::Stopped { offset });
+        }
+    }
+    Ok((loaded, reader.into_inner()))
+}
+
+fn put(target: &mut dyn Target, db: usize, record: Record, replace: bool, offset: u64) -> Result<(), LoadError> {
+    let Record { key, value, deadline_ms, usage } = record;
+    let mut options = RestoreOptions { deadline_ms, ..RestoreOptions::default() };
+    match usage {
+        Some(Usage::IdleSeconds(seconds)) => options.idle_seconds = Some(seconds),
+        Some(Usage::Frequency(frequency)) => options.frequency = Some(frequency),
+        None => {}
+    }
+    let (hash, shard) = {
+        let address = target.store().key(&key);
+        (address.hash(), address.shard())
+    };
+    let mut value = Some(value);
+    let mut outcome: Result<bool, Error> = Ok(true);
+    target.with(ShardSet::one(shard), &mut |txn| {
+        if let Some(value) = value.take() {
+            let address = ochre_store::Key::from_parts(&key, hash, shard);
+            outcome = keyspace::load(txn, db, address, value, options, replace);
+        }
+    });
+    match outcome {
+        Ok(true) => Ok(()),
+        Ok(false) if replace => Ok(()),
+        // A shard that is not held would be a mistake of the caller, and shows as well.
+        Ok(false) | Err(_) => Err(LoadError::Duplicate { offset, db, key: key.into() }),
+    }
+}

@@ -1,0 +1,371 @@
+//! The primary's side of replication: the stream, who reads it, and how far each has come.
+
+use crate::backlog::Backlog;
+use std::collections::BTreeMap;
+
+/// What the operator has set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes of the stream that are kept for replicas that come back.
+    pub backlog_bytes: u64,
+    /// Milliseconds for which they are kept while there is no replica; `None`: for ever.
+    pub backlog_ttl_ms: Option<i64>,
+    /// Milliseconds between two pings.
+    pub ping_period_ms: i64,
+    /// Milliseconds after which a replica that says nothing is given up.
+    pub timeout_ms: i64,
+    /// Bytes that may wait for a replica; 0: any number.
+    pub waiting_max: u64,
+    /// Bytes that may wait for a replica for no longer than `soft_ms`; 0: any number.
+    pub soft_waiting_max: u64,
+    /// See `soft_waiting_max`.
+    pub soft_ms: i64,
+}
+
+/// How far a replica has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplicaState {
+    /// Its snapshot is being made.
+    WaitSnapshot,
+    /// Its snapshot is being sent.
+    SendSnapshot,
+    /// It is sent the stream.
+    Online,
+}
+
+impl ReplicaState {
+    /// The name INFO has for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ReplicaState::WaitSnapshot => "wait_bgsave",
+            ReplicaState::SendSnapshot => "send_bulk",
+            ReplicaState::Online => "online",
+        }
+    }
+}
+
+/// A replica that is attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// Its address.
+    pub ip: String,
+    /// The port it serves at; 0 if it has not said.
+    pub port: u16,
+    /// How far it has come.
+    pub state: ReplicaState,
+    /// It never says how far it has come (SYNC), so that its silence means nothing.
+    pub is_silent: bool,
+    /// Offset up to which the stream was handed out to it.
+    pub sent: u64,
+    /// Offset up to which it says it has applied the stream.
+    pub acked: u64,
+    /// Offset up to which it says its disk has the stream.
+    pub acked_durable: u64,
+    /// When it last said so, in Unix milliseconds.
+    pub acked_ms: i64,
+    /// Since when more has waited for it than may for long.
+    over_soft_since_ms: Option<i64>,
+    /// It has been handed all there is, and is to be told when there is more.
+    is_idle: bool,
+}
+
+/// How a replica stands, as it says itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Applied up to here.
+    pub offset: u64,
+    /// On its disk up to here, if it says.
+    pub durable: Option<u64>,
+}
+
+/// What a replica that asks for the stream is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncAnswer {
+    /// The stream from this offset on.
+    Continue(u64),
+    /// A snapshot of this moment, and the stream from this offset on.
+    Full(u64),
+}
+
+/// What follows from the passing of time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// A ping is due.
+    pub ping: bool,
+    /// Replicas to be closed, because they have been silent for too long.
+    pub timed_out: Vec<u64>,
+    /// Replicas to be closed, because much has waited for them for too long.
+    pub over_limit: Vec<u64>,
+    /// Nobody will ask for the stream any more: its history ends, and the next one needs another name.
+    pub history_ends: bool,
+}
+
+/// A primary's view of its replicas, which are known by numbers of the caller's choice.
+#[derive(Debug)]
+pub struct Primary {
+    id: String,
+    /// Bytes of the stream so far.
+    offset: u64,
+    backlog: Option<Backlog>,
+    replicas: BTreeMap<u64, Replica>,
+    alone_since_ms: i64,
+    last_ping_ms: i64,
+}
+
+impl Primary {
+    /// A primary without replicas, whose history has this name of forty hexadecimal digits.
+    pub fn new(id: String) -> Primary {
+        Primary { id, offset: 0, backlog: None, replicas: BTreeMap::new(), alone_since_ms: 0, last_ping_ms: 0 }
+    }
+    /// The name of the history.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+    /// Starts another history.
+    pub fn set_id(&mut self, id: String) {
+        self.id = id;
+    }
+    /// Bytes of the stream so far.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+    /// What is kept of the stream; `None`: nobody has asked for it.
+    pub fn backlog(&self) -> Option<&Backlog> {
+        self.backlog.as_ref()
+    }
+    /// Whether the stream is recorded.
+    pub fn is_recording(&self) -> bool {
+        self.backlog.is_some()
+    }
+    /// The replicas, by their numbers.
+    pub fn replicas(&self) -> impl Iterator<Item = (u64, &Replica)> {
+        self.replicas.iter().map(|(number, replica)| (*number, replica))
+    }
+    /// Number of replicas.
+    pub fn replicas_len(&self) -> usize {
+        self.replicas.len()
+    }
+
+    /// What a replica gets that has the stream of the history `id` up to `offset`. From now on the stream is recorded.
+    pub fn answer(&mut self, has: Option<(&str, u64)>) -> SyncAnswer {
+        let backlog = self.backlog.get_or_insert_with(|| Backlog::new(self.offset));
+        match has {
+            Some((id, offset)) if id == self.id && (backlog.begin()..=backlog.end()).contains(&offset) => {
+                SyncAnswer::Continue(offset)
+            }
+            _ => SyncAnswer::Full(self.offset),
+        }
+    }
+
+    /// Attaches a replica that is to be sent the stream from the offset that it was [answered](Primary::answer).
+    pub fn attach(&mut self, number: u64, from: SyncAnswer, mut replica: Replica) {
+        let (SyncAnswer::Continue(offset) | SyncAnswer::Full(offset)) = from;
+        (replica.sent, replica.acked) = (offset, offset);
+        self.replicas.insert(number, replica);
+    }
+
+    /// Detaches a replica, at `now_ms`; whether it was one.
+    pub fn detach(&mut self, number: u64, now_ms: i64, settings: &Settings) -> bool {
+        let was = self.replicas.remove(&number).is_some();
+        if was && self.replicas.is_empty() {
+            self.alone_since_ms = now_ms;
+        }
+        self.forget(settings);
+        was
+    }
+
+    /// Adds to the stream. `wake` is told the numbers of replicas that have been waiting for more; returned are those for
+    /// which too much waits.
+    pub fn append(&mut self, bytes: &[u8], settings: &Settings, mut wake: impl FnMut(u64)) -> Vec<u64> {
+        let Some(backlog) = &mut self.backlog else { return Vec::new() };
+        backlog.append(bytes);
+        self.offset = backlog.end();
+        let mut over_limit = Vec::new();
+        for (number, replica) in &mut self.replicas {
+            if std::mem::take(&mut replica.is_idle) {
+                wake(*number);
+            }
+            if settings.waiting_max > 0 && self.offset - replica.sent >= settings.waiting_max {
+                over_limit.push(*number);
+            }
+        }
+        self.forget(settings);
+        over_limit
+    }
+
+    /// Hands a replica more of the stream, up to about `len_max` bytes; how many. None: it is woken when there is more.
+    pub fn read(&mut self, number: u64, len_max: usize, into: &mut Vec<u8>) -> usize {
+        let (Some(replica), Some(backlog)) = (self.replicas.get_mut(&number), &self.backlog) else { return 0 };
+        replica.state = ReplicaState::Online;
+        let read = backlog.read(replica.sent, len_max, into);
+        replica.sent += read as u64;
+        replica.is_idle = read == 0;
+        read
+    }
+
+    /// Bytes of the stream that wait for a replica.
+    pub fn waiting(&self, number: u64) -> u64 {
+        self.replicas.get(&number).map_or(0, |replica| self.offset - replica.sent)
+    }
+
+    /// A replica has come to this state.
+    pub fn set_state(&mut self, number: u64, state: ReplicaState, now_ms: i64) {
+        if let Some(replica) = self.replicas.get_mut(&number) {
+            replica.state = state;
+            replica.acked_ms = now_ms;
+        }
+    }
+
+    /// A replica says how far it has come; whether it is one.
+    pub fn acknowledge(&mut self, number: u64, progress: Progress, now_ms: i64) -> bool {
+        let Some(replica) = self.replicas.get_mut(&number) else { return false };
+        replica.acked = replica.acked.max(progress.offset);
+        replica.acked_durable = replica.acked_durable.max(progress.durable.unwrap_or(0));
+        replica.acked_ms = now_ms;
+        true
+    }
+
+    /// How many replicas have applied the stream up to an offset.
+    pub fn acknowledged(&self, offset: u64) -> usize {
+        let online = self.replicas.values().filter(|replica| replica.state == ReplicaState::Online);
+        online.filter(|replica| replica.acked >= offset).count()
+    }
+
+    /// To be called about once a second.
+    pub fn tick(&mut self, now_ms: i64, settings: &Settings) -> Tick {
+        let mut tick = Tick::default();
+        if self.replicas.is_empty() {
+            let ends = settings.backlog_ttl_ms.is_some_and(|ttl| now_ms - self.alone_since_ms > ttl);
+            if ends && self.backlog.take().is_some() {
+                tick.history_ends = true;
+            }
+            return tick;
+        }
+        tick.ping = now_ms - self.last_ping_ms >= settings.ping_period_ms;
+        if tick.ping {
+            self.last_ping_ms = now_ms;
+        }
+        let is_late = |replica: &Replica| {
+            replica.state == ReplicaState::Online
+                && !replica.is_silent
+                && now_ms - replica.acked_ms > settings.timeout_ms
+        };
+        for (number, replica) in &mut self.replicas {
+            let is_over = settings.soft_waiting_max > 0 && self.offset - replica.sent >= settings.soft_waiting_max;
+            let since_ms = *replica.over_soft_since_ms.get_or_insert(now_ms);
+            if !is_over {
+                replica.over_soft_since_ms = None;
+            } else if now_ms - since_ms > settings.soft_ms {
+                tick.over_limit.push(*number);
+            }
+        }
+        tick.timed_out = self.replicas().filter(|(_, replica)| is_late(replica)).map(|(number, _)| number).collect();
+        tick
+    }
+
+    /// Forgets what is beyond the size of the backlog and no replica needs.
+    fn forget(&mut self, settings: &Settings) {
+        let needed = self.replicas.values().map(|replica| replica.sent).min().unwrap_or(self.offset);
+        let kept = self.offset.saturating_sub(settings.backlog_bytes);
+        if let Some(backlog) = &mut self.backlog {
+            backlog.forget_before(needed.min(kept));
+        }
+    }
+}
+
+impl Replica {
+    /// One that has just asked for the stream.
+    pub fn new(ip: String, port: u16, state: ReplicaState, now_ms: i64) -> Replica {
+        Replica {
+            ip,
+            port,
+            state,
+            is_silent: false,
+            sent: 0,
+            acked: 0,
+            acked_durable: 0,
+            acked_ms: now_ms,
+            over_soft_since_ms: None,
+            is_idle: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: Settings = Settings {
+        backlog_bytes: 20_000,
+        backlog_ttl_ms: Some(1000),
+        ping_period_ms: 10_000,
+        timeout_ms: 60_000,
+        waiting_max: 100_000,
+        soft_waiting_max: 1000,
+        soft_ms: 5000,
+    };
+
+    fn attached() -> Primary {
+        let mut primary = Primary::new("a".repeat(40));
+        let answer = primary.answer(None);
+        assert_eq!(answer, SyncAnswer::Full(0));
+        primary.attach(7, answer, Replica::new("127.0.0.1".into(), 1, ReplicaState::SendSnapshot, 0));
+        primary
+    }
+
+    #[test]
+    fn a_replica_reads_all_and_is_woken_once() {
+        let mut primary = attached();
+        let (mut read, mut woken) = (Vec::new(), 0);
+        assert_eq!(primary.read(7, 100, &mut read), 0);
+        assert!(primary.append(b"abc", &SETTINGS, |_| woken += 1).is_empty());
+        primary.append(b"def", &SETTINGS, |_| woken += 1);
+        assert_eq!((woken, primary.waiting(7)), (1, 6));
+        assert_eq!((primary.read(7, 4, &mut read), primary.read(7, 4, &mut read)), (4, 2));
+        assert_eq!(read, b"abcdef");
+    }
+
+    #[test]
+    fn what_nobody_needs_is_forgotten_and_who_needs_too_much_is_named() {
+        let mut primary = attached();
+        for _ in 0..99 {
+            assert!(primary.append(&[0; 1000], &SETTINGS, |_| {}).is_empty());
+        }
+        assert_eq!(primary.append(&[0; 1000], &SETTINGS, |_| {}), [7]);
+        assert_eq!(primary.backlog().map(Backlog::begin), Some(0));
+        assert!(primary.detach(7, 0, &SETTINGS));
+        let begin = primary.backlog().map_or(0, Backlog::begin);
+        assert!((60_000..=80_000).contains(&begin), "{begin}");
+        let id = "a".repeat(40);
+        assert_eq!(primary.answer(Some((&id, 80_000))), SyncAnswer::Continue(80_000));
+        assert_eq!(primary.answer(Some((&id, 100_000))), SyncAnswer::Continue(100_000));
+        assert_eq!(primary.answer(Some((&id, 100_001))), SyncAnswer::Full(100_000));
+        assert_eq!(primary.answer(Some((&id, 0))), SyncAnswer::Full(100_000));
+        assert_eq!(primary.answer(Some((&"b".repeat(40), 100_000))), SyncAnswer::Full(100_000));
+    }
+
+    #[test]
+    fn much_may_wait_for_a_while() {
+        let mut primary = attached();
+        primary.append(&[0; 1000], &SETTINGS, |_| {});
+        assert!(primary.tick(10_000, &SETTINGS).over_limit.is_empty());
+        assert!(primary.tick(15_000, &SETTINGS).over_limit.is_empty());
+        assert_eq!(primary.tick(15_001, &SETTINGS).over_limit, [7]);
+        primary.read(7, 1, &mut Vec::new());
+        assert!(primary.tick(15_002, &SETTINGS).over_limit.is_empty());
+    }
+
+    #[test]
+    fn time_passes() {
+        let mut primary = attached();
+        primary.read(7, 1, &mut Vec::new());
+        assert!(primary.tick(10_000, &SETTINGS).ping);
+        assert_eq!(primary.tick(11_000, &SETTINGS), Tick::default());
+        assert_eq!(primary.tick(60_001, &SETTINGS).timed_out, [7]);
+        assert!(primary.acknowledge(7, Progress { offset: 0, durable: None }, 60_001));
+        assert_eq!(primary.tick(60_002, &SETTINGS), Tick::default());
+        primary.detach(7, 61_000, &SETTINGS);
+        assert_eq!(primary.tick(62_000, &SETTINGS), Tick::default());
+        assert!(primary.tick(62_001, &SETTINGS).history_ends && !primary.is_recording());
+    }
+}

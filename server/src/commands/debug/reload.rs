@@ -1,0 +1,67 @@
+//! Saving the data set and loading it again.
+
+use crate::context::Context;
+use crate::error::{self, CommandError, CommandResult};
+use crate::persistence::load::{Loading, NotLoaded, load, report};
+use crate::persistence::save::save;
+use crate::server::Attention;
+use ochre_store::keyspace::{self, FreeMode};
+use std::path::Path;
+
+struct ReloadArgs {
+    save: bool,
+    flush: bool,
+    merge: bool,
+}
+
+pub(super) fn reload(context: &mut Context<'_>) -> CommandResult {
+    let args = parse(context)?;
+    if context.server.attention.get() & Attention::LOADING != 0 {
+        return Err(error::LOADING);
+    }
+    if args.save && save(context.server, &mut context.txn).is_err() {
+        return Err(error::NOT_SAVED);
+    }
+    context.after.time_passed = true;
+    if args.flush {
+        // Nobody is told: all of it comes back.
+        let effects = context.txn.effects();
+        let (dirty, records) = (effects.dirty, std::mem::take(&mut effects.record_touched));
+        let flushed = keyspace::flush_all(&mut context.txn, FreeMode::Later);
+        let effects = context.txn.effects();
+        (effects.dirty, effects.record_touched) = (dirty, records);
+        flushed?;
+    }
+    let name = context.server.config().dbfilename.clone();
+    let loading = Loading { merge: args.merge, look: &mut |_| true };
+    match load(context.server, Path::new(&name), &mut context.txn, loading) {
+        Ok(_) => {
+            tracing::warn!("DB reloaded by DEBUG RELOAD");
+            context.reply.ok();
+            Ok(())
+        }
+        Err(error) => {
+            if !matches!(error, NotLoaded::Missing) {
+                report(Path::new(&name), &error);
+            }
+            Err(error::NOT_LOADED)
+        }
+    }
+}
+
+fn parse(context: &Context<'_>) -> Result<ReloadArgs, CommandError> {
+    let mut cursor = context.argv.cursor(2);
+    let mut args = ReloadArgs { save: true, flush: true, merge: false };
+    while !cursor.is_done() {
+        if cursor.token("MERGE") {
+            args.merge = true;
+        } else if cursor.token("NOFLUSH") {
+            args.flush = false;
+        } else if cursor.token("NOSAVE") {
+            args.save = false;
+        } else {
+            return Err(error::RELOAD_OPTIONS);
+        }
+    }
+    Ok(args)
+}

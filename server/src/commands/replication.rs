@@ -1,0 +1,313 @@
+//! The primary's side of replication: SYNC, PSYNC, REPLCONF, WAIT, ROLE, REPLICAOF.
+
+use crate::args::{Argv, parse_int};
+use crate::blocking::{Block, Timeout, WaitKind};
+use crate::client::ReplicaSide;
+use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
+use crate::context::Context;
+use crate::error::{self, CommandError, CommandResult};
+use crate::persistence::save;
+use crate::propagation::ReplicaInfo;
+use ochre_persist::rdb;
+use ochre_replication::{Progress, Replica, ReplicaState, SyncAnswer};
+use ochre_resp::split::split_args;
+use std::sync::atomic::Ordering::Relaxed;
+
+const SYNC_COMMAND: CommandSpec = CommandSpec {
+    flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::NO_ASYNC_LOADING).with(Flags::NO_MULTI),
+    lock: LockClass::All,
+    group: Group::Server,
+    complexity: "",
+    ..CommandSpec::BASE
+};
+
+/// SYNC
+pub static SYNC: CommandSpec = CommandSpec {
+    name: "sync",
+    summary: "Makes the client a replica: it is sent a snapshot, and then all changes.",
+    handler: sync,
+    ..SYNC_COMMAND
+};
+
+fn sync(context: &mut Context<'_>) -> CommandResult {
+    synchronise(context, None)
+}
+
+/// PSYNC
+pub static PSYNC: CommandSpec = CommandSpec {
+    name: "psync",
+    arity: -3,
+    since: "2.8.0",
+    summary: "Makes the client a replica: it is sent what it misses of the changes, or a snapshot first.",
+    syntax: "replicationid offset",
+    handler: psync,
+    ..SYNC_COMMAND
+};
+
+fn psync(context: &mut Context<'_>) -> CommandResult {
+    let argv = context.argv;
+    if argv.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"failover")) {
+        return Err(error::PSYNC_FAILOVER);
+    }
+    let offset = parse_int(argv.at(2)).ok_or(error::NOT_INTEGER)?;
+    // It names the first byte that it does not have, counted from one.
+    let has = offset.checked_sub(1).and_then(|offset| u64::try_from(offset).ok());
+    synchronise(context, Some((argv.at(1), has)))
+}
+
+/// Attaches the client as a replica. `wants` is the history it knows and how much it has of it; `None`: SYNC.
+fn synchronise(context: &mut Context<'_>, wants: Option<(&[u8], Option<u64>)>) -> CommandResult {
+    let (server, now_ms) = (context.server, context.now_ms());
+    let handle = context.client.handle.clone();
+    let side = context.client.replica.get_or_insert_default();
+    if side.is_attached() || context.client.monitor {
+        return Ok(());
+    }
+    if context.reply.position() > 0 || handle.published.output_len.load(Relaxed) > 0 {
+        return Err(error::SYNC_WITH_OUTPUT);
+    }
+    if side.without_data && !side.finds_end {
+        return Err(error::FILTER_WITHOUT_EOF);
+    }
+    let address = side.ip.clone().unwrap_or_else(|| host(&handle.addr).to_owned());
+    tracing::info!("Replica {address}:{} asks for synchronization", side.port);
+    let has = wants.and_then(|(id, offset)| Some((std::str::from_utf8(id).ok()?, offset?)));
+    let mut replica = Replica::new(address, side.port, ReplicaState::SendSnapshot, now_ms);
+    replica.is_silent = wants.is_none();
+    let follows_renaming = side.follows_renaming;
+    let answer = server.log.attach(server, &handle, has, replica);
+    let syncs = &server.stats.synchronisations;
+    let snapshot = match answer {
+        SyncAnswer::Continue(_) => {
+            syncs.partial.fetch_add(1, Relaxed);
+            let id = server.log.summary().id;
+            context.reply.simple(if follows_renaming { format!("CONTINUE {id}") } else { "CONTINUE".to_owned() });
+            Vec::new()
+        }
+        SyncAnswer::Full(offset) => {
+            syncs.full.fetch_add(1, Relaxed);
+            if let Some((id, _)) = wants {
+                // A question mark asks for the whole.
+                syncs.refused.fetch_add(u64::from(id.first() != Some(&b'?')), Relaxed);
+                let id = server.log.summary().id;
+                context.reply.simple(format!("FULLRESYNC {id} {offset}"));
+            }
+            let snapshot = snapshot(context);
+            if snapshot.is_err() {
+                server.log.detach(server, handle.id, now_ms);
+            }
+            snapshot?
+        }
+    };
+    let side = context.client.replica.get_or_insert_default();
+    side.attach(snapshot);
+    context.client.publish_flags();
+    Ok(())
+}
+
+/// The data set as a replica is sent it: its length, and an RDB file.
+fn snapshot(context: &mut Context<'_>) -> Result<Vec<u8>, CommandError> {
+    let (server, config) = (context.server, context.server.config().clone());
+    let mut extras = save::extras(server);
+    let log = server.log.summary();
+    extras.aux.extend([("repl-stream-db", "0".to_owned()), ("repl-id", log.id), ("repl-offset", log.offset.to_string())]);
+    let settings = save::settings(server, &config);
+    let rdb = rdb::save(&mut context.txn, Vec::new(), settings, &extras, &mut || {}).map_err(|error| {
+        tracing::warn!("SYNC failed. The data set cannot be written: {error}");
+        error::NO_SNAPSHOT
+    })?;
+    let mut bytes = format!("${}\r\n", rdb.len()).into_bytes();
+    bytes.extend_from_slice(&rdb);
+    Ok(bytes)
+}
+
+/// REPLCONF
+pub static REPLCONF: CommandSpec = CommandSpec {
+    name: "replconf",
+    arity: -1,
+    flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::LOADING).with(Flags::STALE).with(Flags::ALLOW_BUSY),
+    since: "3.0.0",
+    group: Group::Server,
+    summary: "Tells a primary about its replica, and how far that has come.",
+    handler: replconf,
+    ..CommandSpec::BASE
+};
+
+fn replconf(context: &mut Context<'_>) -> CommandResult {
+    let argv = context.argv;
+    if argv.len().is_multiple_of(2) {
+        return Err(error::SYNTAX);
+    }
+    let mut cursor = argv.cursor(1);
+    while !cursor.is_done() {
+        let (option, value) = (cursor.bytes()?, cursor.bytes()?);
+        if option.eq_ignore_ascii_case(b"ack") {
+            acknowledge(context, value);
+            return Ok(());
+        }
+        // Only a replica has anything to say to that.
+        if option.eq_ignore_ascii_case(b"getack") {
+            return Ok(());
+        }
+        describe(context.client.replica.get_or_insert_default(), option, value)?;
+    }
+    context.reply.ok();
+    Ok(())
+}
+
+/// Takes note of what a replica says of itself.
+fn describe(side: &mut ReplicaSide, option: &[u8], value: &[u8]) -> CommandResult {
+    match option.to_ascii_lowercase().as_slice() {
+        b"listening-port" => side.port = parse_int(value).ok_or(error::NOT_INTEGER)? as u16,
+        b"ip-address" => {
+            const LEN_MAX: usize = 255;
+            if value.len() > LEN_MAX {
+                return Err(error::replica_address_too_long(value.len()));
+            }
+            side.ip = Some(String::from_utf8_lossy(value).into_owned());
+        }
+        b"capa" => {
+            side.finds_end |= value.eq_ignore_ascii_case(b"eof");
+            side.follows_renaming |= value.eq_ignore_ascii_case(b"psync2");
+        }
+        b"rdb-only" => match parse_int(value).ok_or(error::NOT_INTEGER)? {
+            wanted @ 0..=1 => side.snapshot_only = wanted == 1,
+            _ => return Err(error::out_of_range(0, 1)),
+        },
+        b"rdb-filter-only" => {
+            (side.without_data, side.without_functions) = (true, true);
+            let (mut bytes, mut words) = (Vec::new(), Vec::new());
+            split_args(value, &mut bytes, &mut words).map_err(|_| error::FILTER_MISSING)?;
+            for word in Argv::new(&bytes, &words).iter() {
+                if !word.eq_ignore_ascii_case(b"functions") {
+                    return Err(error::unsupported_filter(word));
+                }
+                side.without_functions = false;
+            }
+        }
+        // Later versions say theirs, which changes nothing.
+        b"version" => {}
+        _ => return Err(error::unknown_replconf(option)),
+    }
+    Ok(())
+}
+
+fn acknowledge(context: &mut Context<'_>, offset: &[u8]) {
+    let server = context.server;
+    let durable = match context.argv.get(3) {
+        Some(word) if word.eq_ignore_ascii_case(b"fack") => context.argv.get(4).and_then(parse_offset),
+        _ => None,
+    };
+    let Some(offset) = parse_offset(offset) else { return };
+    if server.log.acknowledge(context.client.id(), Progress { offset, durable }, context.now_ms()) {
+        server.blocked.each_keyless(WaitKind::Replication, |waiter| {
+            let acknowledged = server.log.acknowledged(waiter.written());
+            if parse_int(waiter.argv().at(1)).is_none_or(|wanted| acknowledged as i64 >= wanted) {
+                waiter.answer(server, |reply| reply.int(acknowledged as i64));
+            }
+        });
+    }
+}
+
+fn parse_offset(text: &[u8]) -> Option<u64> {
+    parse_int(text).and_then(|offset| u64::try_from(offset).ok())
+}
+
+/// WAIT
+pub static WAIT: CommandSpec = CommandSpec {
+    name: "wait",
+    arity: 3,
+    flags: Flags::BLOCKING,
+    acl: AclCategories::CONNECTION,
+    since: "3.0.0",
+    group: Group::Generic,
+    summary: "Waits until so many replicas have applied what the connection has written.",
+    syntax: "numreplicas timeout",
+    tips: &["request_policy:all_shards", "response_policy:agg_min"],
+    handler: wait,
+    ..CommandSpec::BASE
+};
+
+fn wait(context: &mut Context<'_>) -> CommandResult {
+    let wanted = parse_int(context.argv.at(1)).ok_or(error::NOT_INTEGER)?;
+    let timeout = Timeout::millis(context.argv.at(2), context.now_ms())?;
+    let (server, offset) = (context.server, context.client.written);
+    let acknowledged = server.log.acknowledged(offset) as i64;
+    if acknowledged >= wanted || context.denies_blocking() {
+        context.reply.int(acknowledged);
+        return Ok(());
+    }
+    server.log.ask_for_acknowledgements(server);
+    context.block(Block::without_keys(WaitKind::Replication, timeout, move |server, reply| {
+        reply.int(server.log.acknowledged(offset) as i64);
+    }))
+}
+
+/// ROLE
+pub static ROLE: CommandSpec = CommandSpec {
+    name: "role",
+    flags: Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::FAST).with(Flags::SENTINEL),
+    acl: AclCategories::ADMIN.with(AclCategories::DANGEROUS),
+    since: "2.8.12",
+    group: Group::Server,
+    summary: "Tells whether the server is a primary or a replica, and whose.",
+    handler: role,
+    ..CommandSpec::BASE
+};
+
+fn role(context: &mut Context<'_>) -> CommandResult {
+    let log = context.server.log.summary();
+    let reply = &mut context.reply;
+    reply.array(3);
+    reply.bulk("master");
+    reply.int(log.offset as i64);
+    let online = |info: &&ReplicaInfo| info.replica.state == ReplicaState::Online;
+    reply.array(log.replicas.iter().filter(online).count());
+    for ReplicaInfo { replica, .. } in log.replicas.iter().filter(online) {
+        reply.array(3);
+        reply.bulk(&replica.ip);
+        reply.bulk_int(i64::from(replica.port));
+        reply.bulk_int(replica.acked as i64);
+    }
+    Ok(())
+}
+
+/// REPLICAOF
+pub static REPLICAOF: CommandSpec = CommandSpec {
+    name: "replicaof",
+    arity: 3,
+    flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::STALE).with(Flags::NO_ASYNC_LOADING),
+    since: "5.0.0",
+    group: Group::Server,
+    summary: "Makes the server a replica of another, or a primary.",
+    syntax: "<host port|NO ONE>",
+    handler: replicaof,
+    ..CommandSpec::BASE
+};
+
+fn replicaof(context: &mut Context<'_>) -> CommandResult {
+    let argv = context.argv;
+    if !argv.at(1).eq_ignore_ascii_case(b"no") || !argv.at(2).eq_ignore_ascii_case(b"one") {
+        if context.client.replica.as_ref().is_some_and(|side| side.is_attached()) {
+            return Err(error::REPLICAOF_BY_REPLICA);
+        }
+        if !parse_int(argv.at(2)).is_some_and(|port| (0..=65535).contains(&port)) {
+            return Err(error::INVALID_PRIMARY_PORT);
+        }
+        return Err(error::NO_REPLICA_YET);
+    }
+    // It is one already.
+    context.reply.ok();
+    Ok(())
+}
+
+/// SLAVEOF
+pub static SLAVEOF: CommandSpec = CommandSpec { name: "slaveof", since: "1.0.0", ..REPLICAOF };
+
+/// The commands of this file.
+pub static ALL: &[&CommandSpec] = &[&SYNC, &PSYNC, &REPLCONF, &WAIT, &ROLE, &REPLICAOF, &SLAVEOF];
+
+/// The host of an `ip:port`.
+fn host(addr: &str) -> &str {
+    addr.rsplit_once(':').map_or(addr, |(host, _)| host).trim_matches(['[', ']'])
+}

@@ -1,0 +1,164 @@
+//! Reading a file into the data set.
+
+use super::save::delay;
+use crate::config::RdbVersionCheck;
+use crate::server::Server;
+use ochre_persist::rdb::{self, LoadError, LoadOptions, Loaded, Target, Watch};
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+
+/// Bytes read at once.
+const BUFFER_BYTES: usize = 256 << 10;
+/// So many keys without a value are named in the log.
+const EMPTY_KEYS_NAMED: u64 = 10;
+
+/// How far a file is loaded, for INFO.
+#[derive(Default)]
+pub struct LoadProgress {
+    /// When it began, Unix seconds.
+    pub started_s: AtomicI64,
+    /// The size of the file.
+    pub bytes: AtomicU64,
+    /// What of it was read.
+    pub bytes_read: AtomicU64,
+    /// How much memory the server that wrote it has used, as the file says.
+    pub memory: AtomicU64,
+    /// Keys of the last file loaded.
+    pub keys: AtomicU64,
+    /// Keys of the last file that were passed over because they had expired.
+    pub keys_expired: AtomicU64,
+}
+
+impl LoadProgress {
+    fn begin(&self, bytes: u64) {
+        self.started_s.store(crate::clock::unix_ms() / 1000, Relaxed);
+        self.bytes.store(bytes, Relaxed);
+        for figure in [&self.bytes_read, &self.memory, &self.keys, &self.keys_expired] {
+            figure.store(0, Relaxed);
+        }
+    }
+}
+
+/// What is different from one occasion to another.
+pub(crate) struct Loading<'l> {
+    /// Whether keys that exist already are replaced, instead of being an error.
+    pub(crate) merge: bool,
+    /// Called from time to time with how many bytes were read; false stops.
+    pub(crate) look: &'l mut dyn FnMut(u64) -> bool,
+}
+
+/// Why a file was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotLoaded {
+    /// There is none.
+    #[error("there is no such file")]
+    Missing,
+    /// It cannot be opened.
+    #[error("{0}")]
+    Closed(io::Error),
+    /// It is damaged, or does not fit.
+    #[error(transparent)]
+    Bad(#[from] LoadError),
+}
+
+/// Reads the file at `path` into `target`, and logs what came of it.
+pub(crate) fn load<'l>(
+    server: &'l Server,
+    path: &Path,
+    target: &mut dyn Target,
+    loading: Loading<'l>,
+) -> Result<Loaded, NotLoaded> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => NotLoaded::Missing,
+        _ => NotLoaded::Closed(error),
+    })?;
+    let bytes = file.metadata().map_err(NotLoaded::Closed)?.len();
+    let progress = &server.persistence.loading;
+    progress.begin(bytes);
+    let config = server.config().clone();
+    let options = LoadOptions {
+        verify: config.rdbchecksum,
+        replace: loading.merge,
+        drop_expired_before_ms: Some(crate::clock::unix_ms()),
+        any_version: config.rdb_version_check == RdbVersionCheck::Relaxed,
+    };
+    drop(config);
+    let mut observer = Observer { server, progress, loading, empty: 0 };
+    let source = BufReader::with_capacity(BUFFER_BYTES, file);
+    let (loaded, _) = rdb::load(source, bytes, target, options, &mut observer)?;
+    let Loaded { keys, expired, empty } = loaded;
+    if empty > 0 {
+        tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}, empty keys skipped: {empty}.");
+    } else {
+        tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
+    }
+    Ok(loaded)
+}
+
+/// Says in the log what is wrong, in words that tools look for.
+pub(crate) fn report(path: &Path, error: &NotLoaded) {
+    let path = path.display();
+    match error {
+        NotLoaded::Bad(LoadError::File(error)) if matches!(error.reason, rdb::Reason::Checksum) => {
+            tracing::warn!("RDB CRC error: {path}: {error}");
+        }
+        NotLoaded::Bad(LoadError::File(error)) if matches!(error.reason, rdb::Reason::Version(_)) => {
+            tracing::warn!("Can't handle RDB format version of {path}: {error}");
+        }
+        NotLoaded::Bad(LoadError::File(error)) if matches!(error.reason, rdb::Reason::Truncated) => {
+            tracing::warn!("Short read loading DB: {path}: {error}");
+        }
+        _ => tracing::warn!("Internal error in RDB reading: {path}: {error}"),
+    }
+}
+
+struct Observer<'l> {
+    server: &'l Server,
+    progress: &'l LoadProgress,
+    loading: Loading<'l>,
+    empty: u64,
+}
+
+impl Watch for Observer<'_> {
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        let text = String::from_utf8_lossy(value);
+        match name {
+            b"redis-ver" | b"valkey-ver" => tracing::info!("Loading RDB produced by version {text}"),
+            b"ctime" => {
+                if let Ok(created_s) = text.parse::<i64>() {
+                    let age_s = (crate::clock::unix_ms() / 1000).saturating_sub(created_s).max(0);
+                    tracing::info!("RDB age {age_s} seconds");
+                }
+            }
+            b"used-mem" => {
+                if let Ok(bytes) = text.parse::<u64>() {
+                    tracing::info!("RDB memory usage when created {:.2} Mb", bytes as f64 / f64::from(1 << 20));
+                    self.progress.memory.store(bytes, Relaxed);
+                }
+            }
+            b"aof-base" if value == b"1" => tracing::info!("RDB is base AOF"),
+            _ => tracing::debug!("{}: '{text}' is not known", String::from_utf8_lossy(name)),
+        }
+    }
+
+    fn function(&mut self, _: Vec<u8>) -> Result<(), String> {
+        Err("libraries of functions are not supported yet".to_owned())
+    }
+
+    fn empty_key(&mut self, key: &[u8]) {
+        self.empty += 1;
+        if self.empty <= EMPTY_KEYS_NAMED {
+            tracing::info!("skipping empty key: {}", key.escape_ascii());
+        }
+    }
+
+    fn progress(&mut self, offset: u64, loaded: &Loaded) -> bool {
+        self.progress.bytes_read.store(offset, Relaxed);
+        self.progress.keys.store(loaded.keys, Relaxed);
+        self.progress.keys_expired.store(loaded.expired, Relaxed);
+        delay(self.server.config().key_load_delay);
+        (self.loading.look)(offset)
+    }
+}

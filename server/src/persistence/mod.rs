@@ -1,0 +1,14 @@
+//! Snapshots of the data set in files, and how they come back.
+//!
+//! [`save`](mod@save) writes the whole data set under the locks of all shards; [`load`](mod@load) reads a file into it;
+//! [`startup`] does that when the process begins, beside workers that answer `-LOADING`. What is known about all of it is
+//! in [`Persistence`].
+
+mod file;
+pub(crate) mod load;
+pub(crate) mod save;
+pub(crate) mod startup;
+mod state;
+
+pub use load::LoadProgress;
+pub use state::{Persistence, SaveStatus};

@@ -1,0 +1,79 @@
+//! Loading the data set when the process begins.
+
+use super::load::{Loading, NotLoaded, load, report};
+use crate::server::{Attention, Server};
+use ochre_persist::rdb::{LoadError, Unlocked};
+use ochre_store::Clock;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::oneshot;
+
+/// A data set that is being loaded, beside workers that refuse most commands meanwhile.
+pub(crate) struct Start {
+    /// Comes when it is time to let clients in.
+    pub(crate) admits: oneshot::Receiver<()>,
+    /// Comes when all is loaded; false if that was stopped by the wish to end the process. Errs with the reason, which was
+    /// logged.
+    pub(crate) done: oneshot::Receiver<Result<bool, String>>,
+}
+
+/// Begins to load what the configuration names, on a thread of its own.
+///
+/// # Errors
+/// If there can be no thread.
+pub(crate) fn begin(server: &Arc<Server>) -> std::io::Result<Start> {
+    let (admit, admits) = oneshot::channel();
+    let (tell, done) = oneshot::channel();
+    server.attention.set(Attention::LOADING, true);
+    server.bump_gate_epoch();
+    let server = server.clone();
+    std::thread::Builder::new().name("load".into()).spawn(move || {
+        crate::process::crash::prepare_thread();
+        let outcome = run(&server, admit);
+        // What was loaded in part must not be saved.
+        if outcome == Ok(true) {
+            server.attention.set(Attention::LOADING, false);
+            server.bump_gate_epoch();
+        }
+        // Nobody listens only where the process ends already.
+        let _ = tell.send(outcome);
+    })?;
+    Ok(Start { admits, done })
+}
+
+fn run(server: &Server, admit: oneshot::Sender<()>) -> Result<bool, String> {
+    let started = Instant::now();
+    let name = server.config().dbfilename.clone();
+    let path = Path::new(&name);
+    let member = server.store.register();
+    let mut target = Unlocked { member: &member, clock: Clock { now_ms: crate::clock::unix_ms() } };
+    let (mut admit, mut seen) = (Some(admit), 0);
+    let mut look = |offset: u64| {
+        let interval = u64::from(server.config().loading_process_events_interval_bytes);
+        if offset.saturating_sub(seen) >= interval {
+            seen = offset;
+            member.publish_memory();
+            if let Some(admit) = admit.take() {
+                // Nobody listens only where the process ends already.
+                let _ = admit.send(());
+            }
+        }
+        !server.shutdown.is_requested()
+    };
+    let loaded = load(server, path, &mut target, Loading { merge: false, look: &mut look });
+    member.publish_memory();
+    match loaded {
+        Ok(_) => tracing::info!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64()),
+        Err(NotLoaded::Missing) => {}
+        Err(NotLoaded::Bad(LoadError::Stopped { .. })) => return Ok(false),
+        Err(error) => {
+            report(path, &error);
+            let why = format!("Fatal error loading the DB, check server logs. Exiting: {}: {error}", path.display());
+            tracing::warn!("{why}");
+            return Err(why);
+        }
+    }
+    server.persistence.loaded(server);
+    Ok(true)
+}

@@ -1,0 +1,90 @@
+//! What is known about saving and loading.
+
+use super::load::LoadProgress;
+use crate::config::Config;
+use crate::server::{Attention, Server};
+use parking_lot::Mutex;
+
+/// Saving and loading, of this process so far.
+#[derive(Default)]
+pub struct Persistence {
+    status: Mutex<SaveStatus>,
+    /// How far the data set is loaded.
+    pub loading: LoadProgress,
+}
+
+/// How the last saves went.
+#[derive(Clone, Copy, Debug)]
+pub struct SaveStatus {
+    /// When the data set was saved last, or the process began: Unix seconds.
+    pub last_save_s: i64,
+    /// When the last attempt to save in the background began, Unix seconds.
+    pub last_try_s: i64,
+    /// Whether the last save in the background, or the last save that went well, went well.
+    pub is_good: bool,
+    /// How long the last save in the background took, seconds; -1: there was none.
+    pub last_duration_s: i64,
+    /// Saves that went well.
+    pub saves: u64,
+    /// How many changes there had been at the moment that the last good save shows.
+    saved_changes: u64,
+}
+
+impl Default for SaveStatus {
+    fn default() -> SaveStatus {
+        SaveStatus {
+            last_save_s: crate::clock::unix_ms() / 1000,
+            last_try_s: 0,
+            is_good: true,
+            last_duration_s: -1,
+            saves: 0,
+            saved_changes: 0,
+        }
+    }
+}
+
+impl Persistence {
+    /// How the last saves went.
+    pub fn status(&self) -> SaveStatus {
+        *self.status.lock()
+    }
+
+    /// Changes since the last good save.
+    pub fn changes(&self, server: &Server) -> u64 {
+        changes_ever(server).saturating_sub(self.status.lock().saved_changes)
+    }
+
+    /// A save went well; it shows the moment after so many changes.
+    pub(super) fn saved(&self, server: &Server, changes: u64) {
+        {
+            let mut status = self.status.lock();
+            status.saved_changes = changes;
+            status.last_save_s = crate::clock::unix_ms() / 1000;
+            status.is_good = true;
+            status.saves += 1;
+        }
+        self.judge(server, &server.config());
+    }
+
+    /// What was loaded is what the file holds: nothing has changed since.
+    pub(super) fn loaded(&self, server: &Server) {
+        let changes = changes_ever(server);
+        self.status.lock().saved_changes = changes;
+    }
+
+    /// Has the dispatcher refuse writes if they can no longer be saved, and `config` wants them refused then. To be called
+    /// whenever either changes.
+    pub(crate) fn judge(&self, server: &Server, config: &Config) {
+        let fails = !self.status.lock().is_good;
+        let refuses = fails && config.stop_writes_on_bgsave_error && !config.save.is_empty();
+        if refuses != (server.attention.get() & Attention::DISK_ERROR != 0) {
+            server.attention.set(Attention::DISK_ERROR, refuses);
+            server.bump_gate_epoch();
+        }
+    }
+}
+
+/// Changes of the data set since the process began.
+pub(super) fn changes_ever(server: &Server) -> u64 {
+    server.stats.sum(|worker| worker.dirty.get())
+}

@@ -1,0 +1,247 @@
+//! The log itself, and those who read it.
+
+use super::{Reach, Unit};
+use crate::client::{ClientHandle, ClientKind, Signals};
+use crate::config::Config;
+use crate::server::{Attention, Server};
+use ochre_replication::{Primary, Progress, Replica, ReplicaState, Settings, SyncAnswer};
+use ochre_resp::encode_command;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Whether the commands of a unit are made a transaction where they are several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrap {
+    /// They belong together.
+    Several,
+    /// Each stands for itself: what expired or was evicted.
+    Never,
+}
+
+/// What every unit has changed, in order, for those who read it.
+pub struct Log {
+    state: Mutex<State>,
+}
+
+struct State {
+    primary: Primary,
+    /// The clients that are replicas, by their ids.
+    handles: HashMap<u64, Arc<ClientHandle>>,
+    /// The database that the replicas are at; none: they have to be told.
+    selected: Option<usize>,
+    settings: Settings,
+    settings_version: u64,
+    /// Where a unit is encoded.
+    encoded: Vec<u8>,
+}
+
+/// A replica as others see it.
+pub struct ReplicaInfo {
+    /// The id of its client.
+    pub client: u64,
+    /// What is known of it.
+    pub replica: Replica,
+}
+
+/// The log as INFO shows it.
+pub struct Summary {
+    /// The name of the history.
+    pub id: String,
+    /// Bytes of the stream so far.
+    pub offset: u64,
+    /// Offset of the first byte that is kept, and how many are; none: nobody has asked for the stream.
+    pub backlog: Option<(u64, u64)>,
+    /// Bytes allocated for what is kept.
+    pub allocated: usize,
+    /// The replicas in the order in which they came.
+    pub replicas: Vec<ReplicaInfo>,
+}
+
+impl Log {
+    /// An empty one; `id` names the history.
+    pub fn new(id: String, config: &Config) -> Log {
+        Log {
+            state: Mutex::new(State {
+                primary: Primary::new(id),
+                handles: HashMap::new(),
+                selected: None,
+                settings: settings(config),
+                settings_version: 0,
+                encoded: Vec::new(),
+            }),
+        }
+    }
+
+    /// Appends a unit whose locks are held; the end of the log then.
+    pub(super) fn append(&self, server: &Server, unit: &Unit, wrap: Wrap) -> u64 {
+        let mut state = self.state.lock();
+        let State { selected, encoded, primary, .. } = &mut *state;
+        if primary.is_recording() {
+            encoded.clear();
+            unit.write(Reach::Replicas, wrap == Wrap::Several, selected, encoded);
+            state.feed(server);
+        }
+        state.primary.offset()
+    }
+
+    /// The end of the replicas' stream.
+    pub fn offset(&self) -> u64 {
+        self.state.lock().primary.offset()
+    }
+
+    /// Decides what a replica gets that has the stream of the history `id` up to an offset, and attaches it. To be called with
+    /// all shards locked; where the answer is a full synchronisation, what they hold then comes before the stream.
+    pub fn attach(
+        &self,
+        server: &Server,
+        handle: &Arc<ClientHandle>,
+        has: Option<(&str, u64)>,
+        mut replica: Replica,
+    ) -> SyncAnswer {
+        let mut state = self.state.lock();
+        state.see_settings(server);
+        let first = !state.primary.is_recording();
+        if first {
+            // Nothing that was ever recorded under the old name is known to anybody.
+            state.primary.set_id(crate::random::run_id());
+        }
+        let answer = state.primary.answer(has);
+        if matches!(answer, SyncAnswer::Full(_)) {
+            state.selected = None;
+        } else {
+            replica.state = ReplicaState::Online;
+        }
+        state.primary.attach(handle.id, answer, replica);
+        state.handles.insert(handle.id, handle.clone());
+        server.attention.set(Attention::PROPAGATES, true);
+        answer
+    }
+
+    /// A replica has gone.
+    pub fn detach(&self, server: &Server, client: u64, now_ms: i64) {
+        let mut state = self.state.lock();
+        state.see_settings(server);
+        let settings = state.settings;
+        state.primary.detach(client, now_ms, &settings);
+        state.handles.remove(&client);
+    }
+
+    /// Hands a replica some more of the stream; how many bytes. None: it is signalled when there is more.
+    pub(crate) fn read(&self, client: u64, len_max: usize, into: &mut Vec<u8>) -> usize {
+        self.state.lock().primary.read(client, len_max, into)
+    }
+
+    /// A replica is at this point.
+    pub(crate) fn set_state(&self, client: u64, replica: ReplicaState, now_ms: i64) {
+        self.state.lock().primary.set_state(client, replica, now_ms);
+    }
+
+    /// A replica says how far it has come; whether it is one.
+    pub fn acknowledge(&self, client: u64, progress: Progress, now_ms: i64) -> bool {
+        self.state.lock().primary.acknowledge(client, progress, now_ms)
+    }
+
+    /// How many replicas have applied the stream up to an offset.
+    pub fn acknowledged(&self, offset: u64) -> usize {
+        self.state.lock().primary.acknowledged(offset)
+    }
+
+    /// Asks all replicas how far they have come.
+    pub fn ask_for_acknowledgements(&self, server: &Server) {
+        self.state.lock().say(server, &["REPLCONF", "GETACK", "*"]);
+    }
+
+    /// What passes with time: to be called about once a second.
+    pub(crate) fn tick(&self, server: &Server, now_ms: i64) {
+        let mut state = self.state.lock();
+        state.see_settings(server);
+        let settings = state.settings;
+        let tick = state.primary.tick(now_ms, &settings);
+        for handle in tick.timed_out.iter().filter_map(|client| state.handles.get(client)) {
+            tracing::warn!("Disconnecting timedout replica (streaming sync): {}", handle.addr);
+            handle.kill();
+        }
+        tick.over_limit.iter().filter_map(|client| state.handles.get(client)).for_each(|handle| close_over_limit(handle));
+        // A replica does not hear of anything while clients are paused.
+        if tick.ping && server.pause.in_force(now_ms).is_none() {
+            state.say(server, &["PING"]);
+        }
+        if tick.history_ends {
+            state.primary.set_id(crate::random::run_id());
+            server.attention.set(Attention::PROPAGATES, false);
+            let seconds = server.config().repl_backlog_ttl;
+            tracing::info!("Replication backlog freed after {seconds} seconds without connected replicas.");
+        }
+    }
+
+    /// What INFO and ROLE show.
+    pub fn summary(&self) -> Summary {
+        let state = self.state.lock();
+        let backlog = state.primary.backlog();
+        Summary {
+            id: state.primary.id().to_owned(),
+            offset: state.primary.offset(),
+            backlog: backlog.map(|backlog| (backlog.begin(), backlog.len())),
+            allocated: backlog.map_or(0, ochre_replication::Backlog::allocated),
+            replicas: state
+                .primary
+                .replicas()
+                .map(|(client, replica)| ReplicaInfo { client, replica: replica.clone() })
+                .collect(),
+        }
+    }
+}
+
+impl State {
+    /// Adds what was encoded to the stream.
+    fn feed(&mut self, server: &Server) {
+        self.see_settings(server);
+        let State { primary, handles, encoded, settings, .. } = self;
+        let over_limit = primary.append(encoded, settings, |client| {
+            if let Some(handle) = handles.get(&client) {
+                handle.signal(Signals::OUTBOX);
+            }
+        });
+        over_limit.iter().filter_map(|client| handles.get(client)).for_each(|handle| close_over_limit(handle));
+        encoded.shrink_to(64 * 1024);
+    }
+    /// Tells the replicas something that is no change.
+    fn say(&mut self, server: &Server, words: &[&str]) {
+        if self.primary.replicas_len() > 0 {
+            self.encoded.clear();
+            encode_command(&mut self.encoded, words);
+            self.feed(server);
+        }
+    }
+    fn see_settings(&mut self, server: &Server) {
+        let version = server.config_version();
+        if self.settings_version != version {
+            self.settings_version = version;
+            self.settings = settings(&server.config());
+        }
+    }
+}
+
+fn close_over_limit(handle: &ClientHandle) {
+    if !handle.is_killed() {
+        let (id, addr) = (handle.id, &handle.addr);
+        tracing::warn!("Client id={id} addr={addr} scheduled to be closed ASAP for overcoming of output buffer limits.");
+        handle.kill();
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let limit = config.output_limit(ClientKind::Replica);
+    Settings {
+        backlog_bytes: config.repl_backlog_size,
+        backlog_ttl_ms: (config.repl_backlog_ttl > 0)
+            .then(|| i64::try_from(config.repl_backlog_ttl).unwrap_or(i64::MAX).saturating_mul(1000)),
+        ping_period_ms: i64::from(config.repl_ping_replica_period) * 1000,
+        timeout_ms: i64::from(config.repl_timeout) * 1000,
+        // What is kept for replicas that come back costs nothing more when it waits for one that is there.
+        waiting_max: if limit.hard == 0 { 0 } else { limit.hard.max(config.repl_backlog_size) },
+        soft_waiting_max: if limit.soft == 0 { 0 } else { limit.soft.max(config.repl_backlog_size) },
+        soft_ms: i64::from(limit.soft_seconds) * 1000,
+    }
+}

@@ -1,0 +1,17 @@
+//! The propagation log: what each unit (a command, a transaction, one who is served, keys that expire or are evicted) has
+//! changed, as commands that make the same changes elsewhere.
+//!
+//! A handler that does nothing special is propagated as its client has sent it, if it has changed anything. Others say what
+//! stands for them: see [`Context::propagate_as`](crate::context::Context::propagate_as). A unit is appended while it holds
+//! its locks, so the log is the order of execution. While nobody reads it nothing is recorded.
+
+mod log;
+mod record;
+mod rewrite;
+mod unit;
+
+pub(crate) use log::Wrap;
+pub use log::{Log, ReplicaInfo, Summary};
+pub(crate) use record::{commit, commit_walked, record_call};
+pub use rewrite::{Reach, Rewrite};
+pub(crate) use unit::Unit;
