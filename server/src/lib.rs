@@ -30,6 +30,7 @@ pub mod process;
 pub mod propagation;
 pub mod pubsub;
 pub mod random;
+pub mod scripting;
 pub mod server;
 pub mod shutdown;
 pub mod slowlog;

@@ -37,6 +37,8 @@ pub struct Server {
     pub watched: crate::transaction::Watched,
     /// Who listens to which channels.
     pub pubsub: crate::pubsub::PubSub,
+    /// The scripts that are known.
+    pub scripts: crate::scripting::Sources,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
     /// Users, and what they were denied.
@@ -91,6 +93,8 @@ pub struct Switches {
     pub cron_rests: AtomicBool,
     /// Reply buffers do not follow their use (DEBUG REPLYBUFFER RESIZING).
     pub reply_buffers_keep_size: AtomicBool,
+    /// Scripts may call what is not for them (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub scripts_call_anything: AtomicBool,
     /// RESTORE does not look at checksums (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
     pub skips_payload_checksums: AtomicBool,
 }
@@ -116,10 +120,12 @@ impl Attention {
     pub const DISK_ERROR: u32 = 1 << 6;
     /// Somebody reads the propagation log.
     pub const PROPAGATES: u32 = 1 << 8;
+    /// Fewer replicas are in touch than writes need.
+    pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
     /// Of one client, never of the process: its user may not do everything.
     pub(crate) const RESTRICTED: u32 = 1 << 30;
     /// Keyspace events are published.
-    pub const NOTIFY: u32 = 1 << 9;
+    pub const NOTIFY: u32 = 1 << 10;
     /// What is no gate: it concerns what commands do, not whether they may.
     pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::PROPAGATES;
     /// What is to be prepared for before a command is run.
@@ -170,6 +176,7 @@ impl Server {
             blocked: Default::default(),
             watched: Default::default(),
             pubsub: crate::pubsub::PubSub::new(config.workers()),
+            scripts: Default::default(),
             pause: Default::default(),
             accounts,
             attention: Attention::default(),

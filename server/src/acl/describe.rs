@@ -101,9 +101,11 @@ impl Selector {
         if set.level.rewrites_command_rules() {
             self.condense(set, &mut rules);
         } else {
-            rules.extend(self.command_rules.iter().map(|rule| {
-                format!("{}{}", if rule.allow { '+' } else { '-' }, String::from_utf8_lossy(&rule.name))
-            }));
+            rules.extend(
+                self.command_rules.iter().map(|rule| {
+                    format!("{}{}", if rule.allow { '+' } else { '-' }, String::from_utf8_lossy(&rule.name))
+                }),
+            );
         }
         rules
     }
@@ -131,9 +133,9 @@ impl Selector {
             }
             if !allow {
                 let own = self.first_arguments.iter().filter(|(id, _)| *id == command.id);
-                rules.extend(own.map(|(_, argument)| {
-                    format!("+{}|{}", command.full_name, String::from_utf8_lossy(argument))
-                }));
+                rules.extend(
+                    own.map(|(_, argument)| format!("+{}|{}", command.full_name, String::from_utf8_lossy(argument))),
+                );
             }
         }
     }

@@ -112,9 +112,7 @@ impl<'a> Rule<'a> {
                 [b'#', digits @ ..] => Rule::AddPassword(parse_hash(digits)?),
                 [b'<', password @ ..] => Rule::RemovePassword(hash(password)),
                 [b'!', digits @ ..] => Rule::RemovePassword(parse_hash(digits)?),
-                [b'(', inside @ .., b')'] => {
-                    Rule::AddSelector(crate::config::words(inside).ok_or(RuleFault::Syntax)?)
-                }
+                [b'(', inside @ .., b')'] => Rule::AddSelector(crate::config::words(inside).ok_or(RuleFault::Syntax)?),
                 _ => Rule::Grant(Grant::parse(text, databases)?),
             },
         })
@@ -286,7 +284,9 @@ mod tests {
     // Replies of Valkey 9.1 to ACL SETUSER.
     #[test]
     fn what_is_refused() {
-        for rule in ["foo", "%~x", "%RR~x", "%RX~x", "%", "%~", "~a b", "&a b", "db=", "db=a", "db=1,,2", "db=-1", "(\"a)"] {
+        for rule in
+            ["foo", "%~x", "%RR~x", "%RX~x", "%", "%~", "~a b", "&a b", "db=", "db=a", "db=1,,2", "db=-1", "(\"a)"]
+        {
             assert_eq!(fault(rule), Some(RuleFault::Syntax), "{rule}");
         }
         for rule in ["#x", "!x", &format!("#{}", "A".repeat(64)), &format!("#{}", "a".repeat(65))] {

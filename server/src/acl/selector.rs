@@ -243,15 +243,12 @@ fn check_channels(patterns: &[Box<[u8]>], channels: ChannelArguments, argv: Argv
 
 /// Whether a channel may be used; a pattern of channels has to be one of the `patterns` itself.
 pub(super) fn allows_channel(patterns: &[Box<[u8]>], channel: &[u8], is_pattern: bool) -> bool {
-    patterns.iter().any(|pattern| if is_pattern { **pattern == *channel } else { glob::matches(pattern, channel, false) })
+    patterns
+        .iter()
+        .any(|pattern| if is_pattern { **pattern == *channel } else { glob::matches(pattern, channel, false) })
 }
 
-fn check_databases(
-    databases: &BTreeSet<usize>,
-    command: &Command,
-    argv: Argv<'_>,
-    db: usize,
-) -> Result<(), Denial> {
+fn check_databases(databases: &BTreeSet<usize>, command: &Command, argv: Argv<'_>, db: usize) -> Result<(), Denial> {
     let deny = |argument| Err(Denial { reason: Reason::Database, argument });
     if command.has(Flags::ALL_DBS) {
         return deny(0);

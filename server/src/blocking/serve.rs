@@ -10,8 +10,9 @@ use crate::error::{self, CommandError, CommandResult};
 use crate::net::{KeyHashes, Worker};
 use crate::server::Attention;
 use ochre_resp::reply::ReplyWriter;
+use ochre_store::keyspace::Presence;
 use ochre_store::sync::Guard;
-use ochre_store::{Access, Clock, Effects, Shard, Txn, keyspace};
+use ochre_store::{Access, Clock, Effects, Expired, Shard, Txn, keyspace};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -132,6 +133,7 @@ impl Serving<'_, '_, '_> {
     fn look_at(&mut self, key: &ReadyKey) {
         let Some(shard) = self.guard.shard(key.shard) else { return };
         shard.attached::<WaitTable>().unmark_ready(key.db, &key.key);
+        self.expire(key);
         let mut last = None;
         while let Some(waiter) = self.next_to_lose(key, last) {
             last = Some(waiter.ticket);
@@ -144,6 +146,18 @@ impl Serving<'_, '_, '_> {
             if tried == Tried::Waits && waiter.kind.is_taken_by_one() {
                 break;
             }
+        }
+    }
+
+    /// Removes the key, if it has expired, as looking for something there does in a command.
+    fn expire(&mut self, key: &ReadyKey) {
+        let mut txn = Txn::new(&self.worker.server.store, self.guard, self.clock, self.effects, self.access);
+        let address = txn.store().key(&key.key);
+        let presence = keyspace::presence(&mut txn, key.db, address);
+        if presence == Ok(Presence::Expired) && self.access.expired == Expired::Remove {
+            // It was found just now.
+            let _ = keyspace::exists_for_write(&mut txn, key.db, address);
+            self.settle(After::default());
         }
     }
 

@@ -33,9 +33,8 @@ pub static ACL: CommandSpec = CommandSpec {
     ..SUBCOMMAND
 };
 
-const SUBCOMMANDS: Subcommands = &[
-    &CAT, &DELUSER, &DRYRUN, &GENPASS, &GETUSER, &HELP, &LIST, &LOAD, &LOG, &SAVE, &SETUSER, &USERS, &WHOAMI,
-];
+const SUBCOMMANDS: Subcommands =
+    &[&CAT, &DELUSER, &DRYRUN, &GENPASS, &GETUSER, &HELP, &LIST, &LOAD, &LOG, &SAVE, &SETUSER, &USERS, &WHOAMI];
 
 /// ACL CAT
 pub static CAT: CommandSpec = CommandSpec {

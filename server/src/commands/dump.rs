@@ -93,7 +93,8 @@ fn restore(context: &mut Context<'_>) -> CommandResult {
         Some(at_ms) if at_ms <= context.now_ms() => context.propagate_deletion(key.bytes(), false),
         Some(at_ms) if !args.absolute && context.propagates() => {
             let at_ms = at_ms.to_string();
-            let words = context.argv.iter().enumerate().map(|(index, word)| if index == 2 { at_ms.as_bytes() } else { word });
+            let words =
+                context.argv.iter().enumerate().map(|(index, word)| if index == 2 { at_ms.as_bytes() } else { word });
             let words: Vec<_> = words.chain([b"ABSTTL".as_slice()]).collect();
             context.propagate_as(&words);
         }

@@ -40,6 +40,7 @@ pub mod pubsub;
 pub mod replication;
 pub mod scan;
 mod scan_options;
+pub mod script;
 pub mod server;
 pub mod set;
 pub mod set_combine;

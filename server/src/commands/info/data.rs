@@ -3,8 +3,8 @@
 use super::{Lines, View};
 use crate::clock::unix_ms;
 use crate::propagation::ReplicaInfo;
-use ochre_replication::ReplicaState;
 use crate::server::Attention;
+use ochre_replication::ReplicaState;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// `# Persistence`
@@ -69,6 +69,9 @@ pub(super) fn replication(lines: &mut Lines, view: &View<'_>) {
     lines.field("role", "master");
     let log = server.log.summary();
     lines.field("connected_slaves", log.replicas.len());
+    if let Some(good) = server.log.good_replicas(server, unix_ms()) {
+        lines.field("min_slaves_good_slaves", good);
+    }
     for (number, ReplicaInfo { replica, .. }) in log.replicas.iter().enumerate() {
         let (ip, port, state) = (&replica.ip, replica.port, replica.state.name());
         let lag = if replica.state == ReplicaState::Online { (unix_ms() - replica.acked_ms) / 1000 } else { 0 };
