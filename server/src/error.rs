@@ -250,8 +250,12 @@ texts! {
     NOT_LOADED = "ERR Error trying to load the RDB dump, check server logs.";
     /// DEBUG RELOAD.
     RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
-    /// SAVE.
-    SAVES_IN_BACKGROUND = "ERR Background save already in progress";
+    /// SAVE and BGSAVE.
+    BACKGROUND_SAVE_RUNS = "ERR Background save already in progress";
+    /// BGSAVE.
+    OTHER_SNAPSHOT_RUNS = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
+    /// BGSAVE CANCEL.
+    NO_BACKGROUND_SAVE = "ERR Background saving is currently not in progress or scheduled";
     /// CONFIG REWRITE.
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     /// CLIENT SETNAME and HELLO SETNAME.
@@ -508,6 +512,7 @@ fn store_text(error: &ochre_store::Error) -> &'static str {
         Error::NotHyperLogLog => "WRONGTYPE Key is not a valid HyperLogLog string value.",
         Error::CorruptHyperLogLog => "INVALIDOBJ Corrupted HLL object detected",
         Error::NotLocked => "ERR the command reached for a key that it had not declared",
+        Error::Busy => "ERR Background save already in progress",
         Error::NoSuchKey => "ERR no such key",
         Error::SameKey => "ERR source and destination objects are the same",
     }
@@ -714,7 +719,7 @@ pub fn no_permission(user: &[u8], command: &str, reason: Reason, old_text: bool)
         (Reason::Command, true) => {
             CommandError::Message(format!("NOPERM this user has no permissions to run the '{command}' command"))
         }
-        (Reason::Command | Reason::Auth, _) => {
+        (Reason::Command | Reason::Auth | Reason::Certificate, _) => {
             let rest = format!(" has no permissions to run the '{command}' command");
             quoting(&[b"NOPERM User ", until_nul(user), rest.as_bytes()])
         }
@@ -770,7 +775,7 @@ pub fn no_permission_now(reason: Reason) -> CommandError {
         Reason::Command => "no permission to execute the command or subcommand",
         Reason::Key => "no permission to touch the specified keys",
         Reason::Channel => "no permission to access one of the channels used as arguments",
-        Reason::Auth | Reason::Database => "no permission",
+        Reason::Auth | Reason::Database | Reason::Certificate => "no permission",
     };
     CommandError::Message(format!(
         "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is \
@@ -784,7 +789,7 @@ pub fn dry_run(user: &[u8], command: &str, reason: Reason, object: &[u8], old_te
     let whose: &[u8] = if old_text { b"This user" } else { &[b"User ", until_nul(user)].concat() };
     let object = until_nul(object);
     let what: &[&[u8]] = match reason {
-        Reason::Command | Reason::Auth => &[b"run the '", command.as_bytes(), b"' command"],
+        Reason::Command | Reason::Auth | Reason::Certificate => &[b"run the '", command.as_bytes(), b"' command"],
         Reason::Key => &[b"access the '", object, b"' key"],
         Reason::Channel => &[b"access the '", object, b"' channel"],
         Reason::Database => &[b"access database ", object],

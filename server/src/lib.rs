@@ -35,4 +35,5 @@ pub mod server;
 pub mod shutdown;
 pub mod slowlog;
 pub mod stats;
+pub mod tls;
 pub mod transaction;

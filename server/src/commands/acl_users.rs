@@ -2,10 +2,10 @@
 
 use super::acl::{ADMIN, EVERYWHERE};
 use crate::acl::{self, Account, Changed, RuleSet, Selector, acl_check, is_valid_name};
+use crate::client::Signals;
 use crate::command::CommandSpec;
 use crate::context::Context;
 use crate::error::{self, CommandResult};
-use crate::pubsub::Space;
 use ochre_resp::reply::ReplyWriter;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,25 +94,15 @@ fn end_connections(context: &mut Context<'_>, gone: &[Arc<Account>]) {
 }
 
 /// Closes the connections whose subscriptions a user has lost.
-fn end_subscriptions(context: &mut Context<'_>, changed: &Changed) {
+fn end_subscriptions(context: &Context<'_>, changed: &Changed) {
     if changed.now.keeps_channels_of(&changed.before) {
         return;
     }
-    let mut refused = Vec::new();
-    context.server.pubsub.each_subscription(|handle, space, name| {
-        let is_theirs = Arc::ptr_eq(&handle.account.lock(), &changed.account);
-        if is_theirs && !changed.now.may_subscribe(name, space == Space::Pattern) {
-            refused.push(handle.clone());
-        }
-    });
-    for handle in refused {
-        if handle.id == context.client.id() {
-            context.after.close = true;
-        } else {
-            context.server.blocked.cancel(&handle);
-            handle.kill();
-        }
-    }
+    let handles = context.server.clients.all().into_iter();
+    // Each connection looks at its own subscriptions.
+    handles
+        .filter(|handle| Arc::ptr_eq(&handle.account.lock(), &changed.account))
+        .for_each(|handle| handle.signal(Signals::RULES));
 }
 
 /// ACL GETUSER

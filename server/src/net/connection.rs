@@ -8,6 +8,7 @@ use crate::acl::Accounts;
 use crate::client::{Client, ClientHandle, Origin, Published, Signals};
 use crate::config::Config;
 use crate::dispatch::Step;
+use crate::pubsub::Space;
 use bytes::{Buf, BytesMut};
 use ochre_resp::ProtocolError;
 use ochre_resp::request::{Decoded, Limits, RequestDecoder};
@@ -107,11 +108,11 @@ pub(crate) fn wants_housekeeping(client: &ClientHandle, idle_ms: i64) -> bool {
 
 impl Connection {
     /// Sets up an accepted connection; `None` if it was turned away.
-    pub(crate) fn open(worker: &Worker, stream: Stream, addresses: Addresses) -> Option<Connection> {
+    pub(crate) fn open(worker: &Worker, mut stream: Stream, addresses: Addresses) -> Option<Connection> {
         let config = worker.config();
         let server = &worker.server;
         if is_kept_out(&addresses, &config, &server.accounts) {
-            refuse(worker, &stream, &crate::error::PROTECTED_MODE);
+            refuse(worker, &mut stream, &crate::error::PROTECTED_MODE);
             return None;
         }
         let handle = Arc::new(ClientHandle::new(Origin {
@@ -125,14 +126,17 @@ impl Connection {
             account: server.accounts.default_account().clone(),
         }));
         let Some(registration) = server.clients.add(handle.clone(), config.maxclients as usize) else {
-            refuse(worker, &stream, &crate::error::MAX_CLIENTS);
+            refuse(worker, &mut stream, &crate::error::MAX_CLIENTS);
             return None;
         };
-        if let Stream::Tcp(tcp) = &stream {
+        if let Some(tcp) = stream.tcp() {
             tune(tcp, &config);
         }
         worker.stats.connections.add(1);
-        let client = Client::new(handle.clone(), &server.accounts);
+        let mut client = Client::new(handle.clone(), &server.accounts);
+        if let Stream::Tls(stream) = &stream {
+            crate::tls::log_in_by_certificate(server, &config, &mut client, stream.peer_certificate());
+        }
         handle.published.flags.store(client.flags(), Relaxed);
         Some(Connection {
             stream,
@@ -168,6 +172,7 @@ impl Connection {
                 break;
             }
         }
+        self.stream.say_goodbye();
         if self.client.monitor {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
@@ -501,6 +506,9 @@ impl Connection {
             self.closing = Closing::Now;
             return;
         }
+        if signals & Signals::RULES != 0 {
+            self.follow_rules();
+        }
         if signals & Signals::HOUSEKEEPING != 0 {
             self.tidy(worker);
         } else {
@@ -508,6 +516,16 @@ impl Connection {
         }
         self.send_pushes(worker);
         self.publish(worker);
+    }
+
+    /// Its user may do other things than before. Who may not listen any more where it does is closed.
+    fn follow_rules(&mut self) {
+        self.client.see_user();
+        let user = &self.client.user;
+        let own = self.client.subscriptions.as_deref();
+        if own.is_some_and(|own| !own.all(|space, name| user.may_subscribe(name, space == Space::Pattern))) {
+            self.closing = Closing::Now;
+        }
     }
 
     /// Sends what others have pushed, as much of it as the socket takes. The rest is sent when the socket takes more.
@@ -687,9 +705,10 @@ fn is_kept_out(addresses: &Addresses, config: &Config, accounts: &Accounts) -> b
 }
 
 /// Tells a new connection why it is turned away.
-fn refuse(worker: &Worker, stream: &Stream, error: &crate::error::CommandError) {
+fn refuse(worker: &Worker, stream: &mut Stream, error: &crate::error::CommandError) {
     let mut output = Output::default();
     error.write(&mut output.reply(ochre_resp::reply::Protocol::Resp2));
     stream.send_now(output.waiting());
+    stream.say_goodbye();
     worker.stats.rejected_connections.add(1);
 }

@@ -27,7 +27,7 @@ pub(super) struct Desk {
     round: Mutex<Round>,
 }
 
-/// The clients of the worker, and how far it has got. Only the worker itself changes it.
+/// The clients of the worker, and how far it has got. Only the worker itself looks at it.
 #[derive(Default)]
 struct Round {
     listeners: [HashMap<Arc<[u8]>, Listeners>; Space::COUNT],
@@ -66,15 +66,6 @@ impl Desk {
         let mut round = self.round.lock();
         round.go_on(&self.mail, usize::MAX);
         round.listeners[space as usize].entry(name.clone()).or_default().insert(client.id, client.clone());
-    }
-    /// Visits all listeners. Anybody may call.
-    pub(super) fn each_listener(&self, visit: &mut impl FnMut(&Arc<ClientHandle>, Space, &[u8])) {
-        let round = self.round.lock();
-        for space in Space::ALL {
-            for (name, clients) in &round.listeners[space as usize] {
-                clients.values().for_each(|client| visit(client, space, name));
-            }
-        }
     }
     /// Takes a listener out, who has then got all that was published so far. The lock of the register must be held.
     pub(super) fn remove(&self, space: Space, name: &[u8], client: u64) {

@@ -165,11 +165,6 @@ impl PubSub {
         (register, matching)
     }
 
-    /// Visits all subscriptions of all clients.
-    pub(crate) fn each_subscription(&self, mut visit: impl FnMut(&Arc<ClientHandle>, Space, &[u8])) {
-        self.desks.iter().for_each(|desk| desk.each_listener(&mut visit));
-    }
-
     /// Has a client listen to a name; false if it does already. Its own worker must call.
     pub(crate) fn subscribe(
         &self,

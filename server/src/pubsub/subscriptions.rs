@@ -38,6 +38,10 @@ impl Subscriptions {
     pub(crate) fn names(&self, space: Space) -> impl Iterator<Item = &Arc<[u8]>> {
         self.names[space as usize].iter()
     }
+    /// Whether the test holds for all names.
+    pub(crate) fn all(&self, test: impl Fn(Space, &[u8]) -> bool) -> bool {
+        Space::ALL.into_iter().all(|space| self.names(space).all(|name| test(space, name)))
+    }
     /// Whether the name is among them.
     pub(crate) fn contains(&self, space: Space, name: &[u8]) -> bool {
         self.names[space as usize].contains(name)
