@@ -3,7 +3,7 @@
 use crate::command::{AclCategories, ChannelArguments, CommandSpec, Flags, Group, KeyFlags, KeySpec, Subcommands};
 use crate::context::Context;
 use crate::error::{self, CommandResult};
-use crate::propagation::{Reach, Rewrite};
+use crate::propagation::Reach;
 use crate::pubsub::Space;
 use ochre_resp::reply::ReplyWriter;
 use std::sync::Arc;
@@ -215,9 +215,7 @@ pub static SPUBLISH: CommandSpec = CommandSpec {
 fn publish(context: &mut Context<'_>, shard: bool) -> CommandResult {
     let receivers = context.server.pubsub.publish(shard, context.argv.at(1), context.argv.at(2));
     // Replicas have subscribers too.
-    if let Some(rewrite) = Rewrite::of(context.client, context.server) {
-        rewrite.force(Reach::Replicas);
-    }
+    context.propagate_anyway(Reach::Replicas);
     context.after.published |= receivers > 0 && context.client.is_listener();
     context.reply.int(receivers as i64);
     Ok(())
