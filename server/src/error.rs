@@ -81,6 +81,10 @@ macro_rules! texts {
     };
 }
 
+mod pushes;
+
+pub use pushes::*;
+
 texts! {
     /// RESTORE of a key that exists.
     BUSY_KEY = "BUSYKEY Target key name already exists.";
