@@ -3,8 +3,9 @@
 use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
-use crate::client::ReplyMode;
+use crate::client::{ClientHandle, ReplyMode};
 use crate::command::{Command, Flags, LockClass};
+use crate::commands::debug::is_forbidden;
 use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
 use crate::context::{After, Context, Mode};
@@ -210,7 +211,7 @@ enum Gate<'s> {
 fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_short: bool) -> Gate<'w> {
     let server = &*worker.server;
     let argv = || connection.batch.argv(queued, connection.argument_bytes());
-    if !connection.client.authenticated && is_kept_out(worker, queued) {
+    if !connection.client.authenticated && is_kept_out(worker, queued, &connection.client.handle) {
         return Gate::Reject(error::NO_AUTH);
     }
     let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
@@ -233,12 +234,15 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
 /// Whether a client that has not logged in has to do so before this command. Only some versions say so before they look
 /// whether it is one.
 #[cold]
-fn is_kept_out(worker: &Worker, queued: &Queued) -> bool {
+fn is_kept_out(worker: &Worker, queued: &Queued, client: &ClientHandle) -> bool {
     let command = queued.command.map(|id| worker.server.commands.by_id(id));
     let is_one = command
         .is_some_and(|command| command.spec.accepts(queued.args()) && !(command.is_container() && queued.args() > 1));
     let is_open = command.is_some_and(|command| command.has(Flags::NO_AUTH));
-    let asks = is_one || worker.config().compatibility_level.asks_for_login_first();
+    let config = worker.config();
+    // What the configuration forbids is forbidden first.
+    let is_one = is_one && !command.is_some_and(|command| is_forbidden(command, &config, client));
+    let asks = is_one || config.compatibility_level.asks_for_login_first();
     asks && !is_open && worker.server.accounts.requires_login()
 }
 
@@ -254,6 +258,9 @@ fn attended_gates<'w>(
 ) -> Gate<'w> {
     let server = &*worker.server;
     let client = &connection.client;
+    if is_forbidden(command, &worker.config(), &client.handle) {
+        return Gate::Reject(error::DEBUG_NOT_ALLOWED);
+    }
     let transaction = connection.client.transaction.as_deref();
     let queues = transaction.is_some() && !is_never_queued(command);
     if transaction.is_some() && command.has(Flags::NO_MULTI) {
