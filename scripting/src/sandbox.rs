@@ -109,6 +109,7 @@ pub(crate) fn create(options: &VmOptions, state: &Rc<State>) -> Result<(Lua, Fun
     let xpcall: Function = globals.get("xpcall")?;
     let set_up = lua.load(SET_UP).set_name("=sandbox").into_function()?;
     let run = set_up.call((&globals, setreadonly, xpcall, handler))?;
+    lua.gc_collect()?;
     Ok((lua, run))
 }
 

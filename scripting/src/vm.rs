@@ -117,7 +117,7 @@ impl Vm {
         let mut errors = Errors::default();
         let start = reply.position();
         let written = match result {
-            Ok((true, value)) => result::write(value, self.state.protocol.get(), reply, &mut errors),
+            Ok((true, value)) => result::write(&self.lua, value, self.state.protocol.get(), reply, &mut errors),
             Ok((false, raised)) => self.fail(raised, names, reply, &mut errors),
             Err(error) => Err(error),
         };

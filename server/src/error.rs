@@ -738,6 +738,11 @@ pub fn no_permission_in_script(user: &[u8], command: &str, reason: Reason, old_t
     })
 }
 
+/// A script asks for a wait; the command is shown as the script wrote it.
+pub fn block_from_script(command: &[u8]) -> CommandError {
+    quoting(&[b"ERR ", until_nul(command), b" command is not allowed with BLOCK option from scripts"])
+}
+
 /// The first line of a script.
 pub fn bad_shebang(wrong: &ochre_scripting::ShebangError) -> CommandError {
     use ochre_scripting::ShebangError;
