@@ -7,14 +7,15 @@ use crate::config::Config;
 use crate::stats::Stats;
 use arc_swap::ArcSwap;
 use ochre_store::Store;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 
 /// The version of Redis whose behaviour is the baseline; clients gate on it.
 pub const REDIS_VERSION: &str = "7.2.4";
 
 /// Everything that all connections share.
 pub struct Server {
+    me: Weak<Server>,
     /// The data.
     pub store: Arc<Store>,
     /// What can be called.
@@ -37,6 +38,8 @@ pub struct Server {
     pub watched: crate::transaction::Watched,
     /// The scripts that are known.
     pub scripts: crate::scripting::Sources,
+    /// Libraries of functions.
+    pub functions: crate::scripting::Libraries,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
     /// Users, and what they were denied.
@@ -53,6 +56,8 @@ pub struct Server {
     pub memory: crate::metrics::memory::MemoryWatch,
     /// How long memory was over its limit.
     pub over_limit: crate::metrics::over_limit::OverLimit,
+    /// What TLS connections are made from.
+    pub tls: crate::tls::Tls,
     /// SHUTDOWN, SIGTERM.
     pub shutdown: crate::shutdown::Shutdown,
     /// Saving and loading.
@@ -114,10 +119,10 @@ impl Attention {
     pub const WAITERS: u32 = 1 << 4;
     /// Somebody watches a key.
     pub const WATCHERS: u32 = 1 << 5;
-    /// The data set could not be saved.
-    pub const DISK_ERROR: u32 = 1 << 6;
     /// Somebody reads the propagation log.
     pub const PROPAGATES: u32 = 1 << 8;
+    /// The data set could not be saved.
+    pub const DISK_ERROR: u32 = 1 << 6;
     /// Fewer replicas are in touch than writes need.
     pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
     /// Of one client, never of the process: its user may not do everything.
@@ -154,7 +159,8 @@ impl Server {
             databases: config.databases as usize,
             hash_seed: crate::random::seed(),
         });
-        let server = Arc::new(Server {
+        let server = Arc::new_cyclic(|me| Server {
+            me: me.clone(),
             store,
             commands,
             clients: Arc::default(),
@@ -166,6 +172,7 @@ impl Server {
             blocked: Default::default(),
             watched: Default::default(),
             scripts: Default::default(),
+            functions: Default::default(),
             pause: Default::default(),
             accounts,
             attention: Attention::default(),
@@ -174,6 +181,7 @@ impl Server {
             rates: Default::default(),
             memory: Default::default(),
             over_limit: Default::default(),
+            tls: Default::default(),
             shutdown: Default::default(),
             persistence: Default::default(),
             switches: Default::default(),
@@ -197,6 +205,10 @@ impl Server {
     /// Sets [`Server::reply_buffer_peak_reset`].
     pub fn set_reply_buffer_peak_reset(&self, millis: Option<i64>) {
         self.reply_buffer_peak_reset_ms.store(millis.unwrap_or(-1), Relaxed);
+    }
+    /// The server itself, for threads that need it for as long as they run; nothing where it is about to go.
+    pub fn shared(&self) -> Option<Arc<Server>> {
+        self.me.upgrade()
     }
     /// The configuration in force.
     pub fn config(&self) -> arc_swap::Guard<Arc<Config>> {

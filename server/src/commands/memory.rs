@@ -72,7 +72,7 @@ fn stats(context: &mut Context<'_>) -> CommandResult {
         figures.int(name, 0);
     }
     figures.int("lua.caches", context.server.scripts.bytes() as u64);
-    figures.int("functions.caches", 0);
+    figures.int("functions.caches", context.server.functions.bytes() as u64);
     for tables in &report.databases {
         figures.name(&format!("db.{}", tables.db));
         figures.reply.map(3);
