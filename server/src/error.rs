@@ -734,7 +734,9 @@ pub fn no_permission_in_script(user: &[u8], command: &str, reason: Reason, old_t
             "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
         }
         Reason::Channel => "ERR The user executing the script can't publish to the channel mentioned in the command",
-        Reason::Auth | Reason::Database => "ERR The user executing the script lacking the permissions for the command",
+        Reason::Auth | Reason::Database | Reason::Certificate => {
+            "ERR The user executing the script lacking the permissions for the command"
+        }
     })
 }
 
