@@ -498,6 +498,9 @@ impl Connection {
             self.closing = Closing::Now;
             return;
         }
+        if signals & Signals::RULES != 0 {
+            self.client.see_user();
+        }
         if signals & Signals::OUTBOX != 0 {
             self.output.append_outbox(&self.client.handle.outbox);
             self.flush(worker);

@@ -329,6 +329,7 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     worker.server.memory.started(worker.server.store.used_memory());
     tokio::task::spawn_local(crate::cron::run(worker.clone()));
     tokio::task::spawn_local(crate::memory::finish_evictions(worker.clone()));
+    tokio::task::spawn_local(crate::memory::expire(worker.clone()));
     while let Some(incoming) = inbox.recv().await {
         worker.begin_batch();
         let (stream, addresses) = match register(incoming) {

@@ -2,9 +2,9 @@
 
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
+use crate::persistence::is_loading;
 use crate::persistence::load::{Loading, NotLoaded, load, report};
 use crate::persistence::save::save;
-use crate::server::Attention;
 use ochre_store::keyspace::{self, FreeMode};
 use std::path::Path;
 
@@ -16,7 +16,7 @@ struct ReloadArgs {
 
 pub(super) fn reload(context: &mut Context<'_>) -> CommandResult {
     let args = parse(context)?;
-    if context.server.attention.get() & Attention::LOADING != 0 {
+    if is_loading(context.server) {
         return Err(error::LOADING);
     }
     if args.save && save(context.server, &mut context.txn).is_err() {
@@ -24,12 +24,10 @@ pub(super) fn reload(context: &mut Context<'_>) -> CommandResult {
     }
     context.after.time_passed = true;
     if args.flush {
-        // Nobody is told: all of it comes back.
-        let effects = context.txn.effects();
-        let (dirty, records) = (effects.dirty, std::mem::take(&mut effects.record_touched));
+        // Nothing is counted as changed: all of it comes back. But who watches a key has lost it from sight.
+        let dirty = context.txn.effects().dirty;
         let flushed = keyspace::flush_all(&mut context.txn, FreeMode::Later);
-        let effects = context.txn.effects();
-        (effects.dirty, effects.record_touched) = (dirty, records);
+        context.txn.effects().dirty = dirty;
         flushed?;
     }
     let name = context.server.config().dbfilename.clone();
