@@ -40,6 +40,8 @@ pub struct Server {
     pub pubsub: crate::pubsub::PubSub,
     /// The scripts that are known.
     pub scripts: crate::scripting::Sources,
+    /// Libraries of functions.
+    pub functions: crate::scripting::Libraries,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
     /// Users, and what they were denied.
@@ -181,6 +183,7 @@ impl Server {
             watched: Default::default(),
             pubsub: crate::pubsub::PubSub::new(config.workers()),
             scripts: Default::default(),
+            functions: Default::default(),
             pause: Default::default(),
             accounts,
             attention: Attention::default(),

@@ -16,6 +16,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         super::debug::ALL,
         super::dump::ALL,
         super::expire::ALL,
+        super::function::ALL,
         super::generic::ALL,
         super::geo::ALL,
         super::geo_search::ALL,

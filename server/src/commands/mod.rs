@@ -15,6 +15,7 @@ pub mod debug;
 mod document;
 pub mod dump;
 pub mod expire;
+pub mod function;
 pub mod generic;
 pub mod geo;
 mod geo_options;
