@@ -498,6 +498,12 @@ texts! {
     NO_DEBUGGER = "ERR The debugger of scripts is not supported yet";
     /// SCRIPT FLUSH.
     SCRIPT_FLUSH = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
+    /// While a script takes long.
+    BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    /// While a function takes long.
+    BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
+    /// SCRIPT KILL of what has changed something.
+    UNKILLABLE = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
     /// SCRIPT KILL.
     NOT_BUSY = "NOTBUSY No scripts in execution right now.";
     /// SCAN.

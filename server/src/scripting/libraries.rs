@@ -281,10 +281,7 @@ mod tests {
         assert_eq!(libraries.len(), (1, 1));
         restore(&both, RestorePolicy::Replace).unwrap();
         assert_eq!(libraries.len(), (2, 2));
-        assert_eq!(
-            restore(&[library("c", "i")], RestorePolicy::Append),
-            Err("Function i already exists".to_owned())
-        );
+        assert_eq!(restore(&[library("c", "i")], RestorePolicy::Append), Err("Function i already exists".to_owned()));
         restore(&[library("c", "i")], RestorePolicy::Flush).unwrap();
         assert_eq!(libraries.codes().len(), 1);
         assert!(libraries.delete(b"c") && !libraries.delete(b"c"));
