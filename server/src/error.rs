@@ -81,9 +81,11 @@ macro_rules! texts {
     };
 }
 
+mod pushes;
 mod scripting;
 mod streams;
 
+pub use pushes::*;
 pub use scripting::*;
 pub use streams::*;
 

@@ -36,6 +36,8 @@ pub struct Server {
     pub blocked: crate::blocking::Blocked,
     /// Who watches keys.
     pub watched: crate::transaction::Watched,
+    /// Who listens to which channels.
+    pub pubsub: crate::pubsub::PubSub,
     /// The scripts that are known.
     pub scripts: crate::scripting::Sources,
     /// The scripts that take long.
@@ -124,13 +126,21 @@ impl Attention {
     /// Somebody reads the propagation log.
     pub const PROPAGATES: u32 = 1 << 8;
     /// A script takes long.
-    pub const BUSY: u32 = 1 << 9;
+    pub const BUSY: u32 = 1 << 11;
     /// The data set could not be saved.
     pub const DISK_ERROR: u32 = 1 << 6;
     /// Fewer replicas are in touch than writes need.
     pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
     /// Of one client, never of the process: its user may not do everything.
     pub(crate) const RESTRICTED: u32 = 1 << 30;
+    /// Keyspace events are published.
+    pub const NOTIFY: u32 = 1 << 10;
+    /// What is no gate: it concerns what commands do, not whether they may.
+    pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::PROPAGATES;
+    /// What is to be prepared for before a command is run.
+    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY;
+    /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
+    pub(crate) const LISTENS_ONLY: u32 = 1 << 29;
     /// Of one client, never of the process: it is inside MULTI.
     pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
 
@@ -175,6 +185,7 @@ impl Server {
             latency: Default::default(),
             blocked: Default::default(),
             watched: Default::default(),
+            pubsub: crate::pubsub::PubSub::new(config.workers()),
             scripts: Default::default(),
             busy_scripts: Default::default(),
             functions: Default::default(),

@@ -36,6 +36,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         super::monitor::ALL,
         super::object::ALL,
         super::persistence::ALL,
+        super::pubsub::ALL,
         super::replication::ALL,
         super::scan::ALL,
         super::script::ALL,

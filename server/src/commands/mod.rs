@@ -37,6 +37,7 @@ pub mod memory;
 pub mod monitor;
 pub mod object;
 pub mod persistence;
+pub mod pubsub;
 pub mod replication;
 pub mod scan;
 mod scan_options;

@@ -166,8 +166,13 @@ impl Caller<'_, '_> {
         if self.read_only && command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE) {
             return Err(error::WRITE_FROM_READ_ONLY_SCRIPT);
         }
-        if command.has(Flags::WRITE) && !self.wrote && server.attention.get() & Attention::DISK_ERROR != 0 {
+        // A script that has begun to write is not stopped in the middle.
+        let attention = if command.has(Flags::WRITE) && !self.wrote { server.attention.get() } else { 0 };
+        if attention & Attention::DISK_ERROR != 0 {
             return Err(error::DISK_ERROR);
+        }
+        if attention & Attention::TOO_FEW_REPLICAS != 0 {
+            return Err(error::NO_REPLICAS);
         }
         if self.checks_memory && !self.wrote && command.has(Flags::DENYOOM) {
             return Err(error::OOM);
