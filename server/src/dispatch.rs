@@ -59,6 +59,7 @@ pub(crate) fn run<'w>(
     // Opened when needed: a guard over all shards keeps everybody out, this worker's own slices too.
     let mut slice: Option<Slice<'w, Shard>> = None;
     let mut under_lock = 0;
+    let mut is_bare = false;
     let mut tick = worker.ticks.now();
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
@@ -112,7 +113,8 @@ pub(crate) fn run<'w>(
             // What was waited for is used at least once, whoever waits for it now.
             fits && (under_lock == 0 || under_lock < COMMANDS_A_LOCK && !is_over && !guard.contended())
         });
-        if !keep {
+        // A guard over nothing is for one command: it has not passed the gate.
+        if !keep || std::mem::take(&mut is_bare) {
             held = None;
             under_lock = 0;
         }
@@ -122,7 +124,13 @@ pub(crate) fn run<'w>(
         if slice.is_none() && held.as_ref().is_none_or(|guard| guard.set() != ShardSet::ALL) {
             slice = worker.member.party().enter();
             if slice.is_none() {
-                return Step::NeedShards(ShardSet::EMPTY);
+                let is_busy = worker.server.attention.get() & Attention::BUSY != 0;
+                if !(is_busy && wanted.is_empty() && command.has(Flags::ALLOW_BUSY)) {
+                    return Step::NeedShards(ShardSet::EMPTY);
+                }
+                // It looks at no data, so it need not wait until the script is over.
+                held = Some(worker.member.party().nothing());
+                is_bare = true;
             }
         }
         let guard = match (&mut held, &slice) {
@@ -319,6 +327,9 @@ fn attended_gates<'w>(
         if !command.has(Flags::LOADING) || transaction.is_some_and(refuses) {
             return Gate::Reject(error::LOADING);
         }
+    }
+    if attention & Attention::BUSY != 0 && !command.has(Flags::ALLOW_BUSY) {
+        return Gate::Reject(server.busy_scripts.refusal());
     }
     if attention & Attention::PAUSED != 0 {
         let is_write = flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
