@@ -116,8 +116,6 @@ const EXPIRY: u8 = 1;
 const LONG: u8 = 2;
 const OUTLINE: u8 = 4;
 const VALUE: u8 = 8;
-/// Says, as compared with its table's, whether a snapshot still has to take the entry as it is.
-const MARK: u8 = 16;
 
 /// The high bits of the flags: with EXPIRY the era of a short deadline or one of the two marks below, else zero.
 const ERA_SHIFT: u32 = 4;
@@ -131,6 +129,9 @@ static EPOCH_MS: AtomicI64 = AtomicI64::new(UNKNOWN);
 const UNKNOWN: i64 = i64::MIN;
 /// How long before the first deadline they start: four eras, more than half a year.
 const EARLIER_MS: i64 = 4 << 32;
+
+/// In the units: says, as compared with its table's, whether a snapshot still has to take the entry as it is.
+const MARK: u8 = 0x80;
 
 const HEADER_BYTES: usize = 8;
 const TRIPLE_BYTES: usize = 24;
@@ -152,11 +153,13 @@ struct Header {
     key_len: u8,
     /// Length of an embedded string.
     value_len: u8,
-    /// Size of the allocation in units of 8 bytes, unless `LONG`.
+    /// Size of the allocation in units of 8 bytes, unless `LONG`; the highest bit is [`MARK`].
     units: u8,
 }
 
 const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
+// All that is not LONG leaves that bit alone: twice this is more than any size class of it.
+const _: () = assert!((HEADER_BYTES + 8 + SLOT_BYTES + SHORT_KEY_MAX + EMBED_MAX) * 2 <= MARK as usize * 8);
 
 /// An entry. Owns its allocation and, if any, its buffer or value.
 ///
@@ -211,7 +214,7 @@ impl Entry {
             access: access_bytes(access),
             key_len: key.len() as u8,
             value_len,
-            units: (capacity / 8) as u8,
+            units: (capacity / 8) as u8 & !MARK,
         };
         // SAFETY: `capacity` bytes were allocated, enough for all parts by the sum above; base is aligned to 8, and so
         // is what stands right behind the header.
@@ -320,7 +323,7 @@ impl Entry {
 
     /// Size of the allocation.
     fn capacity(&self) -> usize {
-        if self.header().flags & LONG == 0 { usize::from(self.header().units) * 8 } else { self.long_words().1 }
+        if self.header().flags & LONG == 0 { usize::from(self.header().units & !MARK) * 8 } else { self.long_words().1 }
     }
 
     fn value_offset(&self) -> usize {
@@ -450,13 +453,13 @@ impl Entry {
     /// The mark, by which snapshots know what they have; clear in a new entry.
     #[inline]
     pub(super) fn mark(&self) -> bool {
-        self.header().flags & MARK != 0
+        self.header().units & MARK != 0
     }
 
     #[inline]
     pub(super) fn set_mark(&mut self, mark: bool) {
         let header = self.header_mut();
-        header.flags = header.flags & !MARK | (u8::from(mark) * MARK);
+        header.units = header.units & !MARK | (u8::from(mark) * MARK);
     }
 
     /// Bytes of memory behind this entry: its allocation and its buffer or value.
@@ -831,6 +834,7 @@ mod tests {
     fn changes_deadline(mut entry: Entry, to: Option<i64>) {
         let shown = |entry: &Entry| format!("{:?} {:?}", entry.key(), entry.value());
         let (from, before, has_room) = (entry.deadline(), shown(&entry), entry.has_room_for(to));
+        is_marked_without_other_change(&mut entry);
         assert_eq!(entry.try_set_deadline(to), has_room);
         if !has_room {
             assert_eq!(entry.deadline(), from);
@@ -841,6 +845,17 @@ mod tests {
         if to.is_none() {
             assert_eq!((entry.try_set_deadline(from), entry.deadline()), (true, from));
         }
+    }
+
+    fn is_marked_without_other_change(entry: &mut Entry) {
+        let shown = |entry: &Entry| format!("{:?} {:?} {}", entry.key(), entry.value(), entry.memory());
+        let (deadline, before) = (entry.deadline(), shown(entry));
+        for mark in [false, true, false, true] {
+            assert_eq!((entry.deadline(), shown(entry)), (deadline, before.clone()));
+            entry.set_mark(mark);
+            assert_eq!(entry.mark(), mark);
+        }
+        assert_eq!((entry.deadline(), shown(entry)), (deadline, before));
     }
 
     #[test]
