@@ -161,6 +161,9 @@ impl Primary {
     pub fn attach(&mut self, number: u64, from: SyncAnswer, mut replica: Replica) {
         let (SyncAnswer::Continue(offset) | SyncAnswer::Full(offset)) = from;
         (replica.sent, replica.acked) = (offset, offset);
+        if self.replicas.is_empty() {
+            self.last_ping_ms = replica.acked_ms;
+        }
         self.replicas.insert(number, replica);
     }
 
@@ -229,6 +232,12 @@ impl Primary {
     pub fn acknowledged(&self, offset: u64) -> usize {
         let online = self.replicas.values().filter(|replica| replica.state == ReplicaState::Online);
         online.filter(|replica| replica.acked >= offset).count()
+    }
+
+    /// How many replicas have been heard of within the last `lag_max_ms`.
+    pub fn good(&self, now_ms: i64, lag_max_ms: i64) -> usize {
+        let online = self.replicas.values().filter(|replica| replica.state == ReplicaState::Online);
+        online.filter(|replica| now_ms - replica.acked_ms <= lag_max_ms).count()
     }
 
     /// To be called about once a second.
@@ -364,6 +373,7 @@ mod tests {
         assert_eq!(primary.tick(60_001, &SETTINGS).timed_out, [7]);
         assert!(primary.acknowledge(7, Progress { offset: 0, durable: None }, 60_001));
         assert_eq!(primary.tick(60_002, &SETTINGS), Tick::default());
+        assert_eq!((primary.good(61_001, 1000), primary.good(61_002, 1000)), (1, 0));
         primary.detach(7, 61_000, &SETTINGS);
         assert_eq!(primary.tick(62_000, &SETTINGS), Tick::default());
         assert!(primary.tick(62_001, &SETTINGS).history_ends && !primary.is_recording());

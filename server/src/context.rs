@@ -43,6 +43,8 @@ pub(crate) enum Mode<'c> {
     First,
     /// As part of something that must not wait.
     Denied,
+    /// A script has called it.
+    Script,
     /// Its client waits, and this key has become ready.
     Again { kind: WaitKind, key: &'c [u8] },
 }
@@ -62,6 +64,10 @@ pub struct After {
     pub garbage: Vec<Garbage>,
     /// Other clients were served by what the command did, and are to be woken.
     pub(crate) served: bool,
+    /// The command is a subscription, whose confirmation is sent even where replies are not.
+    pub(crate) confirms: bool,
+    /// Its client has published something that it listens to itself, perhaps.
+    pub(crate) published: bool,
     /// The command took its time: the clock is to be read again before the next one.
     pub time_passed: bool,
 }
@@ -74,6 +80,7 @@ impl After {
             || self.time_passed
             || self.shutdown.is_some()
             || self.served
+            || self.published
             || !self.redacted.is_empty()
             || !self.garbage.is_empty()
     }
@@ -113,7 +120,7 @@ impl<'c> Context<'c> {
     }
     /// Whether waiting is not allowed: in a transaction, in a script.
     pub fn denies_blocking(&self) -> bool {
-        matches!(self.mode, Mode::Denied)
+        matches!(self.mode, Mode::Denied | Mode::Script)
     }
     /// Whether the key at the argument `index` may be looked at in this run. A command that may wait asks before it looks at
     /// a key it waits for, and passes over those that are not at hand.

@@ -14,6 +14,7 @@ pub(crate) async fn run(worker: Rc<Worker>) {
         if !worker.server.switches.cron_rests.load(Relaxed) {
             worker.sweep();
         }
+        worker.stats.last_cron_ms.set(crate::clock::unix_ms().unsigned_abs());
         worker.member.publish_memory();
         let server = &worker.server;
         server.memory.observe(server.store.used_memory());
@@ -22,6 +23,9 @@ pub(crate) async fn run(worker: Rc<Worker>) {
         worker.stats.cpu_system_us.set(cpu.system_us);
         if worker.index == 0 {
             server.rates.sample(&server.stats, worker.now_ms());
+            if !server.switches.cron_rests.load(Relaxed) {
+                crate::persistence::points::look(&worker).await;
+            }
             let now_ms = crate::clock::unix_ms();
             if now_ms - replicas_ms >= 1000 {
                 replicas_ms = now_ms;

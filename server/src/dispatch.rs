@@ -1,16 +1,19 @@
 //! From a decoded command to its reply: gates, locks, handler, accounts.
 
+use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
 use crate::client::ReplyMode;
 use crate::command::{Command, Flags, LockClass};
+use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError};
 use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
+use crate::scripting::ScriptUnit;
 use crate::server::Attention;
-use crate::transaction::{Execution, Transaction};
+use crate::transaction::{Execution, Transaction, Unfinished};
 use ochre_store::sync::{Guard, ShardSet, Slice};
 use ochre_store::{Access, Clock, Effects, Expired, Garbage, Shard, Txn};
 use std::sync::Arc;
@@ -56,13 +59,11 @@ pub(crate) fn run<'w>(
     let mut slice: Option<Slice<'w, Shard>> = None;
     let mut under_lock = 0;
     let mut tick = worker.ticks.now();
-    let mut seen_epoch = worker.server.gate_epoch();
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
         let epoch = worker.server.gate_epoch();
-        if epoch != seen_epoch {
-            seen_epoch = epoch;
-            worker.see_config();
+        if epoch != connection.client.gate_epoch && !see_changes(connection, worker, epoch) {
+            break;
         }
         // Room was made before a wait, and what was waited for is not let go again.
         let has_waited = held.is_some() && under_lock == 0;
@@ -75,7 +76,7 @@ pub(crate) fn run<'w>(
         let command = match gates(connection, worker, &queued, is_short) {
             Gate::Pass(command) => command,
             Gate::Queue(command) => {
-                enqueue(connection, &queued, command);
+                enqueue(connection, worker, &queued, command);
                 tick = worker.ticks.now();
                 *next += 1;
                 continue;
@@ -95,6 +96,10 @@ pub(crate) fn run<'w>(
                 if !reaches_out(connection.batch.argv(&queued, connection.argument_bytes())) =>
             {
                 queued.shards
+            }
+            LockClass::Script => {
+                let argv = connection.batch.argv(&queued, connection.argument_bytes());
+                crate::scripting::shards(worker, command, argv, queued.shards)
             }
             LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
             LockClass::None | LockClass::Walk => ShardSet::EMPTY,
@@ -159,6 +164,13 @@ pub(crate) fn run<'w>(
                 under_lock = 0;
                 worker.wake_served();
             }
+            Executed::Published => {
+                *next += 1;
+                held = None;
+                under_lock = 0;
+                worker.server.pubsub.hand_out(worker.index);
+                connection.take_pushes();
+            }
             Executed::Wait(waiter) => {
                 *next += 1;
                 return Step::Wait(waiter);
@@ -168,6 +180,21 @@ pub(crate) fn run<'w>(
         }
     }
     Step::Done
+}
+
+/// Looks at what gates check, after some of it has changed. False: the client's user is gone, and so is the connection.
+#[cold]
+fn see_changes(connection: &mut Connection, worker: &Worker, epoch: u64) -> bool {
+    worker.see_config();
+    let client = &mut connection.client;
+    client.gate_epoch = epoch;
+    if client.account.is_gone() {
+        client.log_out(&worker.server.accounts);
+        connection.closing = Closing::Now;
+        return false;
+    }
+    client.see_user();
+    true
 }
 
 enum Gate<'s> {
@@ -183,6 +210,9 @@ enum Gate<'s> {
 fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_short: bool) -> Gate<'w> {
     let server = &*worker.server;
     let argv = || connection.batch.argv(queued, connection.argument_bytes());
+    if !connection.client.authenticated && is_kept_out(worker, queued) {
+        return Gate::Reject(error::NO_AUTH);
+    }
     let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
         return Gate::Reject(error::unknown_command(argv()));
     };
@@ -192,16 +222,24 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
     if command.is_container() && queued.args() > 1 {
         return Gate::Reject(error::unknown_subcommand(command.spec.name, argv().at(1)));
     }
-    if !connection.client.authenticated && !command.has(Flags::NO_AUTH) {
-        return Gate::Reject(error::NO_AUTH);
-    }
     let attention = server.attention.get() | connection.client.attention;
-    // Waiters, watchers and who reads the log are no gate.
-    if attention & !(Attention::WAITERS | Attention::WATCHERS | Attention::PROPAGATES) == 0 {
+    if attention & !Attention::NO_GATE == 0 {
         Gate::Pass(command)
     } else {
-        attended_gates(connection, worker, command, attention, is_short)
+        attended_gates(connection, worker, queued, command, attention, is_short)
     }
+}
+
+/// Whether a client that has not logged in has to do so before this command. Only some versions say so before they look
+/// whether it is one.
+#[cold]
+fn is_kept_out(worker: &Worker, queued: &Queued) -> bool {
+    let command = queued.command.map(|id| worker.server.commands.by_id(id));
+    let is_one = command
+        .is_some_and(|command| command.spec.accepts(queued.args()) && !(command.is_container() && queued.args() > 1));
+    let is_open = command.is_some_and(|command| command.has(Flags::NO_AUTH));
+    let asks = is_one || worker.config().compatibility_level.asks_for_login_first();
+    asks && !is_open && worker.server.accounts.requires_login()
 }
 
 /// The gates that are open most of the time.
@@ -209,11 +247,13 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
 fn attended_gates<'w>(
     connection: &Connection,
     worker: &'w Worker,
+    queued: &Queued,
     command: &'w Command,
     attention: u32,
     is_short: bool,
 ) -> Gate<'w> {
     let server = &*worker.server;
+    let client = &connection.client;
     let transaction = connection.client.transaction.as_deref();
     let queues = transaction.is_some() && !is_never_queued(command);
     if transaction.is_some() && command.has(Flags::NO_MULTI) {
@@ -228,14 +268,34 @@ fn attended_gates<'w>(
             });
         }
     }
+    if attention & Attention::RESTRICTED != 0 {
+        let argv = connection.batch.argv(queued, connection.argument_bytes());
+        if let Err(denial) = acl_check(&client.user, command, argv, client.db) {
+            client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
+            let context = if transaction.is_some() { LogContext::Transaction } else { LogContext::TopLevel };
+            crate::acl::log_denial(server, client, command, argv, denial, context);
+            let is_old = worker.config().compatibility_level.old_error_texts();
+            let (user, name) = (client.user.name(), &command.full_name);
+            return Gate::Reject(error::no_permission(user, name, denial.reason, is_old));
+        }
+    }
     // EXEC is what its commands are.
     let flags = match transaction {
         Some(transaction) if is_exec(command) => command.spec.flags | transaction.flags(),
-        _ => command.spec.flags,
+        _ => crate::scripting::effective_flags(
+            worker,
+            command,
+            connection.batch.argv(queued, connection.argument_bytes()),
+        ),
     };
     // What is queued takes memory too.
-    if is_short && !crate::memory::make_room(worker) && (queues || flags.has(Flags::DENYOOM)) {
+    let out_of_memory = is_short && !crate::memory::make_room(worker);
+    worker.set_out_of_memory(out_of_memory);
+    if out_of_memory && (queues || flags.has(Flags::DENYOOM)) {
         return Gate::Reject(error::OOM);
+    }
+    if attention & Attention::LISTENS_ONLY != 0 && !is_for_listeners(command) {
+        return Gate::Reject(error::not_for_listeners(&command.full_name));
     }
     let is_watcher = connection.client.monitor;
     if is_watcher && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
@@ -243,6 +303,9 @@ fn attended_gates<'w>(
     }
     if attention & Attention::DISK_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
         return Gate::Reject(error::DISK_ERROR);
+    }
+    if attention & Attention::TOO_FEW_REPLICAS != 0 && flags.has(Flags::WRITE) {
+        return Gate::Reject(error::NO_REPLICAS);
     }
     if attention & Attention::LOADING != 0 {
         let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::LOADING);
@@ -268,7 +331,7 @@ fn attended_gates<'w>(
 
 /// Puts a command aside for EXEC.
 #[cold]
-fn enqueue(connection: &mut Connection, queued: &Queued, command: &Command) {
+fn enqueue(connection: &mut Connection, worker: &Worker, queued: &Queued, command: &Command) {
     let mark = connection.output.mark();
     let Connection { batch, query, decoder, client, output, inline, .. } = connection;
     let bytes: &[u8] = if *inline { decoder.inline_bytes() } else { query };
@@ -276,7 +339,8 @@ fn enqueue(connection: &mut Connection, queued: &Queued, command: &Command) {
         let spoiled = transaction.is_doomed() || client.handle.watch_broken.load(Relaxed);
         // What will never be executed need not be kept.
         if !spoiled {
-            transaction.push(command, batch, queued, bytes);
+            let flags = crate::scripting::effective_flags(worker, command, batch.argv(queued, bytes));
+            transaction.push(command, flags, batch, queued, bytes);
             client.publish_transaction();
         }
     }
@@ -307,6 +371,11 @@ fn reject<'w>(
         None if crate::net::http::close_on_request(connection, worker, queued) => return None,
         None => {}
     }
+    // EXEC ends transactions that were never begun, too.
+    let error = match command {
+        Some(command) if is_exec(command) => CommandError::Refused(Box::new(error)),
+        _ => error,
+    };
     count_error(worker, &error);
     let mark = connection.output.mark();
     error.write(&mut connection.output.reply(connection.client.protocol));
@@ -327,6 +396,8 @@ enum Executed {
     Free(Vec<Garbage>),
     /// Clients that waited were served: they are to be woken once the locks are released.
     Served,
+    /// The client may have sent messages to itself, which come right behind its reply.
+    Published,
     /// There is no reply yet.
     Wait(Arc<Waiter>),
     /// Nothing was done: these shards must be locked, too.
@@ -356,7 +427,7 @@ fn execute<'w>(
     let clock = Clock { now_ms: worker.now_ms() };
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
     let attention = server.attention.get();
-    if attention & (Attention::PAUSED | Attention::WAITERS | Attention::WATCHERS) != 0 {
+    if attention & Attention::PREPARED != 0 {
         let transaction = client.transaction.as_deref();
         let missing = prepare(worker, guard, command, argv, transaction, &mut effects, &mut access);
         if !missing.is_empty() {
@@ -390,6 +461,18 @@ fn execute<'w>(
             if unit.run(transaction).is_err() {
                 settle_effects(worker, guard, &mut effects, clock, access);
                 return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
+            }
+        } else if let CommandError::Script(request) = error {
+            let has_all = guard.set() == ShardSet::ALL;
+            let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
+            let unit = ScriptUnit { worker, client, output, after: &mut after, txn, command, argv, request, has_all };
+            match unit.run() {
+                Ok(failed) => stats.failed.add(failed.into()),
+                Err(Unfinished) => {
+                    output.cut(mark);
+                    settle_effects(worker, guard, &mut effects, clock, access);
+                    return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
+                }
             }
         } else {
             if let CommandError::Contended(shard) = error {
@@ -441,6 +524,7 @@ fn execute<'w>(
             after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access);
         } else {
             crate::effects::settle(worker, &mut effects);
+            effects.record_events = false;
         }
         if propagates {
             client.written = worker.log_end.get();
@@ -452,7 +536,7 @@ fn execute<'w>(
     *tick = now;
     worker.account_call(stats, nanos);
     if client.reply_mode != ReplyMode::On {
-        apply_reply_mode_to(client, output, mark);
+        apply_reply_mode_to(client, output, if after.confirms { output.mark() } else { mark });
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
     if nanos >= worker.slow_nanos() || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
@@ -475,11 +559,14 @@ fn prepare(
 ) -> ShardSet {
     let server = &*worker.server;
     let (blocked, watched) = (&server.blocked, &server.watched);
+    effects.record_events = crate::memory::publishes_events(worker);
     // While clients are paused nothing may change that would have to be replicated. And a key that expired is not removed
-    // where nobody could tell those who wait for its end or watch it.
+    // where nobody could tell those who wait for its end, watch it or listen to events.
     if server.pause.in_force(worker.now_ms()).is_some()
         || matches!(command.spec.lock, LockClass::Walk)
-            && (blocked.keys_minding_absence() > 0 || !watched.shards_among(ShardSet::ALL).is_empty())
+            && (effects.record_events
+                || blocked.keys_minding_absence() > 0
+                || !watched.shards_among(ShardSet::ALL).is_empty())
     {
         access.expired = Expired::Hide;
     }
@@ -524,6 +611,7 @@ fn settle_effects(
     }
     // Whoever asks next whether anybody minds says so.
     effects.record_touched = false;
+    effects.record_events = false;
     serves
 }
 
@@ -543,6 +631,10 @@ fn settle_after(
     if after.barrier {
         // The command's own duration is judged by what it has set.
         worker.see_config();
+        // Memory may be limited to less than is used: nobody need call anything for it to be freed.
+        if crate::memory::is_short(worker) {
+            worker.eviction_due.notify_one();
+        }
     }
     if nanos >= worker.slow_nanos() {
         worker.account_slow(client, command, argv, &after.redacted, nanos);
@@ -567,6 +659,8 @@ fn settle_after(
         Executed::Free(after.garbage)
     } else if after.served {
         Executed::Served
+    } else if after.published {
+        Executed::Published
     } else {
         return None;
     };

@@ -1,5 +1,6 @@
 //! Every error text that goes over the wire, in one place.
 
+use crate::acl::{Reason, RuleError};
 use ochre_resp::reply::ReplyWriter;
 
 /// What a handler returns: its reply is written, or this error is to be.
@@ -20,6 +21,8 @@ pub enum CommandError {
     Contended(usize),
     /// What the client has queued is to be executed.
     Execute(Box<crate::transaction::Transaction>),
+    /// Something is to be done with a script.
+    Script(crate::scripting::ScriptRequest),
     /// EXEC was refused for this reason before it could begin.
     Refused(Box<CommandError>),
     /// There is nothing for the client yet, so it waits: see [`Context::block`](crate::context::Context::block).
@@ -37,6 +40,7 @@ impl CommandError {
             CommandError::Blocked(_) => "ERR the client waits".into(),
             CommandError::Contended(_) => "ERR the data is locked".into(),
             CommandError::Execute(_) => "ERR commands are queued".into(),
+            CommandError::Script(_) => "ERR a script is to run".into(),
             CommandError::Refused(reason) => format!("{EXEC_ABORT_BECAUSE}{}", reason.text()).into(),
         }
     }
@@ -76,6 +80,10 @@ macro_rules! texts {
         $($(#[$doc])* pub const $name: CommandError = CommandError::Text($text);)*
     };
 }
+
+mod pushes;
+
+pub use pushes::*;
 
 texts! {
     /// RESTORE of a key that exists.
@@ -124,6 +132,34 @@ texts! {
     PROTOCOL_NOT_INTEGER = "ERR Protocol version is not an integer or out of range";
     /// HELLO before the password.
     HELLO_NO_AUTH = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+    /// HELLO before the password, as Redis 7.0 says it.
+    OLD_HELLO_NO_AUTH = "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+    /// A key that the user may not use, as Redis 7.0 says it.
+    OLD_NO_KEY_PERMISSION = "NOPERM this user has no permissions to access one of the keys used as arguments";
+    /// A key that the user may not use.
+    NO_KEY_PERMISSION = "NOPERM No permissions to access a key";
+    /// A channel that the user may not use, as Redis 7.0 says it.
+    OLD_NO_CHANNEL_PERMISSION = "NOPERM this user has no permissions to access one of the channels used as arguments";
+    /// A channel that the user may not use.
+    NO_CHANNEL_PERMISSION = "NOPERM No permissions to access a channel";
+    /// A database that the user may not use.
+    NO_DATABASE_PERMISSION = "NOPERM No permissions to access database";
+    /// SORT by values of keys that the user may not read.
+    SORT_BY_DENIED = "ERR BY option of SORT denied due to insufficient ACL permissions.";
+    /// SORT that returns values of keys that the user may not read.
+    SORT_GET_DENIED = "ERR GET option of SORT denied due to insufficient ACL permissions.";
+    /// Commands of a cluster.
+    NO_CLUSTER = "ERR This instance has cluster support disabled";
+    /// ACL DELUSER.
+    DEFAULT_USER_STAYS = "ERR The 'default' user cannot be removed";
+    /// ACL SETUSER.
+    USER_NAME = "ERR Usernames can't contain spaces or null characters";
+    /// ACL GENPASS.
+    PASSWORD_BITS = "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096";
+    /// ACL GENPASS while the system has no randomness to give.
+    NO_RANDOMNESS = "ERR The system provides no randomness";
+    /// ACL SAVE.
+    ACL_NOT_SAVED = "ERR There was an error trying to save the ACLs. Please check the server logs for more information";
     /// MULTI inside MULTI, where that does not spoil the transaction.
     NESTED_MULTI = "ERR MULTI calls can not be nested";
     /// WATCH inside MULTI, likewise.
@@ -146,6 +182,8 @@ texts! {
     FILTER_MISSING = "ERR Missing rdb-filter-only values";
     /// SYNC where the data set cannot be written.
     NO_SNAPSHOT = "ERR Unable to perform background save";
+    /// A write while fewer replicas are in touch than `min-replicas-to-write`.
+    NO_REPLICAS = "NOREPLICAS Not enough good replicas to write.";
     /// REPLICAOF by a replica of this server.
     REPLICAOF_BY_REPLICA = "ERR Command is not valid when client is a replica.";
     /// REPLICAOF with something that is no port.
@@ -212,8 +250,12 @@ texts! {
     NOT_LOADED = "ERR Error trying to load the RDB dump, check server logs.";
     /// DEBUG RELOAD.
     RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
-    /// SAVE.
-    SAVES_IN_BACKGROUND = "ERR Background save already in progress";
+    /// SAVE and BGSAVE.
+    BACKGROUND_SAVE_RUNS = "ERR Background save already in progress";
+    /// BGSAVE.
+    OTHER_SNAPSHOT_RUNS = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
+    /// BGSAVE CANCEL.
+    NO_BACKGROUND_SAVE = "ERR Background saving is currently not in progress or scheduled";
     /// CONFIG REWRITE.
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     /// CLIENT SETNAME and HELLO SETNAME.
@@ -424,6 +466,44 @@ texts! {
     XAUTOCLAIM_IDLE_TIME = "ERR Invalid min-idle-time argument for XAUTOCLAIM";
     /// XAUTOCLAIM.
     XAUTOCLAIM_COUNT = "ERR COUNT must be > 0";
+    /// EVALSHA of what is not known.
+    NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL.";
+    /// EVAL.
+    NEGATIVE_KEYS = "ERR Number of keys can't be negative";
+    /// EVAL_RO of a script that says it writes.
+    WRITING_SCRIPT_READ_ONLY = "ERR Can not execute a script with write flag using *_ro command.";
+    /// FCALL.
+    NO_FUNCTION = "ERR Function not found";
+    /// FCALL.
+    BAD_KEY_COUNT = "ERR Bad number of keys provided";
+    /// FUNCTION DELETE.
+    NO_LIBRARY = "ERR Library not found";
+    /// FUNCTION FLUSH.
+    FUNCTION_FLUSH = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
+    /// FUNCTION LIST.
+    LIBRARY_NAME_MISSING = "ERR library name argument was not given";
+    /// FUNCTION LOAD.
+    FUNCTION_CODE_MISSING = "ERR Function code is missing";
+    /// FUNCTION RESTORE.
+    RESTORE_POLICY = "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";
+    /// A script that minds, while memory is over its limit.
+    SCRIPT_OOM = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
+    /// A script calls a command that does not exist.
+    UNKNOWN_FROM_SCRIPT = "ERR Unknown Redis command called from script";
+    /// A script calls a command with too many or too few arguments.
+    ARITY_FROM_SCRIPT = "ERR Wrong number of args calling Redis command from script";
+    /// A script calls a command that is not for scripts.
+    NOT_FROM_SCRIPT = "ERR This Redis command is not allowed from script";
+    /// A script writes that may not.
+    WRITE_FROM_READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts.";
+    /// SCRIPT DEBUG.
+    SCRIPT_DEBUG = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
+    /// SCRIPT DEBUG while there is no debugger.
+    NO_DEBUGGER = "ERR The debugger of scripts is not supported yet";
+    /// SCRIPT FLUSH.
+    SCRIPT_FLUSH = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
+    /// SCRIPT KILL.
+    NOT_BUSY = "NOTBUSY No scripts in execution right now.";
     /// SCAN.
     INVALID_CURSOR = "ERR invalid cursor";
     /// NOVALUES in another command than HSCAN.
@@ -446,6 +526,7 @@ fn store_text(error: &ochre_store::Error) -> &'static str {
         Error::NotHyperLogLog => "WRONGTYPE Key is not a valid HyperLogLog string value.",
         Error::CorruptHyperLogLog => "INVALIDOBJ Corrupted HLL object detected",
         Error::NotLocked => "ERR the command reached for a key that it had not declared",
+        Error::Busy => "ERR Background save already in progress",
         Error::NoSuchKey => "ERR no such key",
         Error::SameKey => "ERR source and destination objects are the same",
     }
@@ -642,8 +723,150 @@ pub fn unsupported_option(option: &[u8]) -> CommandError {
 }
 
 /// CLIENT KILL USER.
-pub fn no_such_user(user: &str) -> CommandError {
-    CommandError::Message(format!("ERR No such user '{user}'"))
+pub fn no_such_user(user: &[u8]) -> CommandError {
+    quoting(&[b"ERR No such user '", until_nul(user), b"'"])
+}
+
+/// A command line that the user may not execute.
+pub fn no_permission(user: &[u8], command: &str, reason: Reason, old_text: bool) -> CommandError {
+    match (reason, old_text) {
+        (Reason::Command, true) => {
+            CommandError::Message(format!("NOPERM this user has no permissions to run the '{command}' command"))
+        }
+        (Reason::Command | Reason::Auth | Reason::Certificate, _) => {
+            let rest = format!(" has no permissions to run the '{command}' command");
+            quoting(&[b"NOPERM User ", until_nul(user), rest.as_bytes()])
+        }
+        (Reason::Key, true) => OLD_NO_KEY_PERMISSION,
+        (Reason::Key, false) => NO_KEY_PERMISSION,
+        (Reason::Channel, true) => OLD_NO_CHANNEL_PERMISSION,
+        (Reason::Channel, false) => NO_CHANNEL_PERMISSION,
+        (Reason::Database, _) => NO_DATABASE_PERMISSION,
+    }
+}
+
+/// A command that the user may not execute, called from a script.
+pub fn no_permission_in_script(user: &[u8], command: &str, reason: Reason, old_text: bool) -> CommandError {
+    if !old_text {
+        let why = no_permission(user, command, reason, false).text().replacen("NOPERM ", "", 1);
+        return CommandError::Message(format!("NOPERM ACL failure in script: {why}"));
+    }
+    CommandError::Text(match reason {
+        Reason::Command => "ERR The user executing the script can't run this command or subcommand",
+        Reason::Key => {
+            "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
+        }
+        Reason::Channel => "ERR The user executing the script can't publish to the channel mentioned in the command",
+        Reason::Auth | Reason::Database | Reason::Certificate => {
+            "ERR The user executing the script lacking the permissions for the command"
+        }
+    })
+}
+
+/// A script asks for a wait; the command is shown as the script wrote it.
+pub fn block_from_script(command: &[u8]) -> CommandError {
+    quoting(&[b"ERR ", until_nul(command), b" command is not allowed with BLOCK option from scripts"])
+}
+
+/// An option of FUNCTION LIST that does not exist.
+pub fn unknown_function_argument(argument: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unknown argument ", until_nul(argument)])
+}
+
+/// An option of FUNCTION LOAD that does not exist.
+pub fn unknown_load_option(option: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unknown option given: ", until_nul(option)])
+}
+
+/// The first line of a script.
+pub fn bad_shebang(wrong: &ochre_scripting::ShebangError) -> CommandError {
+    use ochre_scripting::ShebangError;
+    match wrong {
+        ShebangError::Endless => CommandError::Text("ERR Invalid script shebang"),
+        ShebangError::NoEngine => CommandError::Text("ERR Invalid engine in script shebang"),
+        ShebangError::Engine(name) => quoting(&[b"ERR Unexpected engine in script shebang: ", name]),
+        ShebangError::Flag(name) => quoting(&[b"ERR Unexpected flag in script shebang: ", name]),
+        ShebangError::Option(name) => quoting(&[b"ERR Unknown lua shebang option: ", name]),
+    }
+}
+
+/// The compiler's complaint of a script.
+pub fn script_does_not_compile(why: &str) -> CommandError {
+    CommandError::Message(format!("ERR Error compiling script (new function): {why}"))
+}
+
+/// There is no Lua state.
+pub fn no_lua(why: &str) -> CommandError {
+    CommandError::Message(format!("ERR Scripts cannot run: {why}"))
+}
+
+/// A queued command that the user may not execute any more.
+pub fn no_permission_now(reason: Reason) -> CommandError {
+    let reason = match reason {
+        Reason::Command => "no permission to execute the command or subcommand",
+        Reason::Key => "no permission to touch the specified keys",
+        Reason::Channel => "no permission to access one of the channels used as arguments",
+        Reason::Auth | Reason::Database | Reason::Certificate => "no permission",
+    };
+    CommandError::Message(format!(
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is \
+         no longer allowed for the following reason: {reason}"
+    ))
+}
+
+/// What ACL DRYRUN says of a command line that the user may not execute; no error. `object` is the key, channel or
+/// database.
+pub fn dry_run(user: &[u8], command: &str, reason: Reason, object: &[u8], old_text: bool) -> Vec<u8> {
+    let whose: &[u8] = if old_text { b"This user" } else { &[b"User ", until_nul(user)].concat() };
+    let object = until_nul(object);
+    let what: &[&[u8]] = match reason {
+        Reason::Command | Reason::Auth | Reason::Certificate => &[b"run the '", command.as_bytes(), b"' command"],
+        Reason::Key => &[b"access the '", object, b"' key"],
+        Reason::Channel => &[b"access the '", object, b"' channel"],
+        Reason::Database => &[b"access database ", object],
+    };
+    [whose, b" has no permissions to ", &what.concat()].concat()
+}
+
+/// A rule that ACL SETUSER refuses.
+pub fn acl_rule(refused: &RuleError) -> CommandError {
+    match refused {
+        RuleError::Rule(rule, fault) => {
+            let parts: &[&[u8]] =
+                &[b"ERR Error in ACL SETUSER modifier '", until_nul(rule), b"': ", fault.text().as_bytes()];
+            quoting(parts)
+        }
+        RuleError::Unmatched(word) => {
+            quoting(&[b"ERR Unmatched parenthesis in acl selector starting at '", until_nul(word), b"'."])
+        }
+    }
+}
+
+/// ACL DRYRUN of a user that does not exist.
+pub fn user_not_found(user: &[u8]) -> CommandError {
+    quoting(&[b"ERR User '", until_nul(user), b"' not found"])
+}
+
+/// ACL DRYRUN of a command that does not exist.
+pub fn command_not_found(command: &[u8]) -> CommandError {
+    quoting(&[b"ERR Command '", until_nul(command), b"' not found"])
+}
+
+/// ACL CAT of a category that does not exist.
+pub fn unknown_category(name: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unknown category '", shorten(name, 128), b"'"])
+}
+
+/// ACL LOAD and ACL SAVE without a file.
+pub fn no_acl_file(names_redis: bool) -> CommandError {
+    CommandError::Text(match names_redis {
+        true => {
+            "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration."
+        }
+        false => {
+            "ERR This instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a configuration file set) in order to store users in the configuration."
+        }
+    })
 }
 
 /// CLIENT LIST TYPE.

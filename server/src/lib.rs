@@ -2,6 +2,7 @@
 // `deny` and not `forbid`: `process::raw` is the one exception, and says why.
 #![deny(unsafe_code)]
 
+pub mod acl;
 pub mod args;
 pub mod blocking;
 pub mod boot;
@@ -27,9 +28,12 @@ pub mod pause;
 pub mod persistence;
 pub mod process;
 pub mod propagation;
+pub mod pubsub;
 pub mod random;
+pub mod scripting;
 pub mod server;
 pub mod shutdown;
 pub mod slowlog;
 pub mod stats;
+pub mod tls;
 pub mod transaction;

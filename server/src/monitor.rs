@@ -1,7 +1,7 @@
 //! MONITOR: showing every command to those who watch.
 
 use crate::args::Argv;
-use crate::client::ClientHandle;
+use crate::client::{ClientHandle, Push};
 use crate::server::Attention;
 use parking_lot::Mutex;
 use std::io::Write;
@@ -31,13 +31,21 @@ impl Monitors {
     pub fn feed(&self, client: &ClientHandle, db: usize, argv: Argv<'_>, redacted: &[usize], now_us: i64) {
         let addr =
             if client.is_unix { format!("unix:{}", client.addr.trim_end_matches(":0")) } else { client.addr.clone() };
+        self.show(&addr, db, argv, redacted, now_us);
+    }
+    /// As [`feed`](Monitors::feed), for a command that a script has called.
+    pub fn feed_script(&self, db: usize, argv: Argv<'_>, redacted: &[usize], now_us: i64) {
+        self.show("lua", db, argv, redacted, now_us);
+    }
+    fn show(&self, addr: &str, db: usize, argv: Argv<'_>, redacted: &[usize], now_us: i64) {
         let mut line = format!("+{}.{:06} [{db} {addr}]", now_us / 1_000_000, now_us % 1_000_000).into_bytes();
         for (index, argument) in argv.iter().enumerate() {
             line.push(b' ');
             quote(&mut line, if redacted.contains(&index) { b"(redacted)" } else { argument });
         }
         line.extend_from_slice(b"\r\n");
-        self.watchers.lock().iter().for_each(|watcher| watcher.push(&line));
+        let line = Push::Line(line.into());
+        self.watchers.lock().iter().for_each(|watcher| watcher.push(line.clone()));
     }
 }
 

@@ -17,6 +17,14 @@ pub fn seed() -> [u64; 4] {
     })
 }
 
+/// Fills a secret.
+///
+/// # Errors
+/// If the system has no randomness to give: there is nothing else to make secrets of.
+pub fn secret(bytes: &mut [u8]) -> std::io::Result<()> {
+    File::open("/dev/urandom")?.read_exact(bytes)
+}
+
 /// Forty random hexadecimal digits: a run id.
 pub fn run_id() -> String {
     let [a, b, c, _] = seed();

@@ -1,19 +1,21 @@
 //! The process-wide state.
 
+use crate::acl::{Accounts, RuleSet};
 use crate::client::Registry;
 use crate::command::CommandTable;
 use crate::config::Config;
 use crate::stats::Stats;
 use arc_swap::ArcSwap;
 use ochre_store::Store;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 
 /// The version of Redis whose behaviour is the baseline; clients gate on it.
 pub const REDIS_VERSION: &str = "7.2.4";
 
 /// Everything that all connections share.
 pub struct Server {
+    me: Weak<Server>,
     /// The data.
     pub store: Arc<Store>,
     /// What can be called.
@@ -34,8 +36,16 @@ pub struct Server {
     pub blocked: crate::blocking::Blocked,
     /// Who watches keys.
     pub watched: crate::transaction::Watched,
+    /// Who listens to which channels.
+    pub pubsub: crate::pubsub::PubSub,
+    /// The scripts that are known.
+    pub scripts: crate::scripting::Sources,
+    /// Libraries of functions.
+    pub functions: crate::scripting::Libraries,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
+    /// Users, and what they were denied.
+    pub accounts: Accounts,
     /// What the dispatcher must look at before a command; 0: nothing.
     pub attention: Attention,
     /// Identity and start time of this process.
@@ -48,6 +58,8 @@ pub struct Server {
     pub memory: crate::metrics::memory::MemoryWatch,
     /// How long memory was over its limit.
     pub over_limit: crate::metrics::over_limit::OverLimit,
+    /// What TLS connections are made from.
+    pub tls: crate::tls::Tls,
     /// SHUTDOWN, SIGTERM.
     pub shutdown: crate::shutdown::Shutdown,
     /// Saving and loading.
@@ -86,6 +98,8 @@ pub struct Switches {
     pub cron_rests: AtomicBool,
     /// Reply buffers do not follow their use (DEBUG REPLYBUFFER RESIZING).
     pub reply_buffers_keep_size: AtomicBool,
+    /// Scripts may call what is not for them (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub scripts_call_anything: AtomicBool,
     /// RESTORE does not look at checksums (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
     pub skips_payload_checksums: AtomicBool,
 }
@@ -111,6 +125,18 @@ impl Attention {
     pub const PROPAGATES: u32 = 1 << 8;
     /// The data set could not be saved.
     pub const DISK_ERROR: u32 = 1 << 6;
+    /// Fewer replicas are in touch than writes need.
+    pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
+    /// Of one client, never of the process: its user may not do everything.
+    pub(crate) const RESTRICTED: u32 = 1 << 30;
+    /// Keyspace events are published.
+    pub const NOTIFY: u32 = 1 << 10;
+    /// What is no gate: it concerns what commands do, not whether they may.
+    pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::PROPAGATES;
+    /// What is to be prepared for before a command is run.
+    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY;
+    /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
+    pub(crate) const LISTENS_ONLY: u32 = 1 << 29;
     /// Of one client, never of the process: it is inside MULTI.
     pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
 
@@ -136,12 +162,15 @@ impl Server {
     /// A text that names what is wrong with the configuration.
     pub fn new(config: Config, process: ProcessInfo) -> Result<Arc<Server>, String> {
         let commands = CommandTable::new(&crate::commands::all(), &config.rename_commands)?;
+        let set = RuleSet::new(&commands, &config);
+        let accounts = Accounts::of_config(&config, &set).map_err(|error| error.to_string())?;
         let store = Store::new(ochre_store::Options {
             shards: if config.workers() == 1 { 1 } else { ochre_store::sync::SHARDS_MAX },
             databases: config.databases as usize,
             hash_seed: crate::random::seed(),
         });
-        let server = Arc::new(Server {
+        let server = Arc::new_cyclic(|me| Server {
+            me: me.clone(),
             store,
             commands,
             clients: Arc::default(),
@@ -152,13 +181,18 @@ impl Server {
             latency: Default::default(),
             blocked: Default::default(),
             watched: Default::default(),
+            pubsub: crate::pubsub::PubSub::new(config.workers()),
+            scripts: Default::default(),
+            functions: Default::default(),
             pause: Default::default(),
+            accounts,
             attention: Attention::default(),
             process,
             log: crate::propagation::Log::new(crate::random::run_id(), &config),
             rates: Default::default(),
             memory: Default::default(),
             over_limit: Default::default(),
+            tls: Default::default(),
             shutdown: Default::default(),
             persistence: Default::default(),
             switches: Default::default(),
@@ -182,6 +216,10 @@ impl Server {
     /// Sets [`Server::reply_buffer_peak_reset`].
     pub fn set_reply_buffer_peak_reset(&self, millis: Option<i64>) {
         self.reply_buffer_peak_reset_ms.store(millis.unwrap_or(-1), Relaxed);
+    }
+    /// The server itself, for threads that need it for as long as they run; nothing where it is about to go.
+    pub fn shared(&self) -> Option<Arc<Server>> {
+        self.me.upgrade()
     }
     /// The configuration in force.
     pub fn config(&self) -> arc_swap::Guard<Arc<Config>> {

@@ -5,6 +5,7 @@
 //! (version 80).
 
 mod code;
+mod collect;
 mod error;
 mod file_read;
 mod file_write;
@@ -20,11 +21,13 @@ mod write;
 mod tests;
 
 pub use code::{TypeCode, VERSION_REDIS_MAX, VERSION_VALKEY};
+pub use collect::{Background, Cut, Observer};
 pub use error::{RdbError, Reason};
 pub use file_read::{FileReader, Item, Record};
 pub use file_write::{FileSettings, FileWriter, Usage, WriteError};
 pub use input::Input;
 pub use load::{LoadError, LoadOptions, Loaded, Target, Unlocked, Watch, load};
+pub(crate) use opcode::FUNCTION;
 pub use output::Output;
 pub use read::read_value;
 pub use save::{Extras, UsageKind, save, version_of_store};

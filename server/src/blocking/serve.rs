@@ -4,13 +4,15 @@ use super::claim::Claimed;
 use super::request::WaitKind;
 use super::table::{KeyQueue, WaitTable};
 use super::waiter::{Outcome, Waiter};
+use crate::acl::{LogContext, acl_check};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
 use crate::net::{KeyHashes, Worker};
 use crate::server::Attention;
 use ochre_resp::reply::ReplyWriter;
+use ochre_store::keyspace::Presence;
 use ochre_store::sync::Guard;
-use ochre_store::{Access, Clock, Effects, Shard, Txn, keyspace};
+use ochre_store::{Access, Clock, Effects, Expired, Shard, Txn, keyspace};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -105,6 +107,7 @@ pub(crate) fn serve_again(worker: &Worker, guard: &mut Guard<'_, Shard>, waiter:
     }
     let mut effects = worker.effects.borrow_mut();
     effects.record_touched = true;
+    effects.record_events = crate::memory::publishes_events(worker);
     serve(worker, guard, &mut effects, ready, worker.clock(), Access::default());
 }
 
@@ -130,6 +133,7 @@ impl Serving<'_, '_, '_> {
     fn look_at(&mut self, key: &ReadyKey) {
         let Some(shard) = self.guard.shard(key.shard) else { return };
         shard.attached::<WaitTable>().unmark_ready(key.db, &key.key);
+        self.expire(key);
         let mut last = None;
         while let Some(waiter) = self.next_to_lose(key, last) {
             last = Some(waiter.ticket);
@@ -142,6 +146,18 @@ impl Serving<'_, '_, '_> {
             if tried == Tried::Waits && waiter.kind.is_taken_by_one() {
                 break;
             }
+        }
+    }
+
+    /// Removes the key, if it has expired, as looking for something there does in a command.
+    fn expire(&mut self, key: &ReadyKey) {
+        let mut txn = Txn::new(&self.worker.server.store, self.guard, self.clock, self.effects, self.access);
+        let address = txn.store().key(&key.key);
+        let presence = keyspace::presence(&mut txn, key.db, address);
+        if presence == Ok(Presence::Expired) && self.access.expired == Expired::Remove {
+            // It was found just now.
+            let _ = keyspace::exists_for_write(&mut txn, key.db, address);
+            self.settle(After::default());
         }
     }
 
@@ -217,6 +233,15 @@ impl Serving<'_, '_, '_> {
         let command = server.commands.by_id(waiter.command);
         let mut after = After::default();
         let mut client = waiter.client.frozen();
+        // What it may do can have changed since it began to wait.
+        client.see_user();
+        let allowed = acl_check(&client.user, command, waiter.argv(), client.db);
+        if let Err(denial) = allowed {
+            crate::acl::log_denial(server, &client, command, waiter.argv(), denial, LogContext::TopLevel);
+            let is_old = self.worker.config().compatibility_level.old_error_texts();
+            let refusal = error::no_permission(client.user.name(), &command.full_name, denial.reason, is_old);
+            return (Err(refusal), after);
+        }
         let protocol = client.protocol;
         let access = Access { no_touch: client.no_touch, ..self.access };
         let mut context = Context {

@@ -37,6 +37,11 @@ impl Host {
             Effect::Port => {
                 self.listen(config).map_err(|()| "Unable to listen on this port. Check server logs.".to_owned())
             }
+            Effect::TlsPort => {
+                self.configure_tls(config)?;
+                self.listen(config).map_err(|()| "Unable to listen on this port. Check server logs.".to_owned())
+            }
+            Effect::Tls => self.configure_tls(config),
             Effect::Bind => self.listen(config).map_err(|()| "Failed to bind to specified addresses.".to_owned()),
             Effect::Logging => {
                 let options = options::log(config);
@@ -56,7 +61,7 @@ impl Host {
             }
             Effect::MaxClients => self.make_room_for_clients(config),
             Effect::OomScore => self.set_oom_score(config),
-            Effect::Store | Effect::SlowLog | Effect::Directory => Ok(()),
+            Effect::Store | Effect::SlowLog | Effect::Directory | Effect::DefaultPassword => Ok(()),
         }
     }
 
@@ -65,6 +70,14 @@ impl Host {
         if let Some(text) = options::title(config, &self.program, self.config_file.as_deref()) {
             title::set(&text);
         }
+    }
+
+    fn configure_tls(&self, config: &Config) -> Result<(), String> {
+        let Some(server) = self.server.upgrade() else { return Ok(()) };
+        server.tls.configure(config).map_err(|error| {
+            tracing::warn!("{error}");
+            "Unable to update TLS configuration. Check server logs.".to_owned()
+        })
     }
 
     /// Writes the OOM score, if the configuration wants it.
@@ -82,7 +95,8 @@ impl Host {
         self.relisten.send(Relisten { options: options::listen(config), answer }).map_err(drop)?;
         answered.recv().map_err(drop)?.map_err(drop)?;
         if let Some(server) = self.server.upgrade() {
-            server.process.port.store(i64::from(config.port), Relaxed);
+            let port = if config.port == 0 { config.tls_port } else { config.port };
+            server.process.port.store(i64::from(port), Relaxed);
         }
         self.show_title(config);
         Ok(())

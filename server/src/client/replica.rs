@@ -58,7 +58,7 @@ impl ReplicaSide {
                 tracing::info!("RDB transfer completed, the replica that wants no more is closed");
                 return true;
             }
-            server.log.set_state(client, ReplicaState::Online, now_ms);
+            server.log.set_state(server, client, ReplicaState::Online, now_ms);
         }
         output.append_with(|bytes| server.log.read(client, PORTION, bytes));
         false

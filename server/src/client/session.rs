@@ -1,7 +1,9 @@
 //! The state of a session, owned by its connection.
 
 use super::{ClientHandle, ReplicaSide};
+use crate::acl::{Account, Accounts, User};
 use crate::propagation::Rewrite;
+use crate::pubsub::{Space, Subscriptions};
 use crate::server::Attention;
 use crate::transaction::{Transaction, Watching};
 use ochre_resp::reply::Protocol;
@@ -31,6 +33,12 @@ pub struct Client {
     pub protocol: Protocol,
     /// Whether it has given its password, or needs none.
     pub authenticated: bool,
+    /// The user it is logged in as.
+    pub(crate) account: Arc<Account>,
+    /// What that user may do, as of the gate epoch below.
+    pub(crate) user: Arc<User>,
+    /// The gate epoch for which it was last looked what has changed.
+    pub(crate) gate_epoch: u64,
     /// CLIENT REPLY.
     pub reply_mode: ReplyMode,
     /// Leave access times of keys alone (CLIENT NO-TOUCH).
@@ -41,6 +49,8 @@ pub struct Client {
     pub(crate) transaction: Option<Box<Transaction>>,
     /// What it watches.
     pub(crate) watching: Option<Box<Watching>>,
+    /// What it listens to.
+    pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// What is propagated in place of the command it runs; none while nobody has asked.
     pub(crate) rewrite: Option<Box<Rewrite>>,
     /// Where the propagation log ended after its last command.
@@ -54,30 +64,59 @@ pub struct Client {
 }
 
 impl Client {
-    /// A fresh session on database 0, RESP2.
-    pub fn new(handle: Arc<ClientHandle>, authenticated: bool) -> Client {
-        Client {
+    /// A fresh session of the default user on database 0, RESP2.
+    pub fn new(handle: Arc<ClientHandle>, accounts: &Accounts) -> Client {
+        let account = accounts.default_account().clone();
+        let user = account.user();
+        let mut client = Client {
             db: 0,
             protocol: Protocol::Resp2,
-            authenticated,
+            authenticated: user.is_open(),
+            account: account.clone(),
+            user,
+            // None: it is looked once before the first command.
+            gate_epoch: 0,
             reply_mode: ReplyMode::On,
             no_touch: false,
             monitor: false,
             transaction: None,
             watching: None,
+            subscriptions: None,
             rewrite: None,
             written: 0,
             replica: None,
             attention: 0,
             handle,
-        }
+        };
+        client.set_account(account);
+        client
+    }
+    /// Goes on as that user.
+    pub(crate) fn set_account(&mut self, account: Arc<Account>) {
+        *self.handle.account.lock() = account.clone();
+        self.account = account;
+        self.see_user();
+    }
+    /// Looks what the user may do now.
+    pub(crate) fn see_user(&mut self) {
+        self.user = self.account.user();
+        let restricted = if self.user.is_unrestricted() { 0 } else { Attention::RESTRICTED };
+        self.attention = self.attention & !Attention::RESTRICTED | restricted;
+    }
+    /// Is nobody any more: its user was deleted.
+    pub(crate) fn log_out(&mut self, accounts: &Accounts) {
+        self.authenticated = false;
+        self.set_account(accounts.default_account().clone());
     }
     /// The session as the runs of a command that waits see it.
     pub(crate) fn frozen(&self) -> Client {
         Client {
             handle: self.handle.clone(),
+            account: self.account.clone(),
+            user: self.user.clone(),
             transaction: None,
             watching: None,
+            subscriptions: None,
             rewrite: None,
             replica: None,
             attention: 0,
@@ -89,6 +128,31 @@ impl Client {
         self.protocol = protocol;
         let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
         self.handle.published.protocol.store(version, Relaxed);
+        self.mark_listener();
+    }
+    /// Whether it listens to any channel or pattern.
+    pub fn is_listener(&self) -> bool {
+        self.subscriptions.is_some()
+    }
+    /// Its subscriptions have changed, or what follows from them.
+    pub(crate) fn subscriptions_changed(&mut self) {
+        if self.subscriptions.as_ref().is_some_and(|own| own.is_empty()) {
+            self.subscriptions = None;
+        }
+        let (own, seen) = (self.subscriptions.as_deref(), &self.handle.published);
+        for space in [Space::Channel, Space::Pattern, Space::Shard] {
+            let number = own.map_or(0, |own| own.len(space));
+            seen.subscriptions[space as usize].store(number as u32, Relaxed);
+        }
+        seen.subscription_bytes.store(own.map_or(0, Subscriptions::allocated) as u64, Relaxed);
+        self.mark_listener();
+        self.publish_flags();
+    }
+    fn mark_listener(&mut self) {
+        self.attention &= !Attention::LISTENS_ONLY;
+        if self.is_listener() && self.protocol == Protocol::Resp2 {
+            self.attention |= Attention::LISTENS_ONLY;
+        }
     }
     /// MULTI.
     pub(crate) fn begin_transaction(&mut self) {
@@ -141,6 +205,9 @@ impl Client {
         }
         if self.monitor {
             flags |= ClientHandle::FLAG_MONITOR;
+        }
+        if self.is_listener() {
+            flags |= ClientHandle::FLAG_PUBSUB;
         }
         if self.attention & Attention::IN_TRANSACTION != 0 {
             flags |= ClientHandle::FLAG_MULTI;

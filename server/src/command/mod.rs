@@ -7,7 +7,8 @@ mod table;
 
 pub use keys::{KeyPosition, command_keys, keys_and_flags, legacy_range};
 pub use spec::{
-    AclCategories, Begin, CommandSpec, Find, Flags, Group, Handler, KeyFlags, KeySpec, LockClass, OpenKeys, Subcommands,
+    AclCategories, Begin, ChannelArguments, CommandSpec, Find, Flags, Group, Handler, KeyFlags, KeySpec, LockClass,
+    NamedDatabases, OpenKeys, Subcommands,
 };
 pub use syntax::{Argument, ArgumentKind, arguments};
 pub use table::{Command, CommandId, CommandTable};

@@ -27,6 +27,10 @@ pub struct CommandSpec {
     pub key_flags: Option<fn(Argv<'_>) -> KeyFlags>,
     /// Finds the keys of a line that `keys` leaves open.
     pub open_keys: Option<OpenKeys>,
+    /// Which arguments are channels that it publishes to or subscribes to.
+    pub channels: Option<ChannelArguments>,
+    /// Finds the arguments that are numbers of databases.
+    pub databases: Option<NamedDatabases>,
     /// Which shards the command locks.
     pub lock: LockClass,
     /// The version of Redis that brought it; for commands that came later, that of the server that did.
@@ -53,6 +57,29 @@ pub struct CommandSpec {
 /// Hands the keys of a line, name included, to its argument.
 pub type OpenKeys = fn(Argv<'_>, &mut dyn FnMut(KeyPosition));
 
+/// Hands the places of numbers of databases to its argument.
+pub type NamedDatabases = fn(Argv<'_>, &mut dyn FnMut(usize));
+
+/// Which arguments are channels, or patterns of channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelArguments {
+    /// Where they begin.
+    pub first: usize,
+    /// Whether all that follow are channels too.
+    pub to_the_end: bool,
+    /// Whether they are patterns.
+    pub patterns: bool,
+}
+
+impl ChannelArguments {
+    /// The first argument.
+    pub const ONE: ChannelArguments = ChannelArguments { first: 1, to_the_end: false, patterns: false };
+    /// All arguments.
+    pub const ALL: ChannelArguments = ChannelArguments { to_the_end: true, ..ChannelArguments::ONE };
+    /// All arguments are patterns.
+    pub const PATTERNS: ChannelArguments = ChannelArguments { patterns: true, ..ChannelArguments::ALL };
+}
+
 /// The subcommands of a container.
 pub type Subcommands = &'static [&'static CommandSpec];
 
@@ -67,6 +94,8 @@ pub enum LockClass {
     KeysOrAll(fn(Argv<'_>) -> bool),
     /// Those that the session says: of what it has queued or watches.
     Session(fn(&Client) -> ShardSet),
+    /// Those of its keys, or all: the script decides.
+    Script,
     /// One shard at a time, chosen by the handler.
     Walk,
     /// All shards.
@@ -102,6 +131,10 @@ macro_rules! flag_set {
             /// The names of the flags set, in the order in which real servers list them.
             pub fn names(self) -> impl Iterator<Item = &'static str> {
                 Self::NAMES.iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| *name)
+            }
+            /// The names of all flags.
+            pub fn all_names() -> impl Iterator<Item = &'static str> {
+                Self::NAMES.iter().map(|(_, name)| *name)
             }
             /// The flag of that name.
             pub fn from_name(name: &str) -> Option<$name> {
@@ -365,6 +398,8 @@ impl CommandSpec {
         keys: &[],
         key_flags: None,
         open_keys: None,
+        channels: None,
+        databases: None,
         lock: LockClass::None,
         since: "1.0.0",
         group: Group::Server,

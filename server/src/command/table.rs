@@ -134,6 +134,11 @@ impl CommandTable {
         }
     }
 
+    /// The command or subcommand `name|sub`, whatever it was renamed to.
+    pub fn original(&self, full_name: &[u8]) -> Option<&Command> {
+        self.commands.iter().find(|command| command.full_name.as_bytes().eq_ignore_ascii_case(full_name))
+    }
+
     /// The command or subcommand of that number.
     ///
     /// # Panics

@@ -1,5 +1,6 @@
 //! CONFIG: what the server was told, and telling it otherwise.
 
+use crate::acl::RuleSet;
 use crate::command::{CommandSpec, Flags, Group};
 use crate::config::apply::change;
 use crate::config::{self, Requester, SetError};
@@ -104,7 +105,14 @@ fn rewrite(context: &mut Context<'_>) -> CommandResult {
 /// Rewrites the configuration file; with `force_all` (DEBUG CONFIG-REWRITE-FORCE-ALL) also what is at its default.
 pub(crate) fn rewrite_file(context: &Context<'_>, force_all: bool) -> CommandResult {
     let path = context.server.process.config_file.as_deref().ok_or(error::NO_CONFIG_FILE)?;
-    match config::rewrite(path, &context.server.config(), None, force_all) {
+    let config = context.server.config();
+    let set = RuleSet::new(&context.server.commands, &config);
+    let users: Vec<String> = match config.aclfile.as_os_str().is_empty() {
+        true => context.server.accounts.all().iter().map(|account| account.user().config_line(&set)).collect(),
+        // They stand in a file of their own.
+        false => Vec::new(),
+    };
+    match config::rewrite(path, &config, Some(&users), force_all) {
         Ok(()) => {
             tracing::warn!("CONFIG REWRITE executed with success.");
             Ok(())
@@ -133,6 +141,7 @@ fn resetstat(context: &mut Context<'_>) -> CommandResult {
     server.store.reset_stats();
     server.rates.reset();
     server.over_limit.reset();
+    server.accounts.log.reset_counts();
     context.reply.ok();
     Ok(())
 }

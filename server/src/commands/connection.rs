@@ -1,5 +1,6 @@
 //! Connections: PING, ECHO, SELECT, AUTH, HELLO, RESET, QUIT.
 
+use crate::acl::LogContext;
 use crate::args::{Cursor, parse_int};
 use crate::client::Client;
 use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
@@ -30,6 +31,13 @@ pub static PING: CommandSpec = CommandSpec {
 };
 
 fn ping(context: &mut Context<'_>) -> CommandResult {
+    // Among messages a client of the old protocol would not know a simple string for what it is.
+    if context.client.is_listener() && context.client.protocol == Protocol::Resp2 && context.argv.len() <= 2 {
+        context.reply.array(2);
+        context.reply.bulk("pong");
+        context.reply.bulk(context.argv.get(1).unwrap_or_default());
+        return Ok(());
+    }
     match context.argv.len() {
         1 => context.reply.simple("PONG"),
         2 => context.reply.bulk(context.argv.at(1)),
@@ -61,6 +69,7 @@ pub static SELECT: CommandSpec = CommandSpec {
     flags: Flags::LOADING.with(Flags::STALE).with(Flags::FAST).with(Flags::ALLOW_BUSY),
     summary: "Changes the database of the connection.",
     syntax: "index",
+    databases: Some(|_, found| found(1)),
     handler: select,
     ..CONNECTION
 };
@@ -94,7 +103,7 @@ fn auth(context: &mut Context<'_>) -> CommandResult {
         3 => (context.argv.at(1), context.argv.at(2)),
         _ => return Err(error::SYNTAX),
     };
-    if context.argv.len() == 2 && context.server.config().requirepass.is_empty() {
+    if context.argv.len() == 2 && context.server.accounts.default_account().user().needs_no_password() {
         return Err(error::AUTH_WITHOUT_PASSWORD);
     }
     log_in(context, user, password)?;
@@ -104,19 +113,19 @@ fn auth(context: &mut Context<'_>) -> CommandResult {
 
 /// Logs the connection in as `user`, or says that it may not.
 fn log_in(context: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
-    let config = context.server.config();
-    let expected = config.requirepass.as_slice();
-    if user != b"default" || !(expected.is_empty() || equal_in_constant_time(expected, password)) {
+    let Some(account) = context.server.accounts.authenticate(user, password) else {
+        let log_context = if context.denies_blocking() { LogContext::Transaction } else { LogContext::TopLevel };
+        crate::acl::log_failed_login(context, user, log_context);
+        return Err(error::WRONG_PASSWORD);
+    };
+    context.client.authenticated = true;
+    context.client.set_account(account);
+    // Who deletes the user now finds this client, or else has done so already.
+    if context.client.account.is_gone() {
+        context.client.log_out(&context.server.accounts);
         return Err(error::WRONG_PASSWORD);
     }
-    context.client.authenticated = true;
     Ok(())
-}
-
-/// Compares without telling by its duration where the difference is.
-fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
-    let differences = a.iter().zip(b).fold(0, |found, (a, b)| found | (a ^ b));
-    std::hint::black_box(differences) == 0 && a.len() == b.len()
 }
 
 /// HELLO
@@ -174,7 +183,8 @@ fn hello(context: &mut Context<'_>) -> CommandResult {
         log_in(context, user, password)?;
     }
     if !context.client.authenticated {
-        return Err(error::HELLO_NO_AUTH);
+        let is_old = context.server.config().compatibility_level.old_error_texts();
+        return Err(if is_old { error::OLD_HELLO_NO_AUTH } else { error::HELLO_NO_AUTH });
     }
     if let Some(name) = arguments.name {
         *context.client.handle.name.lock() = name.to_vec();
@@ -222,8 +232,12 @@ fn reset(context: &mut Context<'_>) -> CommandResult {
     client.end_transaction();
     crate::transaction::stop_watching(context.server, client, &mut context.txn)?;
     let handle = client.handle.clone();
+    if let Some(mut own) = client.subscriptions.take() {
+        context.server.pubsub.leave(&handle, &mut own);
+        client.subscriptions_changed();
+    }
     handle.name.lock().clear();
-    *client = Client::new(handle, context.server.config().requirepass.is_empty());
+    *client = Client::new(handle, &context.server.accounts);
     client.set_protocol(Protocol::Resp2);
     client.publish_flags();
     context.reply.set_protocol(Protocol::Resp2);

@@ -160,6 +160,7 @@ pub static COPY: CommandSpec = CommandSpec {
     complexity: "O(1) for strings; O(N) for a value of N elements",
     summary: "Copies a value to another key, of this or another database.",
     syntax: "source destination [DB destination-db] [REPLACE]",
+    databases: Some(copy_databases),
     handler: copy,
     ..GENERIC_COMMAND
 };
@@ -181,6 +182,7 @@ pub static MOVE: CommandSpec = CommandSpec {
     keys: &[KeySpec::one(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))],
     summary: "Takes a key over to another database.",
     syntax: "key db",
+    databases: Some(|_, found| found(2)),
     handler: move_,
     ..GENERIC_COMMAND
 };
@@ -244,6 +246,12 @@ impl CopyArgs {
         }
         Ok(args)
     }
+}
+
+/// The databases that COPY names.
+fn copy_databases(argv: Argv<'_>, found: &mut dyn FnMut(usize)) {
+    let is_db = |index: &usize| argv.at(index - 1).eq_ignore_ascii_case(b"db");
+    (4..argv.len()).filter(is_db).for_each(found);
 }
 
 /// The number of a database, as MOVE and COPY read it.

@@ -68,7 +68,7 @@ fn geoadd(context: &mut Context<'_>) -> CommandResult {
     let options = AddOptions { condition, expected: expected(context, members()), ..AddOptions::default() };
     if context.propagates() {
         let texts: Vec<String> = scores.iter().map(f64::to_string).collect();
-        let mut line = vec![b"ZADD".as_slice()];
+        let mut line = vec![b"zadd".as_slice()];
         line.extend(argv.to(first).from(1).iter());
         line.extend(texts.iter().zip(members()).flat_map(|(score, member)| [score.as_bytes(), member]));
         context.propagate_as(&line);

@@ -243,7 +243,8 @@ fn propagate_sum(context: &mut Context<'_>, sum: &[u8], always: bool) {
         return;
     }
     let (db, key, field) = (context.db(), context.key(1), context.argv.at(2));
-    let deadline = hash::look(&context.txn, db, &key).ok().flatten().and_then(|fields| fields.deadline_ms(field).flatten());
+    let deadline =
+        hash::look(&context.txn, db, &key).ok().flatten().and_then(|fields| fields.deadline_ms(field).flatten());
     if let Some(at_ms) = deadline {
         let at_ms = at_ms.to_string();
         context.propagate_as(&[b"HSETEX", key.bytes(), b"PXAT", at_ms.as_bytes(), b"FIELDS", b"1", field, sum]);

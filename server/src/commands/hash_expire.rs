@@ -270,10 +270,13 @@ fn hsetex(context: &mut Context<'_>) -> CommandResult {
 #[cold]
 fn propagate_setting(context: &mut Context<'_>, pairs: Argv<'_>, expiry: FieldExpiry) {
     let names: Vec<_> = pairs.iter().step_by(2).collect();
-    let (count, at) = (names.len().to_string(), match expiry {
-        FieldExpiry::At(at_ms) => at_ms.to_string(),
-        _ => String::new(),
-    });
+    let (count, at) = (
+        names.len().to_string(),
+        match expiry {
+            FieldExpiry::At(at_ms) => at_ms.to_string(),
+            _ => String::new(),
+        },
+    );
     if matches!(expiry, FieldExpiry::At(at_ms) if at_ms <= context.now_ms()) {
         let mut line = vec![b"HDEL".as_slice(), context.argv.at(1)];
         line.extend(names);

@@ -5,7 +5,7 @@ use super::list_move::{DESTINATION, MpopArgs, SOURCE, move_element, pop_name, po
 use super::string::write_str;
 use crate::blocking::{Block, Timeout, TimeoutReply, WaitKind};
 use crate::command::{Begin, CommandSpec, Find, Flags, KeyFlags, KeySpec};
-use crate::context::Context;
+use crate::context::{Context, Mode};
 use crate::error::CommandResult;
 use ochre_store::list::{self, End};
 
@@ -143,7 +143,11 @@ fn wait_and_move(context: &mut Context<'_>, from: End, to: End, timeout: usize, 
     let timeout = Timeout::seconds(context.argv.at(timeout), context.now_ms())?;
     if context.at_hand(1) && move_element(context, from, to)? {
         if context.propagates() {
-            let words = std::iter::once(plain).chain(line.from(1).iter());
+            let has_waited = matches!(context.mode, Mode::Again { .. });
+            let mut words: Vec<Vec<u8>> = line.iter().map(<[u8]>::to_vec).collect();
+            // As Redis has them where the command has waited.
+            words.iter_mut().skip(3).filter(|_| has_waited).for_each(|end| end.make_ascii_lowercase());
+            let words = std::iter::once(plain).chain(words.iter().skip(1).map(Vec::as_slice));
             context.propagate_as(&words.collect::<Vec<_>>());
         }
         return Ok(());

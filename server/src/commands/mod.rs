@@ -1,9 +1,13 @@
 //! The commands, a file a family.
 
+pub mod acl;
+pub mod acl_log;
+pub mod acl_users;
 mod all;
 pub mod bitfield;
 pub mod bitmap;
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod connection;
@@ -11,6 +15,7 @@ pub mod debug;
 mod document;
 pub mod dump;
 pub mod expire;
+pub mod function;
 pub mod generic;
 pub mod geo;
 mod geo_options;
@@ -32,9 +37,11 @@ pub mod memory;
 pub mod monitor;
 pub mod object;
 pub mod persistence;
+pub mod pubsub;
 pub mod replication;
 pub mod scan;
 mod scan_options;
+pub mod script;
 pub mod server;
 pub mod set;
 pub mod set_combine;

@@ -110,7 +110,11 @@ fn snapshot(context: &mut Context<'_>) -> Result<Vec<u8>, CommandError> {
     let (server, config) = (context.server, context.server.config().clone());
     let mut extras = save::extras(server);
     let log = server.log.summary();
-    extras.aux.extend([("repl-stream-db", "0".to_owned()), ("repl-id", log.id), ("repl-offset", log.offset.to_string())]);
+    extras.aux.extend([
+        ("repl-stream-db", "0".to_owned()),
+        ("repl-id", log.id),
+        ("repl-offset", log.offset.to_string()),
+    ]);
     let settings = save::settings(server, &config);
     let rdb = rdb::save(&mut context.txn, Vec::new(), settings, &extras, &mut || {}).map_err(|error| {
         tracing::warn!("SYNC failed. The data set cannot be written: {error}");
@@ -200,6 +204,7 @@ fn acknowledge(context: &mut Context<'_>, offset: &[u8]) {
     };
     let Some(offset) = parse_offset(offset) else { return };
     if server.log.acknowledge(context.client.id(), Progress { offset, durable }, context.now_ms()) {
+        server.log.judge(server, context.now_ms());
         server.blocked.each_keyless(WaitKind::Replication, |waiter| {
             let acknowledged = server.log.acknowledged(waiter.written());
             if parse_int(waiter.argv().at(1)).is_none_or(|wanted| acknowledged as i64 >= wanted) {

@@ -58,6 +58,7 @@ fn flushdb(context: &mut Context<'_>) -> CommandResult {
 /// FLUSHALL
 pub static FLUSHALL: CommandSpec = CommandSpec {
     name: "flushall",
+    flags: FLUSH_COMMAND.flags.with(Flags::ALL_DBS),
     complexity: "O(N), N being the keys of all databases",
     summary: "Deletes all keys of all databases.",
     handler: flushall,
@@ -68,6 +69,9 @@ fn flushall(context: &mut Context<'_>) -> CommandResult {
     let mode = free_mode(context)?;
     keyspace::flush_all(&mut context.txn, mode)?;
     context.propagate_anyway(Reach::All);
+    if let Some(running) = context.server.persistence.running() {
+        running.cancel();
+    }
     if crate::persistence::save::is_wanted(context.server) {
         // As if all of it had been saved: that nothing is left. A failure was logged.
         let _ = crate::persistence::save::save(context.server, &mut context.txn);
@@ -86,6 +90,7 @@ pub static SWAPDB: CommandSpec = CommandSpec {
     complexity: "O(N), N being the clients that watch or wait for keys of either",
     summary: "Exchanges the keys of two databases.",
     syntax: "index1 index2",
+    databases: Some(|_, found| [1, 2].into_iter().for_each(found)),
     handler: swapdb,
     ..KEYSPACE_COMMAND
 };

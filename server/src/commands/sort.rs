@@ -5,10 +5,11 @@ use crate::args::Argv;
 use crate::command::{
     AclCategories, Begin, CommandSpec, Find, Flags, Group, KeyFlags, KeyPosition, KeySpec, LockClass,
 };
-use crate::context::Context;
+use crate::context::{Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
-use ochre_store::Error;
+use ochre_store::keyspace::peek_type;
 use ochre_store::sort::{self, By, Pattern, Request};
+use ochre_store::{Error, Type};
 
 const SORTED: KeySpec = KeySpec::one(1, KeyFlags::RO.with(KeyFlags::ACCESS));
 /// What BY and GET lead to.
@@ -56,7 +57,13 @@ pub static ALL: &[&CommandSpec] = &[&SORT, &SORT_RO];
 fn run(context: &mut Context<'_>, may_store: bool) -> CommandResult {
     let mut args = SortArgs::parse(context.argv, may_store)?;
     args.request.c_numbers = context.server.config().compatibility_level.sorts_c_numbers();
+    check_patterns(context, &args)?;
     let (db, key) = (context.db(), context.key(1));
+    let in_script = matches!(context.mode, Mode::Script);
+    if in_script && args.request.by == By::Nothing && peek_type(&mut context.txn, db, key)? == Some(Type::Set) {
+        // A script is to see the same order everywhere.
+        (args.request.by, args.request.alpha) = (By::Itself, true);
+    }
     if let Some(index) = args.store {
         let to = context.key(index);
         let stored = sort::sort_and_store(&mut context.txn, db, key, to, &args.request).map_err(to_wire)?;
@@ -71,6 +78,19 @@ fn run(context: &mut Context<'_>, may_store: bool) -> CommandResult {
         None => reply.null(),
     })?;
     Ok(())
+}
+
+/// Patterns lead to any key: who uses them has to be allowed to read all.
+fn check_patterns(context: &Context<'_>, args: &SortArgs<'_>) -> CommandResult {
+    let by = matches!(&args.request.by, By::Value(_));
+    if !by && args.request.get.is_empty() {
+        return Ok(());
+    }
+    let client = &context.client;
+    if crate::acl::may_read_all_keys(&client.user, context.command, context.argv, client.db) {
+        return Ok(());
+    }
+    Err(if by { error::SORT_BY_DENIED } else { error::SORT_GET_DENIED })
 }
 
 fn to_wire(error: Error) -> CommandError {

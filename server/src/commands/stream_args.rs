@@ -140,7 +140,8 @@ impl TrimArgs {
         }
         let threshold = match self.to {
             Some(TrimTo::MinId(_)) => {
-                let first = stream.and_then(|stream| stream.range(StreamId::MIN, StreamId::MAX).next());
+                // That of an entry which may be deleted already, as Redis has it.
+                let first = stream.and_then(|stream| stream.nodes().next());
                 first.map_or(StreamId::MAX, |(id, _)| id).text().to_vec()
             }
             _ => stream.map_or(0, Stream::len).to_string().into_bytes(),

@@ -115,10 +115,17 @@ fn msetex(context: &mut Context<'_>) -> CommandResult {
     let holds = holds_for_all(context, 2, end, options.condition)?;
     if holds {
         set_pairs(context, 2, end, SetOptions { condition: Condition::Always, ..options })?;
-        if let Expiry::At(at_ms) = options.expiry {
+        if let Expiry::At(at_ms) = options.expiry
+            && context.propagates()
+        {
+            let is_deadline = |index: &usize| {
+                let name = context.argv.at(*index);
+                [b"EX".as_slice(), b"PX", b"EXAT", b"PXAT"].iter().any(|deadline| name.eq_ignore_ascii_case(deadline))
+            };
+            let names: Vec<usize> = (end..context.argv.len()).filter(is_deadline).collect();
             let at_ms = at_ms.to_string();
-            let words = context.argv.to(end).iter().chain([b"PXAT".as_slice(), at_ms.as_bytes()]);
-            context.propagate_as(&words.collect::<Vec<_>>());
+            let changed = names.iter().flat_map(|name| [(*name, b"PXAT".as_slice()), (*name + 1, at_ms.as_bytes())]);
+            context.propagate_with(&changed.collect::<Vec<_>>());
         }
     }
     context.reply.int(i64::from(holds));

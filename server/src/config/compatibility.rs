@@ -42,6 +42,12 @@ impl Level {
         }
     }
 
+    /// Whether scripts may not call what may block, where later versions have it not block.
+    #[must_use]
+    pub fn refuses_blocking_in_scripts(self) -> bool {
+        self == Self::V7_0
+    }
+
     /// Whether the error for a script that has written, and so cannot be killed, is the one of 7.0.
     #[must_use]
     pub fn old_unkillable_text(self) -> bool {
@@ -97,6 +103,12 @@ impl Level {
     /// Whether GEOSEARCH searches polygons.
     #[must_use]
     pub fn searches_polygons(self) -> bool {
+        self == Self::Native
+    }
+
+    /// Whether certificates that have expired or are not valid yet are refused when they are read.
+    #[must_use]
+    pub fn refuses_outdated_certificates(self) -> bool {
         self == Self::Native
     }
 
@@ -213,6 +225,55 @@ impl Level {
     /// Whether the error of a command that is not allowed inside MULTI names it.
     #[must_use]
     pub fn names_commands_refused_in_transactions(self) -> bool {
+        self == Self::Native
+    }
+
+    /// Whether users may be confined to some databases.
+    #[must_use]
+    pub fn has_database_rules(self) -> bool {
+        self == Self::Native
+    }
+
+    /// Whether a new user is from the beginning one whose payloads are checked.
+    #[must_use]
+    pub fn sanitizes_new_users(self) -> bool {
+        self != Self::V7_0
+    }
+
+    /// Whether a user's description tells whether payloads are checked.
+    #[must_use]
+    pub fn shows_sanitizing(self) -> bool {
+        self != Self::Native
+    }
+
+    /// Whether a user's description holds fewer rules about commands that come to the same, instead of those that were
+    /// given.
+    #[must_use]
+    pub fn rewrites_command_rules(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// Whether ACL LOAD spares the clients of users that are in the file.
+    #[must_use]
+    pub fn keeps_clients_of_loaded_users(self) -> bool {
+        self != Self::V7_0
+    }
+
+    /// Whether entries of ACL LOG have numbers and times.
+    #[must_use]
+    pub fn numbers_denials(self) -> bool {
+        self != Self::V7_0
+    }
+
+    /// Whether texts call the server by the name of Redis.
+    #[must_use]
+    pub fn calls_itself_redis(self) -> bool {
+        self != Self::Native
+    }
+
+    /// Whether who has not logged in is told so before anything else.
+    #[must_use]
+    pub fn asks_for_login_first(self) -> bool {
         self == Self::Native
     }
 

@@ -12,7 +12,8 @@ use super::compatibility::Level;
 use super::directive::{Directive, Support};
 use super::glob;
 use super::line::words;
-use super::registry::{Config, DIRECTIVES, RenameCommand, lookup};
+use super::registry::{Config, DIRECTIVES, RenameCommand, UserLine, lookup};
+use crate::acl::RuleError;
 
 /// How deeply files may include others; a file that includes itself ends here.
 const INCLUDE_DEPTH_MAX: usize = 32;
@@ -166,7 +167,7 @@ impl Reader {
                 self.config.rename_commands.push(rename);
                 Ok(())
             }
-            (b"user", [_, ..]) => Err("user is not supported yet: it needs access control lists".to_owned()),
+            (b"user", [name, rules @ ..]) => self.user(name, rules),
             (b"loadmodule", [_, ..]) => Err("loadmodule is not supported yet: it needs modules".to_owned()),
             (b"sentinel", []) => Ok(()),
             (b"sentinel", _) => Err("sentinel directive while not in sentinel mode".to_owned()),
@@ -176,6 +177,22 @@ impl Reader {
             }
             _ => Err("Bad directive or wrong number of arguments".to_owned()),
         }
+    }
+
+    fn user(&mut self, name: &[u8], rules: &[Vec<u8>]) -> Result<(), String> {
+        let refuse = |what: &[u8], reason: &str| {
+            Err(format!("Error in user declaration '{}': {reason}", String::from_utf8_lossy(what)))
+        };
+        if self.config.users.iter().any(|user| user.name == name) {
+            return refuse(name, "Duplicate user found. A user can only be defined once in config files");
+        }
+        match crate::acl::check_grammar(rules, self.config.compatibility_level) {
+            Ok(()) => {}
+            Err(RuleError::Rule(rule, fault)) => return refuse(&rule, fault.text()),
+            Err(RuleError::Unmatched(word)) => return refuse(&word, "Unmatched parenthesis in acl selector"),
+        }
+        self.config.users.push(UserLine { name: name.to_vec(), rules: rules.to_vec() });
+        Ok(())
     }
 
     fn directive(&mut self, directive: &'static Directive, arguments: &[Vec<u8>]) -> Result<(), String> {

@@ -26,13 +26,13 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use codec::memory_size;
 pub use codec::{
     AclPubsubDefault, AppendFsync, ClientAuth, ClientAuthUser, ConfigSaveBehavior, DisklessLoad, EndpointType,
     KeyspaceEvents, LogFormat, LogLevel, LogTimestampFormat, OomScoreAdj, OutputLimit, OutputLimits, Permission,
     Policy, PropagationError, RdbVersion, RdbVersionCheck, SanitizePayload, SavePoint, ShutdownFlags, SizeOrPercent,
     Supervised, SyslogFacility, Upstream,
 };
+pub(crate) use codec::{memory_size, reason};
 pub use command_line::{Invocation, Launch, parse_arguments};
 pub use compatibility::Level;
 pub use directive::{Attributes, Directive, Effect, Origin, Support};
@@ -40,6 +40,7 @@ pub use document::generate;
 pub use file::{LoadError, Loaded, fatal_error, load};
 pub use get::{get, get_one};
 pub use line::{quote, words};
-pub use registry::{Config, DIRECTIVES, RenameCommand, lookup};
+pub use registry::{Config, DIRECTIVES, RenameCommand, UserLine, lookup};
+pub(crate) use rewrite::replace as replace_file;
 pub use rewrite::{RewriteError, rewrite, rewrite_text};
 pub use set::{Change, Requester, SetError, is_sensitive, set};

@@ -22,6 +22,22 @@ pub struct RenameCommand {
     pub text: String,
 }
 
+/// A `user` line; the server looks at it once there are commands.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserLine {
+    /// The user's name.
+    pub name: Vec<u8>,
+    /// The words behind it.
+    pub rules: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for UserLine {
+    /// Without the rules, which may hold passwords.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "UserLine({})", String::from_utf8_lossy(&self.name))
+    }
+}
+
 macro_rules! define {
     (=> $( $subject:literal { $( #[doc = $about:literal] $field:ident: $type:ty = $codec:expr, $attributes:expr; )* } )*) => {
         /// A snapshot of every directive, by its name with underscores.
@@ -29,13 +45,15 @@ macro_rules! define {
         pub struct Config {
             /// The `rename-command` lines, in order.
             pub rename_commands: Vec<RenameCommand>,
+            /// The `user` lines, in order.
+            pub users: Vec<UserLine>,
             $( $( #[doc = $about] pub $field: $type, )* )*
         }
 
         impl Default for Config {
             /// Every directive at its default, at compatibility level `native`.
             fn default() -> Self {
-                Self { rename_commands: Vec::new(), $( $( $field: Codec::default(&$codec), )* )* }
+                Self { rename_commands: Vec::new(), users: Vec::new(), $( $( $field: Codec::default(&$codec), )* )* }
             }
         }
 

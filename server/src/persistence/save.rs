@@ -4,7 +4,8 @@ use super::file::NewFile;
 use super::state::changes_ever;
 use crate::config::{Config, RdbVersion};
 use crate::pause::PauseKind;
-use crate::server::{Attention, REDIS_VERSION, Server};
+use crate::persistence::is_loading;
+use crate::server::{REDIS_VERSION, Server};
 use crate::shutdown::ShutdownRequest;
 use ochre_persist::rdb::{self, Extras, FileSettings, WriteError};
 use ochre_store::Txn;
@@ -12,7 +13,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Bytes gathered before they are written.
-const BUFFER_BYTES: usize = 256 << 10;
+pub(super) const BUFFER_BYTES: usize = 256 << 10;
 
 /// Longer than any end takes.
 const PAUSE_AT_END_MS: i64 = 24 * 3_600_000;
@@ -44,8 +45,11 @@ pub(crate) fn save(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotSaved> {
 /// anything to be saved. False, if that fails and the process must not end because of it; otherwise nothing is executed any
 /// more from now on.
 pub(crate) fn save_at_end(server: &Server, txn: &mut Txn<'_>, request: ShutdownRequest) -> bool {
-    let is_loading = server.attention.get() & Attention::LOADING != 0;
-    let wanted = !is_loading && request.save.unwrap_or_else(|| is_wanted(server));
+    if let Some(running) = server.persistence.running() {
+        tracing::warn!("There is a save in the background. Cancelling it!");
+        running.cancel();
+    }
+    let wanted = !is_loading(server) && request.save.unwrap_or_else(|| is_wanted(server));
     if wanted {
         tracing::info!("Saving the final RDB snapshot before exiting.");
         if save(server, txn).is_err() {
@@ -100,7 +104,8 @@ pub(crate) fn extras(server: &Server) -> Extras {
         ("used-mem", server.store.used_memory().to_string()),
         ("aof-base", "0".to_owned()),
     ];
-    Extras { aux, functions: Vec::new() }
+    let functions = server.functions.codes().iter().map(|code| code.to_vec()).collect();
+    Extras { aux, functions }
 }
 
 /// Waits so many microseconds, or, if that is negative, a very short time with a chance of one in so many: for tests.
@@ -108,7 +113,7 @@ pub(super) fn delay(micros: i32) {
     let micros = match micros {
         0 => return,
         1.. => micros.unsigned_abs(),
-        _ if crate::random::number() % u64::from(micros.unsigned_abs()) == 0 => 1,
+        _ if crate::random::number().is_multiple_of(u64::from(micros.unsigned_abs())) => 1,
         _ => return,
     };
     std::thread::sleep(std::time::Duration::from_micros(micros.into()));

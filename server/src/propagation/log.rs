@@ -125,6 +125,25 @@ impl Log {
         let settings = state.settings;
         state.primary.detach(client, now_ms, &settings);
         state.handles.remove(&client);
+        drop(state);
+        self.judge(server, now_ms);
+    }
+
+    /// How many replicas are in touch, if that matters for writes.
+    pub fn good_replicas(&self, server: &Server, now_ms: i64) -> Option<usize> {
+        let config = server.config();
+        let matters = config.min_replicas_to_write > 0 && config.min_replicas_max_lag > 0;
+        matters.then(|| self.state.lock().primary.good(now_ms, i64::from(config.min_replicas_max_lag) * 1000))
+    }
+
+    /// Has the dispatcher refuse writes while too few replicas are in touch. To be called whenever that may have changed.
+    pub(crate) fn judge(&self, server: &Server, now_ms: i64) {
+        let wanted = server.config().min_replicas_to_write as usize;
+        let refuses = self.good_replicas(server, now_ms).is_some_and(|good| good < wanted);
+        if refuses != (server.attention.get() & Attention::TOO_FEW_REPLICAS != 0) {
+            server.attention.set(Attention::TOO_FEW_REPLICAS, refuses);
+            server.bump_gate_epoch();
+        }
     }
 
     /// Hands a replica some more of the stream; how many bytes. None: it is signalled when there is more.
@@ -133,8 +152,9 @@ impl Log {
     }
 
     /// A replica is at this point.
-    pub(crate) fn set_state(&self, client: u64, replica: ReplicaState, now_ms: i64) {
+    pub(crate) fn set_state(&self, server: &Server, client: u64, replica: ReplicaState, now_ms: i64) {
         self.state.lock().primary.set_state(client, replica, now_ms);
+        self.judge(server, now_ms);
     }
 
     /// A replica says how far it has come; whether it is one.
@@ -162,7 +182,10 @@ impl Log {
             tracing::warn!("Disconnecting timedout replica (streaming sync): {}", handle.addr);
             handle.kill();
         }
-        tick.over_limit.iter().filter_map(|client| state.handles.get(client)).for_each(|handle| close_over_limit(handle));
+        tick.over_limit
+            .iter()
+            .filter_map(|client| state.handles.get(client))
+            .for_each(|handle| close_over_limit(handle));
         // A replica does not hear of anything while clients are paused.
         if tick.ping && server.pause.in_force(now_ms).is_none() {
             state.say(server, &["PING"]);
@@ -173,6 +196,8 @@ impl Log {
             let seconds = server.config().repl_backlog_ttl;
             tracing::info!("Replication backlog freed after {seconds} seconds without connected replicas.");
         }
+        drop(state);
+        self.judge(server, now_ms);
     }
 
     /// What INFO and ROLE show.
@@ -226,7 +251,9 @@ impl State {
 fn close_over_limit(handle: &ClientHandle) {
     if !handle.is_killed() {
         let (id, addr) = (handle.id, &handle.addr);
-        tracing::warn!("Client id={id} addr={addr} scheduled to be closed ASAP for overcoming of output buffer limits.");
+        tracing::warn!(
+            "Client id={id} addr={addr} scheduled to be closed ASAP for overcoming of output buffer limits."
+        );
         handle.kill();
     }
 }

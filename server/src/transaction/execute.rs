@@ -1,12 +1,14 @@
 //! Executing what was queued, as one unit.
 
 use super::{Transaction, stop_watching};
+use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::client::Client;
 use crate::command::{Command, CommandId, Flags};
 use crate::context::{After, Context, Mode};
-use crate::error::{CommandError, CommandResult};
+use crate::error::{self, CommandError, CommandResult};
 use crate::net::{KeyHashes, Output, Worker};
+use crate::scripting::{ScriptRequest, ScriptUnit};
 use crate::server::Attention;
 use ochre_store::{Access, Txn};
 use std::sync::atomic::Ordering::Relaxed;
@@ -55,6 +57,11 @@ impl Execution<'_, '_> {
         drop(reply);
         let mut only_read = true;
         for (command, argv, hashes) in transaction.iter(&self.worker.server) {
+            if let Err(error) = self.recheck(command, argv) {
+                error.write(&mut self.output.reply(self.client.protocol));
+                crate::dispatch::count_error(self.worker, &error);
+                continue;
+            }
             let (before, begin) = (self.worker.ticks.now(), self.output.mark());
             if let Err(error) = self.call(command, argv, hashes) {
                 let beyond = matches!(error, CommandError::Store(ochre_store::Error::NotLocked));
@@ -68,6 +75,22 @@ impl Execution<'_, '_> {
             only_read &= command.has(Flags::READONLY);
         }
         Ok(())
+    }
+
+    /// Whether the user may still execute the command: what it may do can have changed since it was queued, or in this
+    /// very transaction.
+    fn recheck(&mut self, command: &Command, argv: Argv<'_>) -> CommandResult {
+        let (client, server) = (&mut *self.client, &*self.worker.server);
+        if client.gate_epoch != server.gate_epoch() {
+            client.see_user();
+        }
+        if client.attention & Attention::RESTRICTED == 0 {
+            return Ok(());
+        }
+        acl_check(&client.user, command, argv, client.db).map_err(|denial| {
+            crate::acl::log_denial(server, client, command, argv, denial, LogContext::Transaction);
+            error::no_permission_now(denial.reason)
+        })
     }
 
     fn call(&mut self, command: &Command, argv: Argv<'_>, hashes: KeyHashes<'_>) -> CommandResult {
@@ -91,7 +114,29 @@ impl Execution<'_, '_> {
         if self.worker.server.attention.get() & Attention::PROPAGATES != 0 {
             crate::propagation::record_call(self.worker, self.client, argv, self.txn.effects(), dirty);
         }
+        if let Err(CommandError::Script(request)) = result {
+            self.run_script(command, argv, request);
+            return Ok(());
+        }
         result
+    }
+
+    /// Runs a script as one of the commands. For scripts all shards are locked.
+    fn run_script(&mut self, command: &Command, argv: Argv<'_>, request: ScriptRequest) {
+        let worker = self.worker;
+        let unit = ScriptUnit {
+            worker,
+            client: &mut *self.client,
+            output: &mut *self.output,
+            after: &mut *self.after,
+            txn: self.txn.part(),
+            command,
+            argv,
+            request,
+            has_all: true,
+        };
+        let failed = unit.run().unwrap_or(true);
+        worker.stats.by_command[usize::from(command.id)].failed.add(failed.into());
     }
 
     fn fail(&mut self, command: &Command, error: &CommandError) {

@@ -40,7 +40,9 @@ pub use append::{AppendError, NodeLimits};
 pub use claim::{Claim, Claimed, Scan};
 pub use consumers::{Consumer, ConsumerId};
 pub use deliver::{Delivered, Delivery, Read};
-pub use entries::{Add, AddError, ChangeIdError, ack_and_delete, add, delete, delete_with, exists, get, look, set_id, trim};
+pub use entries::{
+    Add, AddError, ChangeIdError, ack_and_delete, add, delete, delete_with, exists, get, look, set_id, trim,
+};
 pub use group::{Group, Nack, Pending};
 pub use id::{Bound, IdText, NewId, StreamId};
 pub use lag::Counting;

@@ -1,10 +1,12 @@
 //! The filters of CLIENT LIST and CLIENT KILL.
 
 use super::info;
+use crate::acl::Account;
 use crate::args::{Cursor, parse_int};
 use crate::client::{ClientHandle, ClientKind};
 use crate::error::{self, CommandError};
 use crate::server::Server;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) const LIST_SYNTAX: &str = "[TYPE <NORMAL|MASTER|REPLICA|PUBSUB>] [ID client-id [client-id ...]] \
@@ -26,7 +28,7 @@ const FLAG_LETTERS: &[u8] = b"ABEIMNOPRSTUbcdeirtux";
 enum Test {
     Kind(ClientKind),
     Ids(Vec<u64>),
-    User(String),
+    Account(Arc<Account>),
     Addr(String),
     LocalAddr(String),
     Ip(String),
@@ -110,10 +112,10 @@ fn parse_test(
     Ok(match name {
         b"type" => Test::Kind(parse_kind(cursor.bytes()?)?),
         b"id" => Test::Ids(parse_ids(cursor, kill)?),
-        b"user" => match text(cursor)? {
-            user if user == "default" => Test::User(user),
-            user => return Err(error::no_such_user(&user)),
-        },
+        b"user" => {
+            let name = cursor.bytes()?;
+            Test::Account(server.accounts.get(name).ok_or_else(|| error::no_such_user(name))?)
+        }
         b"addr" => Test::Addr(text(cursor)?),
         b"laddr" => Test::LocalAddr(text(cursor)?),
         b"ip" => Test::Ip(text(cursor)?),
@@ -187,7 +189,7 @@ impl Test {
         match self {
             Test::Kind(kind) => handle.kind() == *kind,
             Test::Ids(ids) => ids.contains(&handle.id),
-            Test::User(user) => *handle.user.lock() == *user,
+            Test::Account(account) => Arc::ptr_eq(&handle.account.lock(), account),
             Test::Addr(addr) => handle.addr == *addr,
             Test::LocalAddr(addr) => handle.local_addr == *addr,
             Test::Ip(ip) => handle.addr.rsplit_once(':').is_some_and(|(host, _)| host.trim_matches(['[', ']']) == ip),

@@ -20,6 +20,7 @@ pub use lists::{OutputLimit, OutputLimits, SavePoint, ShutdownFlags, Upstream};
 pub use number::SizeOrPercent;
 pub(crate) use number::memory_size;
 pub(super) use number::{Int, Memory, MemoryOrPercent, Octal};
-pub(super) use text::{Directory, PathText, Secret, Text, reason};
+pub(crate) use text::reason;
+pub(super) use text::{Directory, PathText, Secret, Text};
 pub(super) use value::{Codec, Mention, Written};
 use value::{loose_integer, single, utf8};

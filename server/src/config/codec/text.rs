@@ -158,7 +158,7 @@ impl Codec for Directory {
 }
 
 /// What the system calls an error, without Rust's "(os error 2)".
-pub(in super::super) fn reason(error: &std::io::Error) -> String {
+pub(crate) fn reason(error: &std::io::Error) -> String {
     match error.raw_os_error() {
         Some(code) => nix::errno::Errno::from_raw(code).desc().to_owned(),
         None => error.to_string(),

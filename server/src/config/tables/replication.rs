@@ -48,24 +48,24 @@ macro_rules! replication_directives {
 
             /// Replicas that must be in touch for a write to be accepted.
             min_replicas_to_write: u32 = Int::new(0, 0, INT_MAX),
-                not_yet("replication").aliases(&["min-slaves-to-write"]);
+                WORKS.aliases(&["min-slaves-to-write"]);
 
             /// Seconds after which a silent replica does not count.
             min_replicas_max_lag: u32 = Int::new(10, 0, INT_MAX),
-                kept("takes effect with replication").aliases(&["min-slaves-max-lag"]);
+                WORKS.aliases(&["min-slaves-max-lag"]);
 
             /// Bytes of history for replicas that come back.
-            repl_backlog_size: u64 = Memory::new(10 << 20, 1, LONG_MAX).at_least(16 << 10), kept("takes effect with replication");
+            repl_backlog_size: u64 = Memory::new(10 << 20, 1, LONG_MAX).at_least(16 << 10), WORKS;
 
             /// Seconds it is kept without a replica; 0 is forever.
-            repl_backlog_ttl: u64 = Int::new(3600, 0, i64::MAX), kept("takes effect with replication");
+            repl_backlog_ttl: u64 = Int::new(3600, 0, i64::MAX), WORKS;
 
             /// Seconds of silence after which the link is given up.
-            repl_timeout: u32 = Int::new(60, 1, INT_MAX), kept("takes effect with replication");
+            repl_timeout: u32 = Int::new(60, 1, INT_MAX), WORKS;
 
             /// Seconds between two pings to replicas.
             repl_ping_replica_period: u32 = Int::new(10, 1, INT_MAX),
-                kept("takes effect with replication").aliases(&["repl-ping-slave-period"]);
+                WORKS.aliases(&["repl-ping-slave-period"]);
 
             /// Whether data to replicas may wait to fill packets.
             repl_disable_tcp_nodelay: bool = Switch(false), kept("takes effect with replication");

@@ -4,7 +4,7 @@ macro_rules! security_directives {
     ($next:ident $($rest:ident)* => $($gathered:tt)*) => { $next! { $($rest)* => $($gathered)*
         "Security" {
             /// Password of the default user.
-            requirepass: Vec<u8> = Secret, WORKS.sensitive();
+            requirepass: Vec<u8> = Secret, WORKS.sensitive().effect(Effect::DefaultPassword);
 
             /// Who may set protected directives.
             enable_protected_configs: Permission = Pick(Permission::No), WORKS.immutable();
@@ -17,14 +17,14 @@ macro_rules! security_directives {
                 kept("has no meaning here: there are no modules").immutable();
 
             /// File with users.
-            aclfile: PathBuf = PathText { optional: false }, not_yet("access control lists").immutable();
+            aclfile: PathBuf = PathText { optional: false }, WORKS.immutable();
 
             /// Channels of a new user.
             acl_pubsub_default: AclPubsubDefault = Pick(AclPubsubDefault::ResetChannels),
-                kept("takes effect with access control lists");
+                WORKS;
 
             /// Entries that ACL LOG keeps.
-            acllog_max_len: u64 = Int::new(128, 0, i64::MAX), kept("takes effect with access control lists");
+            acllog_max_len: u64 = Int::new(128, 0, i64::MAX), WORKS;
 
             /// How deeply payloads of RDB and RESTORE are checked.
             sanitize_dump_payload: SanitizePayload = Pick(SanitizePayload::No), WORKS;
