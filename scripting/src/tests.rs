@@ -69,10 +69,6 @@ fn run_in(vm: &Vm, source: &str, host: &mut Echo, protocol: Protocol) -> String 
     }
 }
 
-fn run(source: &str) -> String {
-    run_in(&vm(), source, &mut Echo::default(), Protocol::Resp2)
-}
-
 #[track_caller]
 fn check(cases: &[(&str, &str)]) {
     let vm = vm();

@@ -361,6 +361,11 @@ fn reject<'w>(
         None if crate::net::http::close_on_request(connection, worker, queued) => return None,
         None => {}
     }
+    // EXEC ends transactions that were never begun, too.
+    let error = match command {
+        Some(command) if is_exec(command) => CommandError::Refused(Box::new(error)),
+        _ => error,
+    };
     count_error(worker, &error);
     let mark = connection.output.mark();
     error.write(&mut connection.output.reply(connection.client.protocol));

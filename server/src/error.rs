@@ -715,7 +715,7 @@ pub fn no_permission(user: &[u8], command: &str, reason: Reason, old_text: bool)
         (Reason::Command, true) => {
             CommandError::Message(format!("NOPERM this user has no permissions to run the '{command}' command"))
         }
-        (Reason::Command | Reason::Auth, _) => {
+        (Reason::Command | Reason::Auth | Reason::Certificate, _) => {
             let rest = format!(" has no permissions to run the '{command}' command");
             quoting(&[b"NOPERM User ", until_nul(user), rest.as_bytes()])
         }
@@ -739,7 +739,9 @@ pub fn no_permission_in_script(user: &[u8], command: &str, reason: Reason, old_t
             "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
         }
         Reason::Channel => "ERR The user executing the script can't publish to the channel mentioned in the command",
-        Reason::Auth | Reason::Database => "ERR The user executing the script lacking the permissions for the command",
+        Reason::Auth | Reason::Database | Reason::Certificate => {
+            "ERR The user executing the script lacking the permissions for the command"
+        }
     })
 }
 
@@ -771,7 +773,7 @@ pub fn no_permission_now(reason: Reason) -> CommandError {
         Reason::Command => "no permission to execute the command or subcommand",
         Reason::Key => "no permission to touch the specified keys",
         Reason::Channel => "no permission to access one of the channels used as arguments",
-        Reason::Auth | Reason::Database => "no permission",
+        Reason::Auth | Reason::Database | Reason::Certificate => "no permission",
     };
     CommandError::Message(format!(
         "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is \
@@ -785,7 +787,7 @@ pub fn dry_run(user: &[u8], command: &str, reason: Reason, object: &[u8], old_te
     let whose: &[u8] = if old_text { b"This user" } else { &[b"User ", until_nul(user)].concat() };
     let object = until_nul(object);
     let what: &[&[u8]] = match reason {
-        Reason::Command | Reason::Auth => &[b"run the '", command.as_bytes(), b"' command"],
+        Reason::Command | Reason::Auth | Reason::Certificate => &[b"run the '", command.as_bytes(), b"' command"],
         Reason::Key => &[b"access the '", object, b"' key"],
         Reason::Channel => &[b"access the '", object, b"' channel"],
         Reason::Database => &[b"access database ", object],

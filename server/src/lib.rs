@@ -34,4 +34,5 @@ pub mod server;
 pub mod shutdown;
 pub mod slowlog;
 pub mod stats;
+pub mod tls;
 pub mod transaction;

@@ -54,6 +54,8 @@ pub struct Server {
     pub memory: crate::metrics::memory::MemoryWatch,
     /// How long memory was over its limit.
     pub over_limit: crate::metrics::over_limit::OverLimit,
+    /// What TLS connections are made from.
+    pub tls: crate::tls::Tls,
     /// SHUTDOWN, SIGTERM.
     pub shutdown: crate::shutdown::Shutdown,
     /// Saving and loading.
@@ -115,10 +117,10 @@ impl Attention {
     pub const WAITERS: u32 = 1 << 4;
     /// Somebody watches a key.
     pub const WATCHERS: u32 = 1 << 5;
-    /// The data set could not be saved.
-    pub const DISK_ERROR: u32 = 1 << 6;
     /// Somebody reads the propagation log.
     pub const PROPAGATES: u32 = 1 << 8;
+    /// The data set could not be saved.
+    pub const DISK_ERROR: u32 = 1 << 6;
     /// Fewer replicas are in touch than writes need.
     pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
     /// Of one client, never of the process: its user may not do everything.
@@ -176,6 +178,7 @@ impl Server {
             rates: Default::default(),
             memory: Default::default(),
             over_limit: Default::default(),
+            tls: Default::default(),
             shutdown: Default::default(),
             persistence: Default::default(),
             switches: Default::default(),

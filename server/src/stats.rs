@@ -263,6 +263,8 @@ impl WorkerStats {
 #[derive(Default)]
 pub struct Stats {
     workers: RwLock<Vec<Arc<WorkerStats>>>,
+    /// Connections refused at the maxclients limit before their TLS handshake.
+    pub rejected_handshakes: AtomicU64,
     /// Error replies by code word, at most [`Stats::ERROR_CODES_MAX`] kinds.
     pub errors_by_code: parking_lot::Mutex<std::collections::BTreeMap<String, u64>>,
     /// Replicas that have asked for the stream.
@@ -297,6 +299,7 @@ impl Stats {
     pub fn reset(&self) {
         self.each(|worker| worker.reset());
         self.errors_by_code.lock().clear();
+        self.rejected_handshakes.store(0, Relaxed);
         let Synchronisations { full, partial, refused } = &self.synchronisations;
         [full, partial, refused].iter().for_each(|count| count.store(0, Relaxed));
     }

@@ -106,7 +106,12 @@ fn change(txn: &mut Txn<'_>, random: &mut Random, keys: usize) {
         31..33 => keyspace::move_key(txn, db, key, other_db).map(drop),
         33..35 => keyspace::copy(txn, db, key, other, other_db, true).map(drop),
         35..37 => {
-            let after_ms = random.below(3000) as i64 - 100;
+            // Deadlines that take four bytes, and such that take eight.
+            let after_ms = match random.below(3) {
+                0 => random.below(3000) as i64 - 100,
+                1 => random.below(1 << 37) as i64,
+                _ => random.below(1 << 50) as i64,
+            };
             let at_ms = txn.now_ms() + after_ms;
             keyspace::expire_at_ms(txn, db, key, at_ms, Default::default()).map(drop)
         }

@@ -14,6 +14,7 @@ pub(super) fn listen(config: &Config) -> ListenOptions {
     ListenOptions {
         bind: config.bind.clone(),
         port: config.port,
+        tls_port: config.tls_port,
         backlog: i32::try_from(config.tcp_backlog).unwrap_or(i32::MAX),
         unixsocket: (!unixsocket.is_empty()).then_some(unixsocket),
         unixsocketperm: config.unixsocketperm,

@@ -5,7 +5,7 @@ use super::options;
 use crate::config::{Config, Loaded, fatal_error};
 use crate::logging::{LogHandle, banner::Banner};
 use crate::net::listen::{self, ListenOptions, Listener};
-use crate::net::{Acceptor, WorkerPool};
+use crate::net::{Acceptor, Handshakes, WorkerPool};
 use crate::persistence::save::save_at_end;
 use crate::persistence::startup::{self as loading, Start};
 use crate::process::background::{self, Side};
@@ -58,6 +58,7 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     if let Err(error) = crate::huge_pages::start(Arc::downgrade(&server)) {
         tracing::warn!(%error, "no thread for huge pages");
     }
+    configure_tls(&server)?;
     let listeners = open(&listening)?;
     let (relisten, wishes) = unbounded_channel();
     let host = Host {
@@ -134,6 +135,16 @@ fn pid_file(startup: &Startup, config: &Config) -> Option<PidFile> {
     PidFile::create(path).map_err(|error| tracing::warn!(%error, "Failed to write PID file")).ok()
 }
 
+/// Makes TLS ready, if it is used.
+fn configure_tls(server: &Server) -> Result<(), String> {
+    let config = server.config();
+    server.tls.configure(&config).map_err(|error| {
+        tracing::warn!("{error}");
+        tracing::warn!("Failed to configure TLS. Check logs for more info.");
+        format!("Failed to configure TLS: {error}")
+    })
+}
+
 fn open(options: &ListenOptions) -> Result<Vec<Listener>, String> {
     let listeners = listen::bind_all(options).map_err(|error| {
         tracing::warn!("{error}");
@@ -157,7 +168,9 @@ fn run(server: &Arc<Server>, listening: Listening, workers: usize, supervisor: &
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let Listening { options, listeners, mut wishes } = listening;
-        server.process.port.store(i64::from(options.port), std::sync::atomic::Ordering::Relaxed);
+        let port = if options.port == 0 { options.tls_port } else { options.port };
+        server.process.port.store(i64::from(port), std::sync::atomic::Ordering::Relaxed);
+        let handshakes = Handshakes::new(server, &pool);
         tracing::info!("Server initialized");
         let Start { admits, mut done } = loading::begin(server)?;
         // A short load is over before anybody is let in, so that nobody is refused for it.
@@ -169,7 +182,8 @@ fn run(server: &Arc<Server>, listening: Listening, workers: usize, supervisor: &
         if !is_loaded && server.shutdown.is_requested() {
             return Ok(());
         }
-        let mut acceptor = Acceptor::start(listeners, options, &pool)?;
+        let mut acceptor = Acceptor::start(listeners, options, &pool, &handshakes)?;
+        tokio::spawn(crate::tls::reload_changed_files(server.clone()));
         if is_loaded {
             tracing::info!("Ready to accept connections");
             supervisor.ready();

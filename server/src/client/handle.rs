@@ -50,6 +50,8 @@ impl Signals {
     pub const WAIT_OVER: u8 = 16;
     /// The client may be served, which it has to see to itself.
     pub const WAIT_AGAIN: u8 = 32;
+    /// The user may listen to less than before.
+    pub const RULES: u8 = 64;
 
     /// Adds signals.
     pub fn raise(&self, signals: u8) {

@@ -29,6 +29,12 @@ impl Changes {
     pub fn set_host(&self, host: Host) {
         let _ = self.host.set(host);
     }
+
+    /// Does something that no change may come between.
+    pub(crate) fn in_turn(&self, act: impl FnOnce()) {
+        let _turn = self.turn.lock();
+        act();
+    }
 }
 
 /// `CONFIG SET`: all of `pairs` or none. Errs with what the client is told; then everything is as before.

@@ -100,6 +100,12 @@ impl Level {
         self == Self::Native
     }
 
+    /// Whether certificates that have expired or are not valid yet are refused when they are read.
+    #[must_use]
+    pub fn refuses_outdated_certificates(self) -> bool {
+        self == Self::Native
+    }
+
     /// Whether CLIENT LIST tells the libraries that clients announced.
     #[must_use]
     pub fn shows_client_libraries(self) -> bool {

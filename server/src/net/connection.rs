@@ -104,11 +104,11 @@ pub(crate) fn wants_housekeeping(seen: &Published, idle_ms: i64) -> bool {
 
 impl Connection {
     /// Sets up an accepted connection; `None` if it was turned away.
-    pub(crate) fn open(worker: &Worker, stream: Stream, addresses: Addresses) -> Option<Connection> {
+    pub(crate) fn open(worker: &Worker, mut stream: Stream, addresses: Addresses) -> Option<Connection> {
         let config = worker.config();
         let server = &worker.server;
         if is_kept_out(&addresses, &config, &server.accounts) {
-            refuse(worker, &stream, &crate::error::PROTECTED_MODE);
+            refuse(worker, &mut stream, &crate::error::PROTECTED_MODE);
             return None;
         }
         let handle = Arc::new(ClientHandle::new(Origin {
@@ -122,14 +122,17 @@ impl Connection {
             account: server.accounts.default_account().clone(),
         }));
         let Some(registration) = server.clients.add(handle.clone(), config.maxclients as usize) else {
-            refuse(worker, &stream, &crate::error::MAX_CLIENTS);
+            refuse(worker, &mut stream, &crate::error::MAX_CLIENTS);
             return None;
         };
-        if let Stream::Tcp(tcp) = &stream {
+        if let Some(tcp) = stream.tcp() {
             tune(tcp, &config);
         }
         worker.stats.connections.add(1);
-        let client = Client::new(handle.clone(), &server.accounts);
+        let mut client = Client::new(handle.clone(), &server.accounts);
+        if let Stream::Tls(stream) = &stream {
+            crate::tls::log_in_by_certificate(server, &config, &mut client, stream.peer_certificate());
+        }
         handle.published.flags.store(client.flags(), Relaxed);
         Some(Connection {
             stream,
@@ -165,6 +168,7 @@ impl Connection {
                 break;
             }
         }
+        self.stream.say_goodbye();
         if self.client.monitor {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
@@ -494,6 +498,9 @@ impl Connection {
             self.closing = Closing::Now;
             return;
         }
+        if signals & Signals::RULES != 0 {
+            self.client.see_user();
+        }
         if signals & Signals::OUTBOX != 0 {
             self.output.append_outbox(&self.client.handle.outbox);
             self.flush(worker);
@@ -657,9 +664,10 @@ fn is_kept_out(addresses: &Addresses, config: &Config, accounts: &Accounts) -> b
 }
 
 /// Tells a new connection why it is turned away.
-fn refuse(worker: &Worker, stream: &Stream, error: &crate::error::CommandError) {
+fn refuse(worker: &Worker, stream: &mut Stream, error: &crate::error::CommandError) {
     let mut output = Output::default();
     error.write(&mut output.reply(ochre_resp::reply::Protocol::Resp2));
     stream.send_now(output.waiting());
+    stream.say_goodbye();
     worker.stats.rejected_connections.add(1);
 }

@@ -21,7 +21,8 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("instantaneous_output_kbps", kilobytes(Rate::BytesOut));
     lines.field("instantaneous_input_repl_kbps", "0.00");
     lines.field("instantaneous_output_repl_kbps", "0.00");
-    lines.field("rejected_connections", stats.sum(|worker| worker.rejected_connections.get()));
+    let rejected = stats.sum(|worker| worker.rejected_connections.get()) + stats.rejected_handshakes.load(Relaxed);
+    lines.field("rejected_connections", rejected);
     let syncs = &stats.synchronisations;
     lines.field("sync_full", syncs.full.load(Relaxed));
     lines.field("sync_partial_ok", syncs.partial.load(Relaxed));
@@ -66,9 +67,10 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     for (name, reason) in
         [("auth", Reason::Auth), ("cmd", Reason::Command), ("key", Reason::Key), ("channel", Reason::Channel)]
     {
-        lines.field(&format!("acl_access_denied_{name}"), denials.count(reason));
+        lines.field(format_args!("acl_access_denied_{name}"), denials.count(reason));
     }
     if view.server.config().compatibility_level.has_database_rules() {
+        lines.field("acl_access_denied_tls_cert", denials.count(Reason::Certificate));
         lines.field("acl_access_denied_db", denials.count(Reason::Database));
     }
 }
