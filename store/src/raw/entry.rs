@@ -175,7 +175,7 @@ unsafe impl Send for Entry {}
 unsafe impl Sync for Entry {}
 
 /// The size class of jemalloc that `bytes` falls in: multiples of 16 up to 128, then four classes a doubling.
-pub(crate) fn size_class(bytes: usize) -> usize {
+pub(crate) const fn size_class(bytes: usize) -> usize {
     if bytes <= 128 {
         return bytes.next_multiple_of(16);
     }
@@ -763,6 +763,27 @@ unsafe fn read_triple(at: NonNull<u8>) -> (*mut u8, usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mark_changes_nothing_else() {
+        let deadlines = (0..60).map(|bits| Some(1i64 << bits)).chain([None, Some(-5)]);
+        for (deadline, key_len) in deadlines.flat_map(|deadline| [1, 17, 255, 256, 700].map(|len| (deadline, len))) {
+            for value_len in [0, 5, 191, 192, 193, 5000] {
+                let (key, value) = (vec![b'k'; key_len], vec![b'v'; value_len]);
+                let mut entry = Entry::new(&key, Contents::Bytes(&value, Encoding::Raw), deadline, 7);
+                let before = (entry.memory(), entry.access());
+                for mark in [true, false, true, true] {
+                    entry.set_mark(mark);
+                    assert_eq!((entry.mark(), entry.deadline(), entry.key()), (mark, deadline, &key[..]));
+                    assert_eq!(entry.string(), Ok(Str::Bytes(&value)));
+                    assert_eq!((entry.memory(), entry.access()), before);
+                }
+                entry.try_set_deadline(None);
+                entry.try_set_int(1);
+                assert!(entry.mark());
+            }
+        }
+    }
 
     #[test]
     fn size_classes_are_those_of_jemalloc() {
