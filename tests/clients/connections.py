@@ -33,12 +33,12 @@ def use(r, protocol, user):
 
 
 def main():
-    admin = redis.Redis(port=PORT, decode_responses=True)
+    admin = redis.Redis(host="127.0.0.1", port=PORT, decode_responses=True)
     admin.acl_setuser("app", enabled=True, passwords=["+secret"], keys=["app:*"], categories=["+@all", "-@dangerous"])
     for protocol in (2, 3):
         for where in ({"port": PORT}, TLS):
-            use(redis.Redis(protocol=protocol, decode_responses=True, **where), protocol, "default")
-            r = redis.Redis(protocol=protocol, decode_responses=True, **where, **USER)
+            use(redis.Redis(host="127.0.0.1", protocol=protocol, decode_responses=True, **where), protocol, "default")
+            r = redis.Redis(host="127.0.0.1", protocol=protocol, decode_responses=True, **where, **USER)
             use(r, protocol, "app")
             for refused in (lambda: r.set("other", 1), r.flushall):
                 try:
@@ -48,7 +48,7 @@ def main():
                 else:
                     raise AssertionError("the user may do too much")
             try:
-                redis.Redis(protocol=protocol, **where, username="app", password="wrong").ping()
+                redis.Redis(host="127.0.0.1", protocol=protocol, **where, username="app", password="wrong").ping()
             except redis.AuthenticationError:
                 pass
             else:
@@ -60,7 +60,7 @@ def main():
 
 def cached(admin, where):
     """A value comes from the client's cache until somebody else changes it."""
-    r = redis.Redis(protocol=3, decode_responses=True, cache_config=CacheConfig(), **where, **USER)
+    r = redis.Redis(host="127.0.0.1", protocol=3, decode_responses=True, cache_config=CacheConfig(), **where, **USER)
     admin.set("app:cached", "one")
     assert r.get("app:cached") == "one" == r.get("app:cached")
     cache = r.get_cache()
