@@ -12,8 +12,7 @@ struct Echo {
 
 impl Host for Echo {
     fn call(&mut self, bytes: &[u8], spans: &[Span], protocol: Protocol, out: &mut Vec<u8>) -> Result<(), Refusal> {
-        let argv: Vec<String> =
-            spans.iter().map(|span| String::from_utf8_lossy(span.of(bytes)).into_owned()).collect();
+        let argv: Vec<String> = spans.iter().map(|span| String::from_utf8_lossy(span.of(bytes)).into_owned()).collect();
         let mut reply = ReplyWriter::new(out, protocol);
         match argv[0].as_str() {
             "echo" => reply.bulk(argv[1].as_bytes()),
@@ -70,10 +69,6 @@ fn run_in(vm: &Vm, source: &str, host: &mut Echo, protocol: Protocol) -> String 
     }
 }
 
-fn run(source: &str) -> String {
-    run_in(&vm(), source, &mut Echo::default(), Protocol::Resp2)
-}
-
 #[track_caller]
 fn check(cases: &[(&str, &str)]) {
     let vm = vm();
@@ -101,7 +96,10 @@ fn values_become_replies() {
         ("return redis.status_reply('X Y')", "+X Y|"),
         ("return redis.error_reply('X Y')", "-X Y|"),
         ("return redis.error_reply('X')", "-ERR X|"),
-        ("return print", "-ERR user_script:1: Script attempted to access nonexistent global variable 'print' script: sha, on @user_script:1.|"),
+        (
+            "return print",
+            "-ERR user_script:1: Script attempted to access nonexistent global variable 'print' script: sha, on @user_script:1.|",
+        ),
         ("return function() end", "$-1|"),
     ]);
 }
@@ -129,19 +127,91 @@ fn errors_say_where_they_arose() {
         ("return redis.pcall('fail').err", "$18|WRONGTYPE not that|"),
         ("local ok, e = pcall(redis.call, 'fail') return {tostring(ok), e}", "*2|$5|false|$18|WRONGTYPE not that|"),
         ("return redis.call('refuse')", "-OOM no script: sha, on @user_script:1.|"),
-        ("return redis.call()", "-ERR Please specify at least one argument for this redis lib call script: sha, on @user_script:1.|"),
-        ("return redis.call('echo', {})", "-ERR Lua redis lib command arguments must be strings or integers script: sha, on @user_script:1.|"),
+        (
+            "return redis.call()",
+            "-ERR Please specify at least one argument for this redis lib call script: sha, on @user_script:1.|",
+        ),
+        (
+            "return redis.call('echo', {})",
+            "-ERR Lua redis lib command arguments must be strings or integers script: sha, on @user_script:1.|",
+        ),
         ("error('x')", "-ERR user_script:1: x script: sha, on @user_script:1.|"),
         ("error({err='A b'})", "-A b script: sha, on @user_script:1.|"),
-        ("local x = nil + 1", "-ERR user_script:1: attempt to perform arithmetic on a nil value script: sha, on @user_script:1.|"),
-        ("return cjson.decode('[')", "-ERR user_script:1: Expected value but found T_END at character 2 script: sha, on @user_script:1.|"),
-        ("local ok, e = pcall(cjson.decode, 'x') return {ok=e}", "+Expected value but found invalid token at character 1|"),
+        (
+            "local x = nil + 1",
+            "-ERR user_script:1: attempt to perform arithmetic on a nil value script: sha, on @user_script:1.|",
+        ),
+        (
+            "return cjson.decode('[')",
+            "-ERR user_script:1: Expected value but found T_END at character 2 script: sha, on @user_script:1.|",
+        ),
+        (
+            "local ok, e = pcall(cjson.decode, 'x') return {ok=e}",
+            "+Expected value but found invalid token at character 1|",
+        ),
         ("return redis.call('abort')", "aborted"),
         ("pcall(redis.call, 'abort') return 1", "aborted"),
         ("while true do pcall(redis.call, 'abort') end", "aborted"),
-        ("local co = coroutine.create(function() redis.call('abort') end) coroutine.resume(co) return redis.call('echo', 'x')", "aborted"),
+        (
+            "local co = coroutine.create(function() redis.call('abort') end) coroutine.resume(co) return redis.call('echo', 'x')",
+            "aborted",
+        ),
         ("while true do end", "-ERR Script killed by user with SCRIPT KILL... script: sha, on @user_script:1.|"),
-        ("while true do pcall(function() while true do end end) end", "-ERR Script killed by user with SCRIPT KILL... script: sha, on @user_script:1.|"),
+        (
+            "while true do pcall(function() while true do end end) end",
+            "-ERR Script killed by user with SCRIPT KILL... script: sha, on @user_script:1.|",
+        ),
         ("return 'still there'", "$11|still there|"),
     ]);
+}
+
+#[test]
+fn libraries_register_functions() {
+    let options = VmOptions {
+        redis_version: "7.2.4",
+        server_name: "ochre",
+        server_version: "0.1.0",
+        seed: 1,
+        doubles: DoubleFormat::Shortest,
+    };
+    let vm = Vm::for_functions(&options).unwrap();
+    let code = b"#!lua name=lib\nlocal function f(keys, args) return {keys[1], args[1], redis.call('echo', 'x')} end\n\
+        redis.register_function('f', f)\n\
+        redis.register_function{function_name='g', callback=f, flags={'no-writes'}, description='d'}";
+    let library = vm.load_library(code).unwrap();
+    assert_eq!(library.functions.len(), 2);
+    assert!(library.functions[1].flags.no_writes && library.functions[1].description.is_some());
+    let mut out = Vec::new();
+    let mut reply = ReplyWriter::new(&mut out, Protocol::Resp2);
+    let (keys, arguments) = ([b"k".as_slice()], [b"a".as_slice()]);
+    let script = library.script(b"f").unwrap();
+    let names = Names { script: "f" };
+    vm.run(&script, names, keys.into_iter(), arguments.into_iter(), &mut Echo::default(), &mut reply);
+    assert_eq!(String::from_utf8_lossy(&out), "*3\r\n$1\r\nk\r\n$1\r\na\r\n$1\r\nx\r\n");
+    let fail = |code: &str| vm.load_library(code.as_bytes()).err().map(|error| error.to_string()).unwrap_or_default();
+    for (code, error) in [
+        ("return 1", "Missing library metadata"),
+        ("#!lua name=a\nreturn 1", "No functions registered"),
+        (
+            "#!lua name=a-b\nreturn 1",
+            "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long",
+        ),
+        ("#!lua name=a\nreturn (", "Error compiling function: user_function:2: unexpected symbol near '<eof>'"),
+        ("#!lua name=a\na = 1", "Error registering functions: ERR user_function:2: Attempt to modify a readonly table"),
+        (
+            "#!lua name=a\nredis.call('x')",
+            "Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'call'",
+        ),
+        (
+            "#!lua name=a\nmath.floor(1)",
+            "Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'math'",
+        ),
+        (
+            "#!lua name=a\nredis.register_function()",
+            "Error registering functions: ERR wrong number of arguments to redis.register_function",
+        ),
+        ("#!lua name=a\nwhile true do end", "Error registering functions: ERR FUNCTION LOAD timeout"),
+    ] {
+        assert_eq!(fail(code), error, "{code}");
+    }
 }

@@ -28,6 +28,7 @@ pub mod pause;
 pub mod persistence;
 pub mod process;
 pub mod propagation;
+pub mod pubsub;
 pub mod random;
 pub mod scripting;
 pub mod server;

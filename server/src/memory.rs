@@ -47,6 +47,7 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     let started = Instant::now();
     let time_max = eviction_time_max(worker.config().maxmemory_eviction_tenacity);
     let mut effects = worker.effects.borrow_mut();
+    effects.record_events = publishes_events(worker);
     let mut evicted = false;
     let outcome = worker.evictor.borrow_mut().run(
         &worker.member,
@@ -130,6 +131,7 @@ fn expire_slice(worker: &Worker, time_max: Duration) -> Option<Duration> {
     worker.begin_batch();
     let started = Instant::now();
     let mut effects = worker.effects.borrow_mut();
+    effects.record_events = publishes_events(worker);
     let report = worker.expiry.borrow_mut().slice(
         &worker.member,
         worker.clock(),
@@ -143,6 +145,11 @@ fn expire_slice(worker: &Worker, time_max: Duration) -> Option<Duration> {
     worker.account_event("expire-cycle", elapsed);
     worker.stats.expire_cycle_us.add(elapsed.as_micros() as u64);
     report.timed_out.then_some(elapsed)
+}
+
+/// Whether somebody may want to hear what happens to keys.
+pub(crate) fn publishes_events(worker: &Worker) -> bool {
+    worker.server.attention.get() & Attention::NOTIFY != 0 && worker.server.pubsub.has_listeners()
 }
 
 /// Whether clients are paused, or the data set is being loaded: then nothing may change by itself.

@@ -40,8 +40,12 @@ pub struct Server {
     pub blocked: crate::blocking::Blocked,
     /// Who watches keys.
     pub watched: crate::transaction::Watched,
+    /// Who listens to which channels.
+    pub pubsub: crate::pubsub::PubSub,
     /// The scripts that are known.
     pub scripts: crate::scripting::Sources,
+    /// Libraries of functions.
+    pub functions: crate::scripting::Libraries,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
     /// Users, and what they were denied.
@@ -129,6 +133,14 @@ impl Attention {
     pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
     /// Of one client, never of the process: its user may not do everything.
     pub(crate) const RESTRICTED: u32 = 1 << 30;
+    /// Keyspace events are published.
+    pub const NOTIFY: u32 = 1 << 10;
+    /// What is no gate: it concerns what commands do, not whether they may.
+    pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::PROPAGATES;
+    /// What is to be prepared for before a command is run.
+    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY;
+    /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
+    pub(crate) const LISTENS_ONLY: u32 = 1 << 29;
     /// Of one client, never of the process: it is inside MULTI.
     pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
 
@@ -175,7 +187,9 @@ impl Server {
             latency: Default::default(),
             blocked: Default::default(),
             watched: Default::default(),
+            pubsub: crate::pubsub::PubSub::new(config.workers()),
             scripts: Default::default(),
+            functions: Default::default(),
             pause: Default::default(),
             accounts,
             attention: Attention::default(),

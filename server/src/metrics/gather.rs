@@ -76,7 +76,8 @@ fn traffic(out: &mut Exposition, server: &Server) {
 }
 
 fn commands(out: &mut Exposition, server: &Server) {
-    let used: Vec<_> = server.commands.all().iter().map(|command| (command, server.stats.of_command(command.id))).collect();
+    let used: Vec<_> =
+        server.commands.all().iter().map(|command| (command, server.stats.of_command(command.id))).collect();
     let used = || used.iter().filter(|(_, total)| total.calls + total.rejected + total.failed > 0);
     out.family("ochre_command_calls_total", Kind::Counter, "Executions of a command.");
     for (command, total) in used() {
@@ -86,7 +87,11 @@ fn commands(out: &mut Exposition, server: &Server) {
     for (command, total) in used() {
         out.sample(&[("command", &command.full_name)], seconds_of_nanos(total.nanos));
     }
-    out.family("ochre_command_errors_total", Kind::Counter, "Executions that failed, and calls that were not executed.");
+    out.family(
+        "ochre_command_errors_total",
+        Kind::Counter,
+        "Executions that failed, and calls that were not executed.",
+    );
     for (command, total) in used() {
         out.sample(&[("command", &command.full_name), ("kind", "failed")], total.failed);
         out.sample(&[("command", &command.full_name), ("kind", "rejected")], total.rejected);
@@ -165,7 +170,8 @@ fn memory(out: &mut Exposition, server: &Server) {
 
 fn keyspace(out: &mut Exposition, server: &Server) {
     let store = &server.store;
-    let used: Vec<_> = (0..store.databases()).filter(|db| store.db_len(*db) > 0).map(|db| (db, format!("db{db}"))).collect();
+    let used: Vec<_> =
+        (0..store.databases()).filter(|db| store.db_len(*db) > 0).map(|db| (db, format!("db{db}"))).collect();
     out.family("ochre_db_keys", Kind::Gauge, "Keys of a database.");
     for (db, name) in &used {
         out.sample(&[("db", name)], store.db_len(*db));

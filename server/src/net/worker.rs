@@ -318,7 +318,7 @@ impl Worker {
                 self.evict_clients(handle);
             }
             input_max = input_max.max(seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed));
-            output_max = output_max.max(seen.output_len.load(Relaxed));
+            output_max = output_max.max(handle.waiting_bytes());
             if config.timeout > 0 && !is_exempt && idle_ms / 1000 > i64::from(config.timeout) {
                 tracing::debug!("Closing idle client");
                 handle.kill();
@@ -328,7 +328,7 @@ impl Worker {
             {
                 tracing::debug!(addr = handle.addr, "Closing client that did not finish its request in time");
                 handle.kill();
-            } else if super::connection::wants_housekeeping(seen, idle_ms) {
+            } else if super::connection::wants_housekeeping(handle, idle_ms) {
                 handle.signal(Signals::HOUSEKEEPING);
             }
         }
@@ -378,6 +378,7 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     worker.server.memory.started(worker.server.store.used_memory());
     tokio::task::spawn_local(crate::cron::run(worker.clone()));
     tokio::task::spawn_local(crate::memory::finish_evictions(worker.clone()));
+    tokio::task::spawn_local(crate::pubsub::deliver(worker.clone()));
     tokio::task::spawn_local(crate::memory::expire(worker.clone()));
     while let Some(incoming) = inbox.recv().await {
         worker.begin_batch();

@@ -35,13 +35,7 @@ pub(super) struct Caller<'e, 't> {
 }
 
 impl Host for Caller<'_, '_> {
-    fn call(
-        &mut self,
-        bytes: &[u8],
-        spans: &[Span],
-        protocol: Protocol,
-        reply: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
+    fn call(&mut self, bytes: &[u8], spans: &[Span], protocol: Protocol, reply: &mut Vec<u8>) -> Result<(), Refusal> {
         let argv = Argv::new(bytes, spans);
         let worker = self.worker;
         let resolved = worker.server.commands.resolve(argv);
@@ -117,12 +111,20 @@ impl Caller<'_, '_> {
         if command.has(Flags::NOSCRIPT) && !server.switches.scripts_call_anything.load(Relaxed) {
             return Err(error::NOT_FROM_SCRIPT);
         }
+        if command.has(Flags::BLOCKING) && self.worker.config().compatibility_level.refuses_blocking_in_scripts() {
+            refuse_blocking(command, argv)?;
+        }
         if self.client.attention & Attention::RESTRICTED != 0
             && let Err(denial) = acl_check(&self.client.user, command, argv, self.client.db)
         {
             crate::acl::log_denial(server, self.client, command, argv, denial, LogContext::Script);
             let is_old = self.worker.config().compatibility_level.old_error_texts();
-            return Err(error::no_permission_in_script(self.client.user.name(), &command.full_name, denial.reason, is_old));
+            return Err(error::no_permission_in_script(
+                self.client.user.name(),
+                &command.full_name,
+                denial.reason,
+                is_old,
+            ));
         }
         if self.read_only && command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE) {
             return Err(error::WRITE_FROM_READ_ONLY_SCRIPT);
@@ -136,13 +138,7 @@ impl Caller<'_, '_> {
         Ok(command)
     }
 
-    fn execute(
-        &mut self,
-        command: &Command,
-        argv: Argv<'_>,
-        protocol: Protocol,
-        reply: &mut Vec<u8>,
-    ) -> CommandResult {
+    fn execute(&mut self, command: &Command, argv: Argv<'_>, protocol: Protocol, reply: &mut Vec<u8>) -> CommandResult {
         self.after.redacted.clear();
         let dirty = self.txn.effects().dirty;
         let mut txn = self.txn.part();
@@ -186,6 +182,19 @@ impl Caller<'_, '_> {
 /// Whether it is no container whose subcommand is missing or unknown.
 fn is_whole(command: &Command, argv: Argv<'_>) -> bool {
     !command.is_container() || argv.len() == 1
+}
+
+/// What may block is refused; what need not, where it is asked to.
+fn refuse_blocking(command: &Command, argv: Argv<'_>) -> CommandResult {
+    if !command.has(Flags::READONLY) && command.spec.name != "xreadgroup" {
+        return Err(error::NOT_FROM_SCRIPT);
+    }
+    let names_streams = |argument: &&[u8]| argument.eq_ignore_ascii_case(b"streams");
+    let options = argv.iter().take_while(|argument| !names_streams(argument));
+    match options.skip(1).any(|option| option.eq_ignore_ascii_case(b"block")) {
+        true => Err(error::block_from_script(argv.at(0))),
+        false => Ok(()),
+    }
 }
 
 /// Whether a command looks at shards beyond those of its keys.

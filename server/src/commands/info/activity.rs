@@ -3,6 +3,7 @@
 use super::{Lines, View};
 use crate::acl::Reason;
 use crate::metrics::rates::Rate;
+use crate::pubsub::Space;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// `# Stats`
@@ -28,7 +29,10 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("sync_partial_ok", syncs.partial.load(Relaxed));
     lines.field("sync_partial_err", syncs.refused.load(Relaxed));
     keys(lines, view);
-    for name in ["pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks"] {
+    lines.field("pubsub_channels", server.pubsub.len(Space::Channel));
+    lines.field("pubsub_patterns", server.pubsub.len(Space::Pattern));
+    lines.field("pubsubshard_channels", server.pubsub.len(Space::Shard));
+    for name in ["latest_fork_usec", "total_forks"] {
         lines.zero(name);
     }
     for name in ["migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"] {
@@ -88,6 +92,7 @@ fn keys(lines: &mut Lines, view: &View<'_>) {
     lines.field("expire_cycle_cpu_milliseconds", expire_us / 1000);
     lines.field("evicted_keys", store.evicted_keys);
     lines.field("evicted_clients", server.stats.sum(|worker| worker.evicted_clients.get()));
+    lines.field("evicted_scripts", server.scripts.evicted());
     lines.field("total_eviction_exceeded_time", over_limit.total_ms);
     lines.field("current_eviction_exceeded_time", over_limit.current_ms);
     lines.field("keyspace_hits", store.keyspace_hits);

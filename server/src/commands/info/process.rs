@@ -78,9 +78,8 @@ pub(super) fn clients(lines: &mut Lines, view: &View<'_>) {
     lines.field("client_recent_max_input_buffer", input_max);
     lines.field("client_recent_max_output_buffer", output_max);
     lines.field("blocked_clients", server.pause.held_back() + server.blocked.clients());
-    for name in ["tracking_clients", "pubsub_clients"] {
-        lines.zero(name);
-    }
+    lines.zero("tracking_clients");
+    lines.field("pubsub_clients", server.pubsub.clients());
     let watching = server.clients.all().iter().filter(|client| client.published.watched.load(Relaxed) > 0).count();
     lines.field("watching_clients", watching);
     lines.field("clients_in_timeout_table", server.blocked.with_timeout());
