@@ -557,8 +557,14 @@ fn execute<'w>(
         apply_reply_mode_to(client, output, if after.confirms { output.mark() } else { mark });
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
-    if nanos >= worker.slow_nanos() || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
-        return settle_after(connection, worker, queued, command, nanos, after);
+    let reply_len = output.mark().saturating_sub(mark);
+    let is_large = argv.extent().max(reply_len) >= worker.large_bytes();
+    if nanos >= worker.slow_nanos()
+        || is_large
+        || server.attention.get() & Attention::MONITORS != 0
+        || after.is_set()
+    {
+        return settle_after(connection, worker, queued, command, (nanos, reply_len), after);
     }
     None
 }
@@ -633,14 +639,14 @@ fn settle_effects(
     serves
 }
 
-/// The rare rest: slow log, latency monitor, MONITOR, closing, shutdown.
+/// The rare rest: logs of slow and large commands, latency monitor, MONITOR, closing, shutdown.
 #[cold]
 fn settle_after(
     connection: &mut Connection,
     worker: &Worker,
     queued: &Queued,
     command: &Command,
-    nanos: u64,
+    (nanos, reply_len): (u64, usize),
     after: After,
 ) -> Option<Box<Executed>> {
     let server = &*worker.server;
@@ -656,6 +662,9 @@ fn settle_after(
     }
     if nanos >= worker.slow_nanos() {
         worker.account_slow(client, command, argv, &after.redacted, nanos);
+    }
+    if argv.extent().max(reply_len) >= worker.large_bytes() {
+        worker.account_large(client, command, argv, &after.redacted, reply_len);
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {

@@ -324,6 +324,8 @@ texts! {
     NOT_A_HASH_TABLE = "ERR The value stored at the specified key is not represented using an hash table";
     /// DEBUG SDSLEN.
     NOT_AN_SDS_STRING = "ERR Not an sds encoded string.";
+    /// COMMANDLOG.
+    COMMANDLOG_TYPE = "ERR type should be one of the following: slow, large-request, large-reply";
     /// SLOWLOG GET.
     SLOWLOG_COUNT = "ERR count should be greater than or equal to -1";
     /// An integer whose negative is no integer, where it would be needed.

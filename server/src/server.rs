@@ -30,6 +30,10 @@ pub struct Server {
     pub monitors: crate::monitor::Monitors,
     /// Slow commands.
     pub slowlog: crate::slowlog::SlowLog,
+    /// Commands with large requests.
+    pub large_requests: crate::slowlog::SlowLog,
+    /// Commands with large replies.
+    pub large_replies: crate::slowlog::SlowLog,
     /// Latency events.
     pub latency: crate::latency::LatencyMonitor,
     /// Who waits in a blocking command.
@@ -182,6 +186,8 @@ impl Server {
             stats: Stats::default(),
             monitors: Default::default(),
             slowlog: Default::default(),
+            large_requests: Default::default(),
+            large_replies: Default::default(),
             latency: Default::default(),
             blocked: Default::default(),
             watched: Default::default(),
