@@ -34,9 +34,8 @@ impl<'a> Argv<'a> {
     pub fn request_len(&self) -> usize {
         let digits = |number: usize| number.checked_ilog10().map_or(1, |power| power as usize + 1);
         let header = |number| digits(number) + "*\r\n".len();
-        self.iter().fold(header(self.len()), |len, argument| {
-            len + header(argument.len()) + argument.len() + "\r\n".len()
-        })
+        self.iter()
+            .fold(header(self.len()), |len, argument| len + header(argument.len()) + argument.len() + "\r\n".len())
     }
     /// Number of bytes in the buffer they lie in, which holds the commands behind this one too.
     pub fn buffer_len(&self) -> usize {

@@ -559,11 +559,7 @@ fn execute<'w>(
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
     let reply_len = output.mark().saturating_sub(mark);
     let is_large = argv.extent().max(reply_len) >= worker.large_bytes();
-    if nanos >= worker.slow_nanos()
-        || is_large
-        || server.attention.get() & Attention::MONITORS != 0
-        || after.is_set()
-    {
+    if nanos >= worker.slow_nanos() || is_large || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
         return settle_after(connection, worker, queued, command, (nanos, reply_len), after);
     }
     None
