@@ -147,7 +147,6 @@ fn in_shard<R>(
     let (clock, access) = (Clock { now_ms: context.txn.now_ms() }, context.txn.access());
     let mut txn = Txn::new(&context.server.store, &mut guard, clock, context.txn.effects(), access);
     let done = action(&mut txn).map_err(CommandError::Store);
-    drop(txn);
     if context.server.attention.get() & Attention::PROPAGATES != 0 {
         crate::propagation::commit_walked(context.server, context.txn.effects());
     }
