@@ -43,6 +43,8 @@ pub(crate) enum Mode<'c> {
     First,
     /// As part of something that must not wait.
     Denied,
+    /// A script has called it.
+    Script,
     /// Its client waits, and this key has become ready.
     Again { kind: WaitKind, key: &'c [u8] },
 }
@@ -108,7 +110,7 @@ impl<'c> Context<'c> {
     }
     /// Whether waiting is not allowed: in a transaction, in a script.
     pub fn denies_blocking(&self) -> bool {
-        matches!(self.mode, Mode::Denied)
+        matches!(self.mode, Mode::Denied | Mode::Script)
     }
     /// Whether the key at the argument `index` may be looked at in this run. A command that may wait asks before it looks at
     /// a key it waits for, and passes over those that are not at hand.

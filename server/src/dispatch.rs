@@ -11,7 +11,8 @@ use crate::error::{self, CommandError};
 use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
 use crate::server::Attention;
-use crate::transaction::{Execution, Transaction};
+use crate::scripting::ScriptUnit;
+use crate::transaction::{Execution, Transaction, Unfinished};
 use ochre_store::sync::{Guard, ShardSet, Slice};
 use ochre_store::{Access, Clock, Effects, Expired, Garbage, Shard, Txn};
 use std::sync::Arc;
@@ -74,7 +75,7 @@ pub(crate) fn run<'w>(
         let command = match gates(connection, worker, &queued, is_short) {
             Gate::Pass(command) => command,
             Gate::Queue(command) => {
-                enqueue(connection, &queued, command);
+                enqueue(connection, worker, &queued, command);
                 tick = worker.ticks.now();
                 *next += 1;
                 continue;
@@ -94,6 +95,10 @@ pub(crate) fn run<'w>(
                 if !reaches_out(connection.batch.argv(&queued, connection.argument_bytes())) =>
             {
                 queued.shards
+            }
+            LockClass::Script => {
+                let argv = connection.batch.argv(&queued, connection.argument_bytes());
+                crate::scripting::shards(worker, command, argv, queued.shards)
             }
             LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
             LockClass::None | LockClass::Walk => ShardSet::EMPTY,
@@ -270,10 +275,16 @@ fn attended_gates<'w>(
     // EXEC is what its commands are.
     let flags = match transaction {
         Some(transaction) if is_exec(command) => command.spec.flags | transaction.flags(),
-        _ => command.spec.flags,
+        _ => crate::scripting::effective_flags(
+            worker,
+            command,
+            connection.batch.argv(queued, connection.argument_bytes()),
+        ),
     };
     // What is queued takes memory too.
-    if is_short && !crate::memory::make_room(worker) && (queues || flags.has(Flags::DENYOOM)) {
+    let out_of_memory = is_short && !crate::memory::make_room(worker);
+    worker.set_out_of_memory(out_of_memory);
+    if out_of_memory && (queues || flags.has(Flags::DENYOOM)) {
         return Gate::Reject(error::OOM);
     }
     let is_watcher = connection.client.monitor;
@@ -310,7 +321,7 @@ fn attended_gates<'w>(
 
 /// Puts a command aside for EXEC.
 #[cold]
-fn enqueue(connection: &mut Connection, queued: &Queued, command: &Command) {
+fn enqueue(connection: &mut Connection, worker: &Worker, queued: &Queued, command: &Command) {
     let mark = connection.output.mark();
     let Connection { batch, query, decoder, client, output, inline, .. } = connection;
     let bytes: &[u8] = if *inline { decoder.inline_bytes() } else { query };
@@ -318,7 +329,8 @@ fn enqueue(connection: &mut Connection, queued: &Queued, command: &Command) {
         let spoiled = transaction.is_doomed() || client.handle.watch_broken.load(Relaxed);
         // What will never be executed need not be kept.
         if !spoiled {
-            transaction.push(command, batch, queued, bytes);
+            let flags = crate::scripting::effective_flags(worker, command, batch.argv(queued, bytes));
+            transaction.push(command, flags, batch, queued, bytes);
             client.publish_transaction();
         }
     }
@@ -432,6 +444,18 @@ fn execute<'w>(
             if unit.run(transaction).is_err() {
                 settle_effects(worker, guard, &mut effects, clock, access);
                 return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
+            }
+        } else if let CommandError::Script(request) = error {
+            let has_all = guard.set() == ShardSet::ALL;
+            let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
+            let unit = ScriptUnit { worker, client, output, after: &mut after, txn, command, argv, request, has_all };
+            match unit.run() {
+                Ok(failed) => stats.failed.add(failed.into()),
+                Err(Unfinished) => {
+                    output.cut(mark);
+                    settle_effects(worker, guard, &mut effects, clock, access);
+                    return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
+                }
             }
         } else {
             if let CommandError::Contended(shard) = error {

@@ -21,6 +21,8 @@ pub enum CommandError {
     Contended(usize),
     /// What the client has queued is to be executed.
     Execute(Box<crate::transaction::Transaction>),
+    /// Something is to be done with a script.
+    Script(crate::scripting::ScriptRequest),
     /// EXEC was refused for this reason before it could begin.
     Refused(Box<CommandError>),
     /// There is nothing for the client yet, so it waits: see [`Context::block`](crate::context::Context::block).
@@ -38,6 +40,7 @@ impl CommandError {
             CommandError::Blocked(_) => "ERR the client waits".into(),
             CommandError::Contended(_) => "ERR the data is locked".into(),
             CommandError::Execute(_) => "ERR commands are queued".into(),
+            CommandError::Script(_) => "ERR a script is to run".into(),
             CommandError::Refused(reason) => format!("{EXEC_ABORT_BECAUSE}{}", reason.text()).into(),
         }
     }
@@ -455,6 +458,30 @@ texts! {
     XAUTOCLAIM_IDLE_TIME = "ERR Invalid min-idle-time argument for XAUTOCLAIM";
     /// XAUTOCLAIM.
     XAUTOCLAIM_COUNT = "ERR COUNT must be > 0";
+    /// EVALSHA of what is not known.
+    NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL.";
+    /// EVAL.
+    NEGATIVE_KEYS = "ERR Number of keys can't be negative";
+    /// EVAL_RO of a script that says it writes.
+    WRITING_SCRIPT_READ_ONLY = "ERR Can not execute a script with write flag using *_ro command.";
+    /// A script that minds, while memory is over its limit.
+    SCRIPT_OOM = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
+    /// A script calls a command that does not exist.
+    UNKNOWN_FROM_SCRIPT = "ERR Unknown Redis command called from script";
+    /// A script calls a command with too many or too few arguments.
+    ARITY_FROM_SCRIPT = "ERR Wrong number of args calling Redis command from script";
+    /// A script calls a command that is not for scripts.
+    NOT_FROM_SCRIPT = "ERR This Redis command is not allowed from script";
+    /// A script writes that may not.
+    WRITE_FROM_READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts.";
+    /// SCRIPT DEBUG.
+    SCRIPT_DEBUG = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
+    /// SCRIPT DEBUG while there is no debugger.
+    NO_DEBUGGER = "ERR The debugger of scripts is not supported yet";
+    /// SCRIPT FLUSH.
+    SCRIPT_FLUSH = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
+    /// SCRIPT KILL.
+    NOT_BUSY = "NOTBUSY No scripts in execution right now.";
     /// SCAN.
     INVALID_CURSOR = "ERR invalid cursor";
     /// NOVALUES in another command than HSCAN.
@@ -693,6 +720,44 @@ pub fn no_permission(user: &[u8], command: &str, reason: Reason, old_text: bool)
         (Reason::Channel, false) => NO_CHANNEL_PERMISSION,
         (Reason::Database, _) => NO_DATABASE_PERMISSION,
     }
+}
+
+/// A command that the user may not execute, called from a script.
+pub fn no_permission_in_script(user: &[u8], command: &str, reason: Reason, old_text: bool) -> CommandError {
+    if !old_text {
+        let why = no_permission(user, command, reason, false).text().replacen("NOPERM ", "", 1);
+        return CommandError::Message(format!("NOPERM ACL failure in script: {why}"));
+    }
+    CommandError::Text(match reason {
+        Reason::Command => "ERR The user executing the script can't run this command or subcommand",
+        Reason::Key => {
+            "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
+        }
+        Reason::Channel => "ERR The user executing the script can't publish to the channel mentioned in the command",
+        Reason::Auth | Reason::Database => "ERR The user executing the script lacking the permissions for the command",
+    })
+}
+
+/// The first line of a script.
+pub fn bad_shebang(wrong: &ochre_scripting::ShebangError) -> CommandError {
+    use ochre_scripting::ShebangError;
+    match wrong {
+        ShebangError::Endless => CommandError::Text("ERR Invalid script shebang"),
+        ShebangError::NoEngine => CommandError::Text("ERR Invalid engine in script shebang"),
+        ShebangError::Engine(name) => quoting(&[b"ERR Unexpected engine in script shebang: ", name]),
+        ShebangError::Flag(name) => quoting(&[b"ERR Unexpected flag in script shebang: ", name]),
+        ShebangError::Option(name) => quoting(&[b"ERR Unknown lua shebang option: ", name]),
+    }
+}
+
+/// The compiler's complaint of a script.
+pub fn script_does_not_compile(why: &str) -> CommandError {
+    CommandError::Message(format!("ERR Error compiling script (new function): {why}"))
+}
+
+/// There is no Lua state.
+pub fn no_lua(why: &str) -> CommandError {
+    CommandError::Message(format!("ERR Scripts cannot run: {why}"))
 }
 
 /// A queued command that the user may not execute any more.

@@ -29,6 +29,7 @@ pub mod persistence;
 pub mod process;
 pub mod propagation;
 pub mod random;
+pub mod scripting;
 pub mod server;
 pub mod shutdown;
 pub mod slowlog;

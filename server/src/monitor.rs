@@ -31,6 +31,13 @@ impl Monitors {
     pub fn feed(&self, client: &ClientHandle, db: usize, argv: Argv<'_>, redacted: &[usize], now_us: i64) {
         let addr =
             if client.is_unix { format!("unix:{}", client.addr.trim_end_matches(":0")) } else { client.addr.clone() };
+        self.show(&addr, db, argv, redacted, now_us);
+    }
+    /// As [`feed`](Monitors::feed), for a command that a script has called.
+    pub fn feed_script(&self, db: usize, argv: Argv<'_>, redacted: &[usize], now_us: i64) {
+        self.show("lua", db, argv, redacted, now_us);
+    }
+    fn show(&self, addr: &str, db: usize, argv: Argv<'_>, redacted: &[usize], now_us: i64) {
         let mut line = format!("+{}.{:06} [{db} {addr}]", now_us / 1_000_000, now_us % 1_000_000).into_bytes();
         for (index, argument) in argv.iter().enumerate() {
             line.push(b' ');

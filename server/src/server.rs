@@ -35,6 +35,8 @@ pub struct Server {
     pub blocked: crate::blocking::Blocked,
     /// Who watches keys.
     pub watched: crate::transaction::Watched,
+    /// The scripts that are known.
+    pub scripts: crate::scripting::Sources,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
     /// Users, and what they were denied.
@@ -89,6 +91,8 @@ pub struct Switches {
     pub cron_rests: AtomicBool,
     /// Reply buffers do not follow their use (DEBUG REPLYBUFFER RESIZING).
     pub reply_buffers_keep_size: AtomicBool,
+    /// Scripts may call what is not for them (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub scripts_call_anything: AtomicBool,
     /// RESTORE does not look at checksums (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
     pub skips_payload_checksums: AtomicBool,
 }
@@ -161,6 +165,7 @@ impl Server {
             latency: Default::default(),
             blocked: Default::default(),
             watched: Default::default(),
+            scripts: Default::default(),
             pause: Default::default(),
             accounts,
             attention: Attention::default(),

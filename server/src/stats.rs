@@ -187,6 +187,8 @@ pub struct WorkerStats {
     pub cpu_user_us: Counter,
     /// Processor time of the thread in the kernel, likewise.
     pub cpu_system_us: Counter,
+    /// Bytes of the thread's Lua state, as of its last script.
+    pub lua_bytes: Counter,
     /// The largest buffers of clients, of late.
     pub buffer_peaks: BufferPeaks,
     /// The event loop, and what it had done when the statistics were last set to zero.
@@ -233,6 +235,7 @@ impl WorkerStats {
             expire_cycle_us,
             cpu_user_us: _,
             cpu_system_us: _,
+            lua_bytes: _,
             buffer_peaks: _,
             event_loop: _,
             event_loop_base,

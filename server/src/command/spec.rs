@@ -94,6 +94,8 @@ pub enum LockClass {
     KeysOrAll(fn(Argv<'_>) -> bool),
     /// Those that the session says: of what it has queued or watches.
     Session(fn(&Client) -> ShardSet),
+    /// Those of its keys, or all: the script decides.
+    Script,
     /// One shard at a time, chosen by the handler.
     Walk,
     /// All shards.

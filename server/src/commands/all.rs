@@ -37,6 +37,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         super::persistence::ALL,
         super::replication::ALL,
         super::scan::ALL,
+        super::script::ALL,
         super::server::ALL,
         super::set::ALL,
         super::set_combine::ALL,

@@ -118,6 +118,13 @@ static ACTIONS: &[Action] = &[
     action("SEGFAULT", 0..=0, "", "Ends the process as an access to foreign memory does.", crash::segfault),
     action("SET-ACTIVE-EXPIRE", 1..=1, "<0|1>", "Whether keys expire that nobody asks for.", switches::active_expire),
     action(
+        "SET-DISABLE-DENY-SCRIPTS",
+        1..=1,
+        "<0|1>",
+        "Whether scripts may call commands that are not for them.",
+        switches::scripts_call_anything,
+    ),
+    action(
         "SET-SKIP-CHECKSUM-VALIDATION",
         1..=1,
         "<0|1>",

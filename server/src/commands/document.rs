@@ -60,6 +60,7 @@ fn markdown() -> String {
             LockClass::Keys => "keys",
             LockClass::KeysOrAll(_) => "keys, or all",
             LockClass::Session(_) => "keys of the session",
+            LockClass::Script => "keys, or all",
             LockClass::Walk => "walk",
             LockClass::All => "all",
         };

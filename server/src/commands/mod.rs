@@ -39,6 +39,7 @@ pub mod persistence;
 pub mod replication;
 pub mod scan;
 mod scan_options;
+pub mod script;
 pub mod server;
 pub mod set;
 pub mod set_combine;

@@ -8,7 +8,7 @@ use crate::clock::{Ticks, unix_ms};
 use crate::command::{Command, Flags};
 use crate::config::Config;
 use crate::propagation::Unit;
-use crate::server::Server;
+use crate::server::{Attention, Server};
 use crate::stats::{CommandStats, WorkerStats};
 use ochre_store::evict::Evictor;
 use ochre_store::expire::ExpireCycle;
@@ -42,6 +42,10 @@ pub struct Worker {
     /// The end of the propagation log when the last unit was appended.
     pub(crate) log_end: Cell<u64>,
     pub(crate) evictor: RefCell<Evictor>,
+    /// What runs scripts.
+    pub(crate) engine: crate::scripting::Engine,
+    /// Memory is over its limit, as the gates of the last command have found while there is a limit.
+    out_of_memory: Cell<bool>,
     /// Commands have left evictions unfinished.
     pub(crate) eviction_due: tokio::sync::Notify,
     pub(crate) expiry: RefCell<ExpireCycle>,
@@ -71,6 +75,8 @@ impl Worker {
             effects: RefCell::default(),
             unit: RefCell::default(),
             log_end: Cell::default(),
+            engine: Default::default(),
+            out_of_memory: Cell::default(),
             eviction_due: Default::default(),
             evictor: RefCell::new(Evictor::new(crate::random::seed()[0])),
             expiry: RefCell::new(ExpireCycle::new(index, server.config().workers())),
@@ -137,6 +143,14 @@ impl Worker {
     #[inline]
     pub(crate) fn slow_nanos(&self) -> u64 {
         self.slow_nanos.get()
+    }
+    /// Notes whether memory is over its limit.
+    pub(crate) fn set_out_of_memory(&self, is_out: bool) {
+        self.out_of_memory.set(is_out);
+    }
+    /// Whether memory was over its limit when the command that runs was let in.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.server.attention.get() & Attention::MAXMEMORY != 0 && self.out_of_memory.get()
     }
     /// Whether received data is acknowledged at once.
     #[inline]

@@ -12,6 +12,6 @@ mod unit;
 
 pub(crate) use log::Wrap;
 pub use log::{Log, ReplicaInfo, Summary};
-pub(crate) use record::{commit, commit_walked, record_call};
+pub(crate) use record::{commit, commit_walked, record_call, record_call_to};
 pub use rewrite::{Reach, Rewrite};
 pub(crate) use unit::Unit;

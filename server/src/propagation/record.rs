@@ -10,19 +10,31 @@ use ochre_store::{Effects, Reason};
 
 /// Records a command that a client has run, after what has vanished on its way. `dirty` is what was counted before it.
 /// To be called after each handler while somebody reads the log.
-#[cold]
 pub(crate) fn record_call(worker: &Worker, client: &mut Client, argv: Argv<'_>, effects: &mut Effects, dirty: u64) {
+    record_call_to(worker, client, argv, effects, dirty, Some(Reach::All));
+}
+
+/// As [`record_call`], for a script that tells who is to hear of what it changes; none: nobody.
+#[cold]
+pub(crate) fn record_call_to(
+    worker: &Worker,
+    client: &mut Client,
+    argv: Argv<'_>,
+    effects: &mut Effects,
+    dirty: u64,
+    told: Option<Reach>,
+) {
     let mut unit = worker.unit.borrow_mut();
     take_removals(&worker.server, effects, &mut unit);
     let changed = effects.dirty > dirty;
     let db = client.db;
     let Some(rewrite) = &mut client.rewrite else {
-        if changed {
-            unit.push(db, Reach::All, |out| encode_arguments(out, argv.iter()));
+        if let Some(reach) = told.filter(|_| changed) {
+            unit.push(db, reach, |out| encode_arguments(out, argv.iter()));
         }
         return;
     };
-    let reach = if changed { Some(Reach::All) } else { rewrite.forced() };
+    let reach = if changed { told } else { rewrite.forced().filter(|_| told.is_some()) };
     if let Some(reach) = reach {
         rewrite.commands().for_each(|command| unit.push(db, reach, |out| out.extend_from_slice(command)));
         if !rewrite.replaces() {

@@ -10,8 +10,10 @@ pub enum Reach {
     /// Replicas and the append-only file.
     #[default]
     All,
-    /// Replicas alone: nothing has changed.
+    /// Replicas alone: nothing has changed, or a script wants it so.
     Replicas,
+    /// The append-only file alone: a script wants it so.
+    File,
 }
 
 /// What stands for the command that is run.

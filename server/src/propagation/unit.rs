@@ -36,7 +36,11 @@ impl Unit {
     /// Appends the unit to `out`: for replicas all of it, for the file what changes data. `selected` is the database that
     /// the reader is at. `wraps`: several commands are made a transaction.
     pub(super) fn write(&self, reader: Reach, wraps: bool, selected: &mut Option<usize>, out: &mut Vec<u8>) {
-        let wanted = |command: &Command| reader == Reach::Replicas || command.reach == Reach::All;
+        let wanted = |command: &Command| match command.reach {
+            Reach::All => true,
+            Reach::Replicas => reader == Reach::Replicas,
+            Reach::File => reader != Reach::Replicas,
+        };
         let wraps = wraps && self.commands.iter().filter(|command| wanted(command)).nth(1).is_some();
         let (mut start, mut is_first) = (0, true);
         for command in &self.commands {

@@ -8,6 +8,7 @@ use crate::command::{Command, CommandId, Flags};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
 use crate::net::{KeyHashes, Output, Worker};
+use crate::scripting::{ScriptRequest, ScriptUnit};
 use crate::server::Attention;
 use ochre_store::{Access, Txn};
 use std::sync::atomic::Ordering::Relaxed;
@@ -113,7 +114,29 @@ impl Execution<'_, '_> {
         if self.worker.server.attention.get() & Attention::PROPAGATES != 0 {
             crate::propagation::record_call(self.worker, self.client, argv, self.txn.effects(), dirty);
         }
+        if let Err(CommandError::Script(request)) = result {
+            self.run_script(command, argv, request);
+            return Ok(());
+        }
         result
+    }
+
+    /// Runs a script as one of the commands. For scripts all shards are locked.
+    fn run_script(&mut self, command: &Command, argv: Argv<'_>, request: ScriptRequest) {
+        let worker = self.worker;
+        let unit = ScriptUnit {
+            worker,
+            client: &mut *self.client,
+            output: &mut *self.output,
+            after: &mut *self.after,
+            txn: self.txn.part(),
+            command,
+            argv,
+            request,
+            has_all: true,
+        };
+        let failed = unit.run().unwrap_or(true);
+        worker.stats.by_command[usize::from(command.id)].failed.add(failed.into());
     }
 
     fn fail(&mut self, command: &Command, error: &CommandError) {

@@ -5,7 +5,7 @@ mod queue;
 mod table;
 mod watch;
 
-pub(crate) use execute::Execution;
+pub(crate) use execute::{Execution, Unfinished};
 pub use queue::Transaction;
 pub use watch::Watched;
 pub(crate) use watch::{Watching, is_broken, mark, mark_removals, stop_watching, watch};

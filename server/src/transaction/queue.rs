@@ -66,8 +66,16 @@ impl Transaction {
         size_of::<Transaction>() + self.bytes.capacity() + self.batch.allocated()
     }
     /// Adds a command of `batch`, which was decoded from `buffer`.
-    pub(crate) fn push(&mut self, command: &Command, batch: &Batch, queued: &Queued, buffer: &[u8]) {
-        self.flags = self.flags | command.spec.flags;
+    /// Its flags may be those of a script.
+    pub(crate) fn push(
+        &mut self,
+        command: &Command,
+        flags: Flags,
+        batch: &Batch,
+        queued: &Queued,
+        buffer: &[u8],
+    ) {
+        self.flags = self.flags | flags;
         let argv = batch.argv(queued, buffer);
         self.shards = self.shards.union(shards(command, queued, argv));
         self.batch.append(batch, queued, buffer, &mut self.bytes);
@@ -97,7 +105,7 @@ fn shards(command: &Command, queued: &Queued, argv: Argv<'_>) -> ShardSet {
         LockClass::None | LockClass::Session(_) => return ShardSet::EMPTY,
         LockClass::Keys => false,
         LockClass::KeysOrAll(reaches_out) => reaches_out(argv),
-        LockClass::All | LockClass::Walk => true,
+        LockClass::All | LockClass::Walk | LockClass::Script => true,
     };
     // Where the line makes no sense the handler may look for keys elsewhere before it finds out.
     if reaches_out || !command_keys(command.spec, argv, |_| {}) { ShardSet::ALL } else { queued.shards }

@@ -34,6 +34,13 @@ pub(super) fn skip_checksums(context: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
+pub(super) fn scripts_call_anything(context: &mut Context<'_>) -> CommandResult {
+    let on = flag(context, 2)?;
+    context.server.switches.scripts_call_anything.store(on, Relaxed);
+    context.reply.ok();
+    Ok(())
+}
+
 pub(super) fn pause_cron(context: &mut Context<'_>) -> CommandResult {
     let on = flag(context, 2)?;
     context.server.switches.cron_rests.store(on, Relaxed);

@@ -3,6 +3,7 @@
 use super::{Lines, View};
 use crate::metrics::memory::{Allocator, MemoryReport, Proportion};
 use crate::metrics::process::machine_bytes;
+use crate::server::Server;
 
 /// `# Memory`
 pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
@@ -20,7 +21,7 @@ pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
     lines.field("allocator_active", report.allocator.active);
     lines.field("allocator_resident", report.allocator.resident);
     lines.bytes("total_system_memory", machine_bytes().unwrap_or(0));
-    scripts(lines);
+    scripts(lines, server);
     let config = server.config();
     lines.bytes("maxmemory", config.maxmemory);
     let policy = crate::config::get_one(&config, "maxmemory-policy").unwrap_or_default();
@@ -44,18 +45,22 @@ pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
     lines.field("lazyfreed_objects", freed.lazyfreed_objects);
 }
 
-/// There is no scripting engine.
-fn scripts(lines: &mut Lines) {
-    lines.zero("used_memory_lua");
-    lines.zero("used_memory_vm_eval");
-    lines.field("used_memory_lua_human", super::human(0));
-    for name in ["used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions", "number_of_libraries"] {
+/// The Lua states of all workers, and the sources that they share.
+fn scripts(lines: &mut Lines, server: &Server) {
+    let lua = server.stats.sum(|worker| worker.lua_bytes.get());
+    let (count, sources) = (server.scripts.len(), server.scripts.bytes());
+    lines.field("used_memory_lua", lua);
+    lines.field("used_memory_vm_eval", lua);
+    lines.field("used_memory_lua_human", super::human(lua));
+    lines.field("used_memory_scripts_eval", sources);
+    lines.field("number_of_cached_scripts", count);
+    for name in ["number_of_functions", "number_of_libraries"] {
         lines.zero(name);
     }
     lines.zero("used_memory_vm_functions");
-    lines.bytes("used_memory_vm_total", 0);
+    lines.bytes("used_memory_vm_total", lua);
     lines.zero("used_memory_functions");
-    lines.bytes("used_memory_scripts", 0);
+    lines.bytes("used_memory_scripts", sources as u64);
 }
 
 fn proportion(lines: &mut Lines, name: &str, proportion: Proportion) {

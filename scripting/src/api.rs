@@ -1,0 +1,303 @@
+//! The table `redis` (and `server`) of scripts.
+
+use crate::args::{Args, as_number, as_string, function};
+use crate::host::{Host, LogLevel, Refusal, Replicate};
+use crate::raise;
+use crate::vm::VmOptions;
+use mlua::{HookTriggers, Lua, Result, Table, Value, VmState};
+use ochre_resp::reply::{DoubleFormat, write_double};
+use ochre_resp::{Protocol, Span};
+use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// The host of the script that this thread runs.
+pub(crate) struct Current<'h>(pub(crate) &'h mut (dyn Host + 'h));
+
+impl<'h> ReborrowMut<'h> for Current<'_> {
+    type Result = Current<'h>;
+    fn reborrow_mut(&'h mut self) -> Current<'h> {
+        Current(&mut *self.0)
+    }
+}
+
+scoped_thread_local!(pub(crate) static mut HOST: for<'h> Current<'h>);
+
+/// What the functions of one state share.
+pub(crate) struct State {
+    /// The version that `redis.setresp` has chosen.
+    pub(crate) protocol: Cell<Protocol>,
+    /// Why the script must end, if it must.
+    pub(crate) ending: Cell<Option<Ending>>,
+    pub(crate) doubles: Cell<DoubleFormat>,
+    call: RefCell<Call>,
+}
+
+/// Why a script must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The host says so.
+    Aborted,
+    /// Somebody has killed it.
+    Killed,
+}
+
+/// A command that is being called: its buffers are used again.
+#[derive(Default)]
+struct Call {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    reply: Vec<u8>,
+}
+
+/// Buffers that grew larger are not kept.
+const BUFFER_KEPT: usize = 64 * 1024;
+
+impl State {
+    pub(crate) fn new(doubles: DoubleFormat) -> Rc<State> {
+        Rc::new(State {
+            protocol: Cell::default(),
+            ending: Cell::default(),
+            doubles: Cell::new(doubles),
+            call: RefCell::default(),
+        })
+    }
+
+    /// Has the script end, whatever it catches.
+    fn end<T>(&self, lua: &Lua, ending: Ending) -> Result<T> {
+        if self.ending.get().is_none() {
+            self.ending.set(Some(ending));
+        }
+        lua.set_hook(HookTriggers::EVERY_LINE, |_, _| killed())?;
+        killed()
+    }
+}
+
+fn killed<T>() -> Result<T> {
+    raise::reply("ERR Script killed by user with SCRIPT KILL...", false)
+}
+
+/// Has the host asked now and then whether the script is to end.
+pub(crate) fn watch(lua: &Lua, state: &Rc<State>) -> Result<()> {
+    let state = state.clone();
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(100_000), move |lua, _| {
+        if state.ending.get().is_some() {
+            return killed();
+        }
+        if HOST.is_set() && HOST.with(|host| host.0.interrupt()) {
+            return state.end(lua, Ending::Killed);
+        }
+        Ok(VmState::Continue)
+    })
+}
+
+pub(crate) fn library(lua: &Lua, options: &VmOptions, state: &Rc<State>) -> Result<Table> {
+    let table = lua.create_table()?;
+    let shared = state.clone();
+    table.raw_set("call", function(lua, "call", move |args| call(&args, &shared, true))?)?;
+    let shared = state.clone();
+    table.raw_set("pcall", function(lua, "pcall", move |args| call(&args, &shared, false))?)?;
+    let shared = state.clone();
+    table.raw_set("acl_check_cmd", function(lua, "acl_check_cmd", move |args| may_call(&args, &shared))?)?;
+    let shared = state.clone();
+    table.raw_set("setresp", function(lua, "setresp", move |args| set_protocol(&args, &shared))?)?;
+    table.raw_set("log", function(lua, "log", |args| log(&args))?)?;
+    table.raw_set("set_repl", function(lua, "set_repl", |args| set_replication(&args))?)?;
+    table.raw_set("sha1hex", function(lua, "sha1hex", |args| sha1_hex(&args))?)?;
+    table.raw_set("error_reply", function(lua, "error_reply", |args| error_reply(&args))?)?;
+    table.raw_set("status_reply", function(lua, "status_reply", |args| status_reply(&args))?)?;
+    table.raw_set("replicate_commands", function(lua, "replicate_commands", |_| Ok(true))?)?;
+    table.raw_set("breakpoint", function(lua, "breakpoint", |_| Ok(false))?)?;
+    table.raw_set("debug", function(lua, "debug", |_| Ok(()))?)?;
+    for (level, name) in ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"].into_iter().enumerate() {
+        table.raw_set(name, level)?;
+    }
+    let targets = [("REPL_NONE", 0), ("REPL_AOF", 1), ("REPL_SLAVE", 2), ("REPL_REPLICA", 2), ("REPL_ALL", 3)];
+    for (name, flags) in targets {
+        table.raw_set(name, flags)?;
+    }
+    table.raw_set("REDIS_VERSION", options.redis_version)?;
+    table.raw_set("REDIS_VERSION_NUM", version_number(options.redis_version))?;
+    table.raw_set("SERVER_NAME", options.server_name)?;
+    table.raw_set("SERVER_VERSION", options.server_version)?;
+    table.raw_set("SERVER_VERSION_NUM", version_number(options.server_version))?;
+    Ok(table)
+}
+
+/// `1.2.3` as 0x00010203.
+fn version_number(version: &str) -> u32 {
+    version.split('.').take(3).fold(0, |number, part| number << 8 | part.parse::<u32>().unwrap_or_default() & 255)
+}
+
+/// Runs a closure with the host; an error where no script runs.
+fn with_host<T>(what: &str, body: impl FnOnce(&mut dyn Host) -> Result<T>) -> Result<T> {
+    if !HOST.is_set() {
+        return raise::reply(format!("ERR {what} can only be called inside a script invocation"), false);
+    }
+    HOST.with(|host| body(host.0))
+}
+
+fn call(args: &Args<'_>, state: &State, raises: bool) -> Result<Value> {
+    with_host("redis.call/pcall", |host| {
+        if state.ending.get().is_some() {
+            return killed();
+        }
+        let call = &mut *state.call.borrow_mut();
+        let fail = |text: &str, counted| match raises {
+            true => raise::reply(text, counted),
+            false => raise::table(args.lua, text.as_bytes(), counted),
+        };
+        if let Err(text) = call.read(args, state.doubles.get())? {
+            return fail(text, false);
+        }
+        call.reply.clear();
+        match host.call(&call.bytes, &call.spans, state.protocol.get(), &mut call.reply) {
+            Ok(()) => {}
+            Err(Refusal::Because(text)) => return fail(&text, true),
+            Err(Refusal::Abort) => return state.end(args.lua, Ending::Aborted),
+        }
+        let result = match call.reply.strip_prefix(b"-") {
+            Some(_) if raises => {
+                let line = call.reply.strip_suffix(b"\r\n").unwrap_or(&call.reply);
+                raise::reply(raise::with_code(line), true)
+            }
+            _ => crate::reply::value(args.lua, &call.reply),
+        };
+        call.tidy();
+        result
+    })
+}
+
+impl Call {
+    /// Takes the arguments over; a text if they are none for a command.
+    fn read(&mut self, args: &Args<'_>, doubles: DoubleFormat) -> Result<std::result::Result<(), &'static str>> {
+        self.bytes.clear();
+        self.spans.clear();
+        if args.len() == 0 {
+            return Ok(Err("ERR Please specify at least one argument for this redis lib call"));
+        }
+        for value in args.values.iter() {
+            let start = self.bytes.len();
+            match value {
+                Value::String(string) => self.bytes.extend_from_slice(&string.as_bytes()),
+                Value::Integer(number) if doubles == DoubleFormat::Shortest => {
+                    self.bytes.extend_from_slice(number.to_string().as_bytes());
+                }
+                Value::Integer(number) => write_double(&mut self.bytes, *number as f64, doubles),
+                Value::Number(number) => write_double(&mut self.bytes, *number, doubles),
+                _ => return Ok(Err("ERR Lua redis lib command arguments must be strings or integers")),
+            }
+            self.spans.push(Span { start, end: self.bytes.len() });
+        }
+        Ok(Ok(()))
+    }
+
+    fn tidy(&mut self) {
+        for buffer in [&mut self.bytes, &mut self.reply] {
+            if buffer.capacity() > BUFFER_KEPT {
+                *buffer = Vec::new();
+            }
+        }
+        self.spans.shrink_to(BUFFER_KEPT / size_of::<Span>());
+    }
+}
+
+fn may_call(args: &Args<'_>, state: &State) -> Result<bool> {
+    with_host("redis.acl_check_cmd", |host| {
+        let call = &mut *state.call.borrow_mut();
+        if let Err(text) = call.read(args, state.doubles.get())? {
+            return raise::reply(text, false);
+        }
+        match host.may_call(&call.bytes, &call.spans) {
+            Some(may) => Ok(may),
+            None => raise::reply("ERR Invalid command passed to redis.acl_check_cmd()", false),
+        }
+    })
+}
+
+fn set_protocol(args: &Args<'_>, state: &State) -> Result<()> {
+    with_host("redis.setresp", |_| {
+        if args.len() != 1 {
+            return raise::reply("ERR redis.setresp() requires one argument.", false);
+        }
+        match as_number(args.lua, args.value(0)).unwrap_or_default() as i64 {
+            2 => state.protocol.set(Protocol::Resp2),
+            3 => state.protocol.set(Protocol::Resp3),
+            _ => return raise::reply("ERR RESP version must be 2 or 3.", false),
+        }
+        Ok(())
+    })
+}
+
+fn set_replication(args: &Args<'_>) -> Result<()> {
+    with_host("redis.set_repl", |host| {
+        if args.len() != 1 {
+            return raise::reply("ERR redis.set_repl() requires two arguments.", false);
+        }
+        let flags = as_number(args.lua, args.value(0)).unwrap_or_default() as i64;
+        if flags & !3 != 0 {
+            let text = "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
+            return raise::reply(text, false);
+        }
+        host.replicate(Replicate { file: flags & 1 != 0, replicas: flags & 2 != 0 });
+        Ok(())
+    })
+}
+
+fn log(args: &Args<'_>) -> Result<()> {
+    if args.len() < 2 {
+        return raise::reply("ERR redis.log() requires two arguments or more.", false);
+    }
+    let Some(level) = args.as_number(0) else {
+        return raise::reply("ERR First argument must be a number (log level).", false);
+    };
+    let level = match level as i64 {
+        0 => LogLevel::Debug,
+        1 => LogLevel::Verbose,
+        2 => LogLevel::Notice,
+        3 => LogLevel::Warning,
+        _ => return raise::reply("ERR Invalid debug level.", false),
+    };
+    let mut text = Vec::new();
+    for (index, value) in args.values.iter().enumerate().skip(1) {
+        if let Some(part) = as_string(args.lua, value)? {
+            if index > 1 {
+                text.push(b' ');
+            }
+            text.extend_from_slice(&part.as_bytes());
+        }
+    }
+    if HOST.is_set() {
+        HOST.with(|host| host.0.log(level, &text));
+    }
+    Ok(())
+}
+
+fn sha1_hex(args: &Args<'_>) -> Result<Value> {
+    if args.len() != 1 {
+        return raise::reply("ERR wrong number of arguments", false);
+    }
+    let digest = match as_string(args.lua, args.value(0))? {
+        Some(text) => crate::sha1_hex(&text.as_bytes()),
+        None => crate::sha1_hex(b""),
+    };
+    Ok(Value::String(args.lua.create_string(digest)?))
+}
+
+fn error_reply(args: &Args<'_>) -> Result<Value> {
+    let [Value::String(text)] = args.values.iter().collect::<Vec<_>>()[..] else { return wrong_arguments(args) };
+    let text = text.as_bytes();
+    let text = if text.starts_with(b"-") { text.to_vec() } else { [b"-", &*text].concat() };
+    raise::table(args.lua, &raise::with_code(&text), false)
+}
+
+fn status_reply(args: &Args<'_>) -> Result<Value> {
+    let [Value::String(text)] = args.values.iter().collect::<Vec<_>>()[..] else { return wrong_arguments(args) };
+    let table = args.lua.create_table_with_capacity(0, 1)?;
+    table.raw_set("ok", text)?;
+    Ok(Value::Table(table))
+}
+
+fn wrong_arguments(args: &Args<'_>) -> Result<Value> {
+    raise::table(args.lua, b"ERR wrong number or type of arguments", false)
+}

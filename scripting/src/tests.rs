@@ -1,0 +1,147 @@
+//! Scripts against a host that echoes.
+
+use crate::{Host, LogLevel, Names, Outcome, Refusal, Replicate, Vm, VmOptions};
+use ochre_resp::reply::DoubleFormat;
+use ochre_resp::{Protocol, ReplyWriter, Span};
+
+#[derive(Default)]
+struct Echo {
+    calls: Vec<Vec<String>>,
+    logged: Vec<String>,
+}
+
+impl Host for Echo {
+    fn call(&mut self, bytes: &[u8], spans: &[Span], protocol: Protocol, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let argv: Vec<String> =
+            spans.iter().map(|span| String::from_utf8_lossy(span.of(bytes)).into_owned()).collect();
+        let mut reply = ReplyWriter::new(out, protocol);
+        match argv[0].as_str() {
+            "echo" => reply.bulk(argv[1].as_bytes()),
+            "fail" => reply.error("WRONGTYPE not that"),
+            "raw" => reply.encoded(argv[1].as_bytes(), 1),
+            "refuse" => return Err(Refusal::Because("OOM no".to_owned())),
+            "abort" => return Err(Refusal::Abort),
+            "map" => {
+                reply.map(1);
+                reply.bulk("a");
+                reply.double(1.5);
+            }
+            _ => reply.ok(),
+        }
+        self.calls.push(argv);
+        Ok(())
+    }
+    fn may_call(&mut self, bytes: &[u8], spans: &[Span]) -> Option<bool> {
+        (spans[0].of(bytes) != b"nothing").then_some(true)
+    }
+    fn log(&mut self, level: LogLevel, text: &[u8]) {
+        self.logged.push(format!("{level:?} {}", String::from_utf8_lossy(text)));
+    }
+    fn replicate(&mut self, _: Replicate) {}
+    fn interrupt(&mut self) -> bool {
+        true
+    }
+}
+
+fn vm() -> Vm {
+    Vm::new(&VmOptions {
+        redis_version: "7.2.4",
+        server_name: "ochre",
+        server_version: "0.1.0",
+        seed: 1,
+        doubles: DoubleFormat::Shortest,
+    })
+    .unwrap()
+}
+
+fn run_in(vm: &Vm, source: &str, host: &mut Echo, protocol: Protocol) -> String {
+    let mut out = Vec::new();
+    let script = match vm.compile(source.as_bytes()) {
+        Ok(script) => script,
+        Err(error) => return error,
+    };
+    let keys = [b"k1".as_slice(), b"k2"];
+    let arguments = [b"a1".as_slice()];
+    let mut reply = ReplyWriter::new(&mut out, protocol);
+    let names = Names { script: "sha" };
+    match vm.run(&script, names, keys.into_iter(), arguments.into_iter(), host, &mut reply) {
+        Outcome::Replied(_) => String::from_utf8_lossy(&out).replace("\r\n", "|"),
+        Outcome::Aborted => "aborted".to_owned(),
+    }
+}
+
+fn run(source: &str) -> String {
+    run_in(&vm(), source, &mut Echo::default(), Protocol::Resp2)
+}
+
+#[track_caller]
+fn check(cases: &[(&str, &str)]) {
+    let vm = vm();
+    for (source, expected) in cases {
+        assert_eq!(run_in(&vm, source, &mut Echo::default(), Protocol::Resp2), *expected, "{source}");
+    }
+}
+
+#[test]
+fn values_become_replies() {
+    check(&[
+        ("return 3.99", ":3|"),
+        ("return 'x'", "$1|x|"),
+        ("return true", ":1|"),
+        ("return false", "$-1|"),
+        ("return nil", "$-1|"),
+        ("return {1,2,{3,'a'},nil,4}", "*3|:1|:2|*2|:3|$1|a|"),
+        ("return {ok='fine'}", "+fine|"),
+        ("return {err='MY bad'}", "-MY bad|"),
+        ("return {double=1.5}", "$3|1.5|"),
+        ("return {map={a=1}}", "*2|$1|a|:1|"),
+        ("return {big_number='12\\r\\n3'}", "$5|12  3|"),
+        ("return KEYS", "*2|$2|k1|$2|k2|"),
+        ("return ARGV[1]", "$2|a1|"),
+        ("return redis.status_reply('X Y')", "+X Y|"),
+        ("return redis.error_reply('X Y')", "-X Y|"),
+        ("return redis.error_reply('X')", "-ERR X|"),
+        ("return print", "-ERR user_script:1: Script attempted to access nonexistent global variable 'print' script: sha, on @user_script:1.|"),
+        ("return function() end", "$-1|"),
+    ]);
+}
+
+#[test]
+fn replies_become_values() {
+    check(&[
+        ("return redis.call('echo', 'x')", "$1|x|"),
+        ("return redis.call('raw', '*-1\\r\\n') == false and 1", ":1|"),
+        ("return redis.call('raw', '*2\\r\\n:1\\r\\n$-1\\r\\n')", "*2|:1|$-1|"),
+        ("return redis.call('raw', '+OK\\r\\n').ok", "$2|OK|"),
+        ("redis.setresp(3) return redis.call('map').map.a.double * 2", ":3|"),
+        ("redis.setresp(3) return redis.call('raw', '_\\r\\n') == nil", ":1|"),
+        ("redis.setresp(3) return redis.call('raw', '(12\\r\\n').big_number", "$2|12|"),
+        ("redis.setresp(3) return redis.call('raw', '=5\\r\\ntxt:a\\r\\n').verbatim_string.format", "$3|txt|"),
+    ]);
+}
+
+#[test]
+fn errors_say_where_they_arose() {
+    check(&[
+        ("return redis.call('fail')", "-WRONGTYPE not that script: sha, on @user_script:1.|"),
+        ("\nredis.call('fail')", "-WRONGTYPE not that script: sha, on @user_script:2.|"),
+        ("return redis.pcall('fail')", "-WRONGTYPE not that|"),
+        ("return redis.pcall('fail').err", "$18|WRONGTYPE not that|"),
+        ("local ok, e = pcall(redis.call, 'fail') return {tostring(ok), e}", "*2|$5|false|$18|WRONGTYPE not that|"),
+        ("return redis.call('refuse')", "-OOM no script: sha, on @user_script:1.|"),
+        ("return redis.call()", "-ERR Please specify at least one argument for this redis lib call script: sha, on @user_script:1.|"),
+        ("return redis.call('echo', {})", "-ERR Lua redis lib command arguments must be strings or integers script: sha, on @user_script:1.|"),
+        ("error('x')", "-ERR user_script:1: x script: sha, on @user_script:1.|"),
+        ("error({err='A b'})", "-A b script: sha, on @user_script:1.|"),
+        ("local x = nil + 1", "-ERR user_script:1: attempt to perform arithmetic on a nil value script: sha, on @user_script:1.|"),
+        ("return cjson.decode('[')", "-ERR user_script:1: Expected value but found T_END at character 2 script: sha, on @user_script:1.|"),
+        ("local ok, e = pcall(cjson.decode, 'x') return {ok=e}", "+Expected value but found invalid token at character 1|"),
+        ("return redis.call('abort')", "aborted"),
+        ("pcall(redis.call, 'abort') return 1", "aborted"),
+        ("while true do pcall(redis.call, 'abort') end", "aborted"),
+        ("local co = coroutine.create(function() redis.call('abort') end) coroutine.resume(co) return redis.call('echo', 'x')", "aborted"),
+        ("while true do end", "-ERR Script killed by user with SCRIPT KILL... script: sha, on @user_script:1.|"),
+        ("while true do pcall(function() while true do end end) end", "-ERR Script killed by user with SCRIPT KILL... script: sha, on @user_script:1.|"),
+        ("return 'still there'", "$11|still there|"),
+    ]);
+}

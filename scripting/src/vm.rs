@@ -1,0 +1,202 @@
+//! One Lua state and the scripts that are compiled in it.
+
+use crate::api::{self, Current, HOST, State};
+use crate::args::as_string;
+use crate::host::Host;
+use crate::result::{self, Errors};
+use crate::{api::Ending, sandbox};
+use mlua::chunk::ChunkMode;
+use mlua::{Function, Lua, Table, Value};
+use ochre_resp::reply::DoubleFormat;
+use ochre_resp::{Protocol, ReplyWriter};
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// What scripts are told of the server, and how it does things.
+#[derive(Clone, Copy, Debug)]
+pub struct VmOptions {
+    /// The version of Redis that the server stands for: `7.2.4`.
+    pub redis_version: &'static str,
+    /// The server's own name.
+    pub server_name: &'static str,
+    /// The server's own version.
+    pub server_version: &'static str,
+    /// Where `math.random` begins.
+    pub seed: u32,
+    /// How numbers become arguments of commands.
+    pub doubles: DoubleFormat,
+}
+
+/// A Lua state with the globals of scripts. It stays on its thread.
+pub struct Vm {
+    run: Function,
+    state: Rc<State>,
+    runs: Cell<u32>,
+    // The last to go.
+    lua: Lua,
+}
+
+/// A compiled script. It belongs to its [`Vm`].
+#[derive(Clone)]
+pub struct Script(Function);
+
+/// How messages name the script that runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'n> {
+    /// The SHA-1 of a script, or the name of a function.
+    pub script: &'n str,
+}
+
+/// How a script ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Its reply is written.
+    Replied(Errors),
+    /// The host had it ended ([`Refusal::Abort`](crate::Refusal::Abort)). Nothing is written.
+    Aborted,
+}
+
+/// After so many scripts the collector goes a step.
+const RUNS_A_STEP: u32 = 50;
+
+impl Vm {
+    /// A fresh state.
+    ///
+    /// # Errors
+    /// If there is not enough memory: in words.
+    pub fn new(options: &VmOptions) -> Result<Vm, String> {
+        let state = State::new(options.doubles);
+        let create = || {
+            let (lua, run) = sandbox::create(options, &state)?;
+            api::watch(&lua, &state)?;
+            Ok(Vm { run, state: state.clone(), runs: Cell::new(0), lua })
+        };
+        create().map_err(|error: mlua::Error| error.to_string())
+    }
+
+    /// Compiles a script.
+    ///
+    /// # Errors
+    /// The compiler's complaint.
+    pub fn compile(&self, source: &[u8]) -> Result<Script, String> {
+        let chunk = self.lua.load(source).set_name("@user_script").set_mode(ChunkMode::Text);
+        match chunk.into_function() {
+            Ok(function) => Ok(Script(function)),
+            Err(mlua::Error::SyntaxError { message, .. }) => Err(message),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Runs a script and writes its reply, or the error that ended it.
+    pub fn run<'a>(
+        &self,
+        script: &Script,
+        names: Names<'_>,
+        keys: impl ExactSizeIterator<Item = &'a [u8]>,
+        arguments: impl ExactSizeIterator<Item = &'a [u8]>,
+        host: &mut dyn Host,
+        reply: &mut ReplyWriter<'_>,
+    ) -> Outcome {
+        self.state.protocol.set(Protocol::Resp2);
+        self.state.ending.set(None);
+        let run = || -> mlua::Result<(bool, Value)> {
+            let (keys, arguments) = (self.list(keys)?, self.list(arguments)?);
+            self.run.call((&script.0, keys, arguments))
+        };
+        let result = HOST.set(Current(host), run);
+        let ending = self.state.ending.get();
+        if ending.is_some() {
+            // The hook that ended it is still there.
+            self.lua.remove_hook();
+            let _ = api::watch(&self.lua, &self.state);
+        }
+        self.collect();
+        if ending == Some(Ending::Aborted) {
+            return Outcome::Aborted;
+        }
+        let mut errors = Errors::default();
+        let start = reply.position();
+        let written = match result {
+            Ok((true, value)) => result::write(value, self.state.protocol.get(), reply, &mut errors),
+            Ok((false, raised)) => self.fail(raised, names, reply, &mut errors),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            reply.rewind(start);
+            let text = format!("ERR Error running script {}, {error:.100}", names.script);
+            reply.error(&text);
+            errors = Errors { any: true, uncounted: vec![text.into_bytes()] };
+        }
+        Outcome::Replied(errors)
+    }
+
+    /// Bytes that Lua has allocated.
+    pub fn used_memory(&self) -> usize {
+        self.lua.used_memory()
+    }
+
+    /// Sets how numbers become arguments of commands.
+    pub fn set_doubles(&self, doubles: DoubleFormat) {
+        self.state.doubles.set(doubles);
+    }
+
+    fn list<'a>(&self, items: impl ExactSizeIterator<Item = &'a [u8]>) -> mlua::Result<Table> {
+        let table = self.lua.create_table_with_capacity(items.len(), 0)?;
+        for item in items {
+            table.raw_push(self.lua.create_string(item)?)?;
+        }
+        Ok(table)
+    }
+
+    fn collect(&self) {
+        self.runs.set(self.runs.get() + 1);
+        if self.runs.get() >= RUNS_A_STEP {
+            self.runs.set(0);
+            let _ = self.lua.gc_step();
+        }
+    }
+
+    /// Answers with what ended a script.
+    fn fail(
+        &self,
+        raised: Value,
+        names: Names<'_>,
+        reply: &mut ReplyWriter<'_>,
+        errors: &mut Errors,
+    ) -> mlua::Result<()> {
+        let mut counted = false;
+        let text = match &raised {
+            Value::Table(table) => {
+                counted = matches!(table.raw_get("ignore_error_stats_update")?, Value::Boolean(true));
+                let field = |name: &str| -> mlua::Result<Option<Vec<u8>>> {
+                    Ok(as_string(&self.lua, &table.raw_get(name)?)?.map(|text| text.as_bytes().to_vec()))
+                };
+                let mut text = field("err")?.unwrap_or_default();
+                if let (Some(source), Some(line)) = (field("source")?, field("line")?) {
+                    text.extend_from_slice(format!(" script: {}, on ", names.script).as_bytes());
+                    text.extend_from_slice(&[&source, b":".as_slice(), &line, b"."].concat());
+                }
+                text
+            }
+            other => {
+                let message = as_string(&self.lua, other)?;
+                let message = message.map_or(b"execution failure".to_vec(), |text| text.as_bytes().to_vec());
+                let message = message.get(..100).unwrap_or(&message);
+                [format!("ERR Error running script {}, ", names.script).as_bytes(), message].concat()
+            }
+        };
+        reply.error(&text);
+        errors.any = true;
+        if !counted {
+            errors.uncounted.push(text);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        // Finalizers run while the state is whole.
+        let _ = self.lua.gc_collect();
+    }
+}

@@ -1,0 +1,198 @@
+//! The commands that a script calls.
+
+use crate::acl::{LogContext, acl_check};
+use crate::args::Argv;
+use crate::client::Client;
+use crate::command::{Command, Flags, LockClass};
+use crate::context::{After, Context, Mode};
+use crate::error::{self, CommandError, CommandResult};
+use crate::net::{KeyHashes, Worker};
+use crate::propagation::Reach;
+use crate::server::Attention;
+use ochre_resp::reply::{DoubleFormat, Protocol, ReplyWriter};
+use ochre_resp::request::Span;
+use ochre_scripting::{Host, LogLevel, Refusal, Replicate};
+use ochre_store::{Access, Txn};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Runs the commands of one script, all in its unit.
+pub(super) struct Caller<'e, 't> {
+    pub(super) worker: &'e Worker,
+    pub(super) client: &'e mut Client,
+    pub(super) after: &'e mut After,
+    pub(super) txn: Txn<'t>,
+    pub(super) doubles: DoubleFormat,
+    /// Whether all shards are locked.
+    pub(super) has_all: bool,
+    /// Whether the script may not write.
+    pub(super) read_only: bool,
+    /// Whether memory is over its limit, and the script minds.
+    pub(super) checks_memory: bool,
+    /// A command was called that writes.
+    pub(super) wrote: bool,
+    /// Where effects go.
+    pub(super) reach: Option<Reach>,
+}
+
+impl Host for Caller<'_, '_> {
+    fn call(
+        &mut self,
+        bytes: &[u8],
+        spans: &[Span],
+        protocol: Protocol,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let argv = Argv::new(bytes, spans);
+        let worker = self.worker;
+        let resolved = worker.server.commands.resolve(argv);
+        let command = match self.admit(resolved, argv) {
+            Ok(command) => command,
+            Err(error) => {
+                crate::dispatch::count_error(worker, &error);
+                if let Some(command) = resolved {
+                    worker.stats.by_command[usize::from(command.id)].rejected.add(1);
+                }
+                return Err(Refusal::Because(error.text().into_owned()));
+            }
+        };
+        let writes = command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
+        if !self.has_all && (writes || reaches_out(command, argv)) {
+            return Err(Refusal::Abort);
+        }
+        self.wrote |= command.has(Flags::WRITE);
+        let before = worker.ticks.now();
+        if let Err(error) = self.execute(command, argv, protocol, reply) {
+            if matches!(error, CommandError::Store(ochre_store::Error::NotLocked)) && !self.has_all {
+                return Err(Refusal::Abort);
+            }
+            reply.clear();
+            error.write(&mut ReplyWriter::new(reply, protocol));
+            crate::dispatch::count_error(worker, &error);
+            worker.stats.by_command[usize::from(command.id)].failed.add(1);
+        }
+        self.account(command, argv, worker.ticks.nanos(before, worker.ticks.now()));
+        Ok(())
+    }
+
+    fn may_call(&mut self, bytes: &[u8], spans: &[Span]) -> Option<bool> {
+        let argv = Argv::new(bytes, spans);
+        let command = self.worker.server.commands.resolve(argv).filter(|command| is_whole(command, argv))?;
+        Some(acl_check(&self.client.user, command, argv, self.client.db).is_ok())
+    }
+
+    fn log(&mut self, level: LogLevel, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        match level {
+            LogLevel::Debug => tracing::trace!("{text}"),
+            LogLevel::Verbose => tracing::debug!("{text}"),
+            LogLevel::Notice => tracing::info!("{text}"),
+            LogLevel::Warning => tracing::warn!("{text}"),
+        }
+    }
+
+    fn replicate(&mut self, to: Replicate) {
+        self.reach = match (to.file, to.replicas) {
+            (true, true) => Some(Reach::All),
+            (true, false) => Some(Reach::File),
+            (false, true) => Some(Reach::Replicas),
+            (false, false) => None,
+        };
+    }
+
+    fn interrupt(&mut self) -> bool {
+        false
+    }
+}
+
+impl Caller<'_, '_> {
+    /// Whether a command may be called, in the order in which real servers look.
+    fn admit<'s>(&mut self, command: Option<&'s Command>, argv: Argv<'_>) -> Result<&'s Command, CommandError> {
+        let Some(command) = command.filter(|command| is_whole(command, argv)) else {
+            return Err(error::UNKNOWN_FROM_SCRIPT);
+        };
+        if !command.spec.accepts(argv.len()) {
+            return Err(error::ARITY_FROM_SCRIPT);
+        }
+        let server = &*self.worker.server;
+        if command.has(Flags::NOSCRIPT) && !server.switches.scripts_call_anything.load(Relaxed) {
+            return Err(error::NOT_FROM_SCRIPT);
+        }
+        if self.client.attention & Attention::RESTRICTED != 0
+            && let Err(denial) = acl_check(&self.client.user, command, argv, self.client.db)
+        {
+            crate::acl::log_denial(server, self.client, command, argv, denial, LogContext::Script);
+            let is_old = self.worker.config().compatibility_level.old_error_texts();
+            return Err(error::no_permission_in_script(self.client.user.name(), &command.full_name, denial.reason, is_old));
+        }
+        if self.read_only && command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE) {
+            return Err(error::WRITE_FROM_READ_ONLY_SCRIPT);
+        }
+        if command.has(Flags::WRITE) && !self.wrote && server.attention.get() & Attention::DISK_ERROR != 0 {
+            return Err(error::DISK_ERROR);
+        }
+        if self.checks_memory && !self.wrote && command.has(Flags::DENYOOM) {
+            return Err(error::OOM);
+        }
+        Ok(command)
+    }
+
+    fn execute(
+        &mut self,
+        command: &Command,
+        argv: Argv<'_>,
+        protocol: Protocol,
+        reply: &mut Vec<u8>,
+    ) -> CommandResult {
+        self.after.redacted.clear();
+        let dirty = self.txn.effects().dirty;
+        let mut txn = self.txn.part();
+        txn.set_access(Access { no_touch: self.client.no_touch, ..txn.access() });
+        let spoken = std::mem::replace(&mut self.client.protocol, protocol);
+        let mut context = Context {
+            server: &self.worker.server,
+            command,
+            argv,
+            txn,
+            reply: ReplyWriter::new(reply, protocol).with_doubles(self.doubles),
+            hashes: KeyHashes::default(),
+            slice: None,
+            mode: Mode::Script,
+            client: &mut *self.client,
+            after: &mut *self.after,
+        };
+        let result = (command.spec.handler)(&mut context);
+        self.client.protocol = spoken;
+        if self.worker.server.attention.get() & Attention::PROPAGATES != 0 {
+            let effects = self.txn.effects();
+            crate::propagation::record_call_to(self.worker, self.client, argv, effects, dirty, self.reach);
+        }
+        result
+    }
+
+    fn account(&self, command: &Command, argv: Argv<'_>, nanos: u64) {
+        let (worker, server) = (self.worker, &*self.worker.server);
+        let redacted = &self.after.redacted;
+        worker.account_call(&worker.stats.by_command[usize::from(command.id)], nanos);
+        if nanos >= worker.slow_nanos() {
+            worker.account_slow(self.client, command, argv, redacted, nanos);
+        }
+        let monitored = server.attention.get() & Attention::MONITORS != 0;
+        if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+            server.monitors.feed_script(self.client.db, argv, redacted, crate::clock::unix_us());
+        }
+    }
+}
+
+/// Whether it is no container whose subcommand is missing or unknown.
+fn is_whole(command: &Command, argv: Argv<'_>) -> bool {
+    !command.is_container() || argv.len() == 1
+}
+
+/// Whether a command looks at shards beyond those of its keys.
+fn reaches_out(command: &Command, argv: Argv<'_>) -> bool {
+    match command.spec.lock {
+        LockClass::None | LockClass::Session(_) | LockClass::Keys => false,
+        LockClass::KeysOrAll(reaches_out) => reaches_out(argv),
+        LockClass::All | LockClass::Walk | LockClass::Script => true,
+    }
+}

@@ -1,0 +1,197 @@
+//! The execution of one script.
+
+use super::caller::Caller;
+use super::engine::Compiled;
+use super::sources::Sha;
+use crate::args::Argv;
+use crate::client::Client;
+use crate::command::{Command, Flags, LockClass};
+use crate::commands::script::{is_by_name, is_read_only};
+use crate::context::After;
+use crate::error::{self, CommandError};
+use crate::net::{Output, Worker};
+use crate::server::Attention;
+use crate::transaction::Unfinished;
+use ochre_scripting::{Names, Outcome, ScriptFlags, Shebang};
+use ochre_store::Txn;
+use ochre_store::sync::ShardSet;
+use std::rc::Rc;
+
+/// What a command wants done with a script, which only its worker can do.
+#[derive(Clone, Copy, Debug)]
+pub enum ScriptRequest {
+    /// It is to be run.
+    Run {
+        /// How many of the arguments are keys.
+        keys: usize,
+    },
+    /// It is to be taken in.
+    Load,
+}
+
+/// A script that is about to run, under locks.
+pub(crate) struct ScriptUnit<'e, 't> {
+    pub(crate) worker: &'e Worker,
+    pub(crate) client: &'e mut Client,
+    pub(crate) output: &'e mut Output,
+    pub(crate) after: &'e mut After,
+    /// Its time is that of all commands.
+    pub(crate) txn: Txn<'t>,
+    /// EVAL or one of its kind.
+    pub(crate) command: &'e Command,
+    pub(crate) argv: Argv<'e>,
+    pub(crate) request: ScriptRequest,
+    /// Whether all shards are locked.
+    pub(crate) has_all: bool,
+}
+
+impl ScriptUnit<'_, '_> {
+    /// Runs the script and answers, whatever comes of it; whether the answer holds an error.
+    pub(crate) fn run(mut self) -> Result<bool, Unfinished> {
+        let ScriptRequest::Run { keys } = self.request else { return Ok(self.load()) };
+        let server = &*self.worker.server;
+        if server.attention.get() & Attention::MONITORS != 0 {
+            // The commands of the script are to come after it.
+            server.monitors.feed(&self.client.handle, self.client.db, self.argv, &[], crate::clock::unix_us());
+        }
+        match self.find().and_then(|compiled| self.admit(&compiled).map(|()| compiled)) {
+            Ok(compiled) => self.execute(&compiled, keys),
+            Err(error) => Ok(self.fail(&error)),
+        }
+    }
+
+    fn load(&mut self) -> bool {
+        match self.worker.engine.load(self.worker, self.argv.at(2), true) {
+            Ok(compiled) => self.output.reply(self.client.protocol).bulk(compiled.source.sha),
+            Err(error) => return self.fail(&error),
+        }
+        false
+    }
+
+    fn fail(&mut self, error: &CommandError) -> bool {
+        error.write(&mut self.output.reply(self.client.protocol));
+        crate::dispatch::count_error(self.worker, error);
+        true
+    }
+
+    fn find(&self) -> Result<Rc<Compiled>, CommandError> {
+        let (engine, worker) = (&self.worker.engine, self.worker);
+        if is_by_name(self.command) {
+            let sha = parse_sha(self.argv.at(1)).ok_or(error::NO_SCRIPT)?;
+            return engine.find(worker, &sha)?.ok_or(error::NO_SCRIPT);
+        }
+        let text = self.argv.at(1);
+        match engine.find(worker, &engine.sha(text))? {
+            Some(compiled) => Ok(compiled),
+            None => engine.load(worker, text, false),
+        }
+    }
+
+    /// What the script says of itself must allow it to run here.
+    fn admit(&self, compiled: &Compiled) -> Result<(), CommandError> {
+        let Some(flags) = compiled.source.shebang.flags else { return Ok(()) };
+        if !flags.no_writes && is_read_only(self.command) {
+            return Err(error::WRITING_SCRIPT_READ_ONLY);
+        }
+        if !flags.no_writes && !flags.allow_oom && self.worker.is_out_of_memory() {
+            return Err(error::SCRIPT_OOM);
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, compiled: &Compiled, keys: usize) -> Result<bool, Unfinished> {
+        let vm = match self.worker.engine.vm(self.worker) {
+            Ok(vm) => vm,
+            Err(error) => return Ok(self.fail(&error)),
+        };
+        let (db, protocol) = (self.client.db, self.client.protocol);
+        let flags = compiled.source.shebang.flags;
+        let mut reply = self.output.reply(protocol);
+        let mut caller = Caller {
+            worker: self.worker,
+            client: &mut *self.client,
+            after: &mut *self.after,
+            txn: self.txn.part(),
+            doubles: reply.doubles(),
+            has_all: self.has_all,
+            read_only: is_read_only(self.command) || flags.is_some_and(|flags| flags.no_writes),
+            checks_memory: self.worker.is_out_of_memory() && !flags.is_some_and(|flags| flags.allow_oom),
+            wrote: false,
+            reach: Some(crate::propagation::Reach::All),
+        };
+        vm.set_doubles(caller.doubles);
+        let arguments = self.argv.from(3);
+        let names = Names { script: std::str::from_utf8(&compiled.source.sha).unwrap_or_default() };
+        let (keys, rest) = (arguments.to(keys), arguments.from(keys));
+        let outcome = vm.run(&compiled.script, names, keys.iter(), rest.iter(), &mut caller, &mut reply);
+        drop(reply);
+        // What the script selected is over with it.
+        (self.client.db, self.client.protocol) = (db, protocol);
+        self.after.redacted.clear();
+        self.worker.stats.lua_bytes.set(vm.used_memory() as u64);
+        match outcome {
+            Outcome::Aborted => {
+                compiled.source.set_wide();
+                Err(Unfinished)
+            }
+            Outcome::Replied(errors) => {
+                for text in &errors.uncounted {
+                    let error = CommandError::Quoting(text.clone());
+                    crate::dispatch::count_error(self.worker, &error);
+                }
+                Ok(errors.any)
+            }
+        }
+    }
+}
+
+/// The shards under which a script starts, `declared` being those of its keys.
+#[cold]
+pub(crate) fn shards(worker: &Worker, command: &Command, argv: Argv<'_>, declared: ShardSet) -> ShardSet {
+    // Who watches would see twice what is run twice.
+    if worker.server.attention.get() & Attention::MONITORS != 0 {
+        return ShardSet::ALL;
+    }
+    let sha = if is_by_name(command) { parse_sha(argv.at(1)) } else { Some(worker.engine.sha(argv.at(1))) };
+    let source = sha.and_then(|sha| worker.engine.find(worker, &sha).ok().flatten());
+    if source.is_some_and(|compiled| compiled.source.is_wide()) { ShardSet::ALL } else { declared }
+}
+
+/// The flags of a command, or of the script that it would run.
+#[cold]
+pub(crate) fn effective_flags(worker: &Worker, command: &Command, argv: Argv<'_>) -> Flags {
+    let flags = command.spec.flags;
+    if !matches!(command.spec.lock, LockClass::Script) {
+        return flags;
+    }
+    let script = if is_by_name(command) {
+        let compiled = parse_sha(argv.at(1)).and_then(|sha| worker.engine.find(worker, &sha).ok().flatten());
+        compiled.and_then(|compiled| compiled.source.shebang.flags)
+    } else {
+        Shebang::parse(argv.at(1)).ok().and_then(|shebang| shebang.flags)
+    };
+    script.map_or(flags, |script| with_script_flags(flags, script))
+}
+
+/// What a script says of itself takes the place of what its command says.
+fn with_script_flags(flags: Flags, script: ScriptFlags) -> Flags {
+    let replaced = Flags::STALE.with(Flags::DENYOOM).with(Flags::WRITE).with(Flags::MAY_REPLICATE);
+    let mut flags = flags.without(replaced);
+    if !script.allow_oom && !script.no_writes {
+        flags = flags | Flags::DENYOOM;
+    }
+    if !script.no_writes {
+        flags = flags | Flags::WRITE;
+    }
+    if script.allow_stale {
+        flags = flags | Flags::STALE;
+    }
+    flags
+}
+
+/// A name in any case.
+fn parse_sha(text: &[u8]) -> Option<Sha> {
+    let mut sha: Sha = text.try_into().ok()?;
+    sha.make_ascii_lowercase();
+    Some(sha)
+}
