@@ -28,6 +28,9 @@ pub(crate) async fn run(worker: Rc<Worker>) {
                 replicas_ms = now_ms;
                 server.log.tick(server, now_ms);
             }
+            if !server.switches.cron_rests.load(Relaxed) {
+                crate::persistence::points::look(&worker).await;
+            }
         }
     }
 }

@@ -246,6 +246,12 @@ texts! {
     NOT_LOADED = "ERR Error trying to load the RDB dump, check server logs.";
     /// DEBUG RELOAD.
     RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+    /// BGSAVE.
+    BACKGROUND_SAVE_RUNS = "ERR Background save already in progress";
+    /// BGSAVE.
+    OTHER_SNAPSHOT_RUNS = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
+    /// BGSAVE CANCEL.
+    NO_BACKGROUND_SAVE = "ERR Background saving is currently not in progress or scheduled";
     /// SAVE.
     SAVES_IN_BACKGROUND = "ERR Background save already in progress";
     /// CONFIG REWRITE.
@@ -504,6 +510,7 @@ fn store_text(error: &ochre_store::Error) -> &'static str {
         Error::NotHyperLogLog => "WRONGTYPE Key is not a valid HyperLogLog string value.",
         Error::CorruptHyperLogLog => "INVALIDOBJ Corrupted HLL object detected",
         Error::NotLocked => "ERR the command reached for a key that it had not declared",
+        Error::Busy => "ERR Background save already in progress",
         Error::NoSuchKey => "ERR no such key",
         Error::SameKey => "ERR source and destination objects are the same",
     }

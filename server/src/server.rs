@@ -7,14 +7,15 @@ use crate::config::Config;
 use crate::stats::Stats;
 use arc_swap::ArcSwap;
 use ochre_store::Store;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 
 /// The version of Redis whose behaviour is the baseline; clients gate on it.
 pub const REDIS_VERSION: &str = "7.2.4";
 
 /// Everything that all connections share.
 pub struct Server {
+    me: Weak<Server>,
     /// The data.
     pub store: Arc<Store>,
     /// What can be called.
@@ -154,7 +155,8 @@ impl Server {
             databases: config.databases as usize,
             hash_seed: crate::random::seed(),
         });
-        let server = Arc::new(Server {
+        let server = Arc::new_cyclic(|me| Server {
+            me: me.clone(),
             store,
             commands,
             clients: Arc::default(),
@@ -197,6 +199,10 @@ impl Server {
     /// Sets [`Server::reply_buffer_peak_reset`].
     pub fn set_reply_buffer_peak_reset(&self, millis: Option<i64>) {
         self.reply_buffer_peak_reset_ms.store(millis.unwrap_or(-1), Relaxed);
+    }
+    /// The server itself, for threads that need it for as long as they run; nothing where it is about to go.
+    pub fn shared(&self) -> Option<Arc<Server>> {
+        self.me.upgrade()
     }
     /// The configuration in force.
     pub fn config(&self) -> arc_swap::Guard<Arc<Config>> {

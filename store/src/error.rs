@@ -42,4 +42,7 @@ pub enum Error {
     /// The key's shard is not among those the caller locked. Run the command again with all shards.
     #[error("the shard is not locked")]
     NotLocked,
+    /// A snapshot is being taken already.
+    #[error("a snapshot is being taken")]
+    Busy,
 }

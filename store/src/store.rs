@@ -13,7 +13,7 @@ use crate::sync::{Party, SHARDS_MAX, ShardLocks, ShardSet};
 use crate::txn::{Access, Txn};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// What is fixed while a store lives.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct Store {
     latest_ms: CachePadded<AtomicI64>,
     pub(crate) expire_stale_millionths: AtomicU64,
     pub(crate) expire_time_caps: AtomicU64,
+    /// Whether a snapshot is being taken.
+    pub(crate) is_cut: AtomicBool,
 }
 
 /// The address of a key: its bytes, their hash, and the shard they belong to.
@@ -94,6 +96,7 @@ impl Store {
             latest_ms: CachePadded::new(AtomicI64::new(i64::MIN)),
             expire_stale_millionths: AtomicU64::new(0),
             expire_time_caps: AtomicU64::new(0),
+            is_cut: AtomicBool::new(false),
             core,
         })
     }

@@ -115,28 +115,25 @@ impl<W: Write> FileWriter<W> {
         deadline_ms: Option<i64>,
         usage: Option<Usage>,
     ) -> Result<(), WriteError> {
-        let version = self.settings.version;
-        let needed = version_needed(value, version);
-        if needed > version {
-            return Err(WriteError::Version { needed });
-        }
-        let output = &mut self.output;
-        if let Some(deadline_ms) = deadline_ms {
-            output.raw(&[opcode::DEADLINE_MS])?;
-            output.i64(deadline_ms)?;
-        }
-        match usage {
-            Some(Usage::IdleSeconds(seconds)) => {
-                output.raw(&[opcode::IDLE])?;
-                output.length(seconds)?;
-            }
-            Some(Usage::Frequency(frequency)) => output.raw(&[opcode::FREQUENCY, frequency])?,
-            None => {}
-        }
-        let writing = Writing { version };
-        output.raw(&[type_of(value, writing) as u8])?;
-        output.string(key)?;
-        Ok(write_value(output, value, writing)?)
+        let key = KeyRecord { key, value, deadline_ms, usage };
+        write_key(&mut self.output, self.settings.version, key)
+    }
+
+    /// Goes on with a database that was begun before.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn select(&mut self, number: u64) -> Result<(), WriteError> {
+        self.output.raw(&[opcode::DATABASE])?;
+        Ok(self.output.length(number)?)
+    }
+
+    /// Writes keys of the database begun last that were brought into the form of the file elsewhere.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn part(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        Ok(self.output.raw(bytes)?)
     }
 
     /// Ends the file and returns the sink, which is not flushed.
@@ -149,4 +146,42 @@ impl<W: Write> FileWriter<W> {
         self.output.raw(&checksum.to_le_bytes())?;
         Ok(self.output.into_inner())
     }
+}
+
+/// A key and all that is written of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyRecord<'k> {
+    pub(super) key: &'k [u8],
+    pub(super) value: ValueRef<'k>,
+    pub(super) deadline_ms: Option<i64>,
+    pub(super) usage: Option<Usage>,
+}
+
+/// Writes a key in a version of the format.
+pub(super) fn write_key<W: Write>(
+    output: &mut Output<W>,
+    version: u32,
+    record: KeyRecord<'_>,
+) -> Result<(), WriteError> {
+    let KeyRecord { key, value, deadline_ms, usage } = record;
+    let needed = version_needed(value, version);
+    if needed > version {
+        return Err(WriteError::Version { needed });
+    }
+    if let Some(deadline_ms) = deadline_ms {
+        output.raw(&[opcode::DEADLINE_MS])?;
+        output.i64(deadline_ms)?;
+    }
+    match usage {
+        Some(Usage::IdleSeconds(seconds)) => {
+            output.raw(&[opcode::IDLE])?;
+            output.length(seconds)?;
+        }
+        Some(Usage::Frequency(frequency)) => output.raw(&[opcode::FREQUENCY, frequency])?,
+        None => {}
+    }
+    let writing = Writing { version };
+    output.raw(&[type_of(value, writing) as u8])?;
+    output.string(key)?;
+    Ok(write_value(output, value, writing)?)
 }

@@ -5,6 +5,7 @@
 //! (version 80).
 
 mod code;
+mod collect;
 mod error;
 mod file_read;
 mod file_write;
@@ -20,6 +21,7 @@ mod write;
 mod tests;
 
 pub use code::{TypeCode, VERSION_REDIS_MAX, VERSION_VALKEY};
+pub use collect::{Background, Collector, Counts};
 pub use error::{RdbError, Reason};
 pub use file_read::{FileReader, Item, Record};
 pub use file_write::{FileSettings, FileWriter, Usage, WriteError};

@@ -23,12 +23,18 @@ pub struct Output<W> {
     crc: u64,
     offset: u64,
     compress: bool,
+    sums: bool,
 }
 
 impl<W: Write> Output<W> {
     /// Writes to `sink`, with long strings compressed if `compress`.
     pub fn new(sink: W, compress: bool) -> Output<W> {
-        Output { sink, crc: 0, offset: 0, compress }
+        Output { sink, crc: 0, offset: 0, compress, sums: true }
+    }
+
+    /// The same without a checksum: for a part of what another output will write.
+    pub fn part(sink: W, compress: bool) -> Output<W> {
+        Output { sums: false, ..Output::new(sink, compress) }
     }
 
     /// The checksum of what was written so far.
@@ -51,7 +57,9 @@ impl<W: Write> Output<W> {
     /// # Errors
     /// Those of the sink, as of all methods here.
     pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.crc = crc64::update(self.crc, bytes);
+        if self.sums {
+            self.crc = crc64::update(self.crc, bytes);
+        }
         self.offset += bytes.len() as u64;
         self.sink.write_all(bytes)
     }

@@ -1,8 +1,10 @@
-//! Snapshots: SAVE, LASTSAVE.
+//! Snapshots: SAVE, BGSAVE, LASTSAVE.
 
+use crate::args::Argv;
 use crate::command::{AclCategories, CommandSpec, Flags, LockClass};
 use crate::context::Context;
-use crate::error::{self, CommandResult};
+use crate::error::{self, CommandError, CommandResult};
+use crate::persistence::background::{NotStarted, start};
 
 /// SAVE
 pub static SAVE: CommandSpec = CommandSpec {
@@ -17,11 +19,79 @@ pub static SAVE: CommandSpec = CommandSpec {
 };
 
 fn save(context: &mut Context<'_>) -> CommandResult {
+    if context.server.persistence.running().is_some() {
+        return Err(error::SAVES_IN_BACKGROUND);
+    }
     let saved = crate::persistence::save::save(context.server, &mut context.txn);
     context.after.time_passed = true;
     saved.map_err(|_| error::NOT_SAVED)?;
     context.reply.ok();
     Ok(())
+}
+
+/// BGSAVE
+pub static BGSAVE: CommandSpec = CommandSpec {
+    name: "bgsave",
+    arity: -1,
+    flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::NO_ASYNC_LOADING),
+    lock: LockClass::KeysOrAll(begins),
+    complexity: "O(1)",
+    summary: "Writes all data as they are now into a file, while they are in use.",
+    syntax: "[SCHEDULE|CANCEL]",
+    changed_in: &["3.2.2", "8.1.0"],
+    handler: bgsave,
+    ..CommandSpec::BASE
+};
+
+fn begins(argv: Argv<'_>) -> bool {
+    matches!(wish(argv), Ok(Wish::Begin { .. }))
+}
+
+fn bgsave(context: &mut Context<'_>) -> CommandResult {
+    let persistence = &context.server.persistence;
+    match wish(context.argv)? {
+        Wish::Cancel => {
+            if let Some(running) = persistence.running() {
+                running.cancel();
+                context.reply.simple("Background saving cancelled");
+            } else if persistence.unschedule() {
+                context.reply.simple("Scheduled background saving cancelled");
+            } else {
+                return Err(error::NO_BACKGROUND_SAVE);
+            }
+        }
+        Wish::Begin { may_wait } => {
+            if persistence.running().is_some() {
+                return Err(error::BACKGROUND_SAVE_RUNS);
+            }
+            match start(context.server, &mut context.txn) {
+                Ok(()) => context.reply.simple("Background saving started"),
+                Err(NotStarted::Busy) if may_wait => {
+                    persistence.schedule();
+                    context.reply.simple("Background saving scheduled");
+                }
+                Err(NotStarted::Busy) => return Err(error::OTHER_SNAPSHOT_RUNS),
+                Err(NotStarted::Failed) => return Err(error::NOT_SAVED),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What BGSAVE is asked for.
+enum Wish {
+    Begin { may_wait: bool },
+    Cancel,
+}
+
+fn wish(argv: Argv<'_>) -> Result<Wish, CommandError> {
+    let mut cursor = argv.cursor(1);
+    if cursor.is_done() {
+        return Ok(Wish::Begin { may_wait: false });
+    }
+    let is_cancel = cursor.one_of(&[("schedule", false), ("cancel", true)]).ok_or(error::SYNTAX)?;
+    cursor.finish()?;
+    Ok(if is_cancel { Wish::Cancel } else { Wish::Begin { may_wait: true } })
 }
 
 /// LASTSAVE
@@ -42,4 +112,4 @@ fn lastsave(context: &mut Context<'_>) -> CommandResult {
 }
 
 /// The commands of this file.
-pub static ALL: &[&CommandSpec] = &[&LASTSAVE, &SAVE];
+pub static ALL: &[&CommandSpec] = &[&BGSAVE, &LASTSAVE, &SAVE];

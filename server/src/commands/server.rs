@@ -69,6 +69,9 @@ fn flushall(context: &mut Context<'_>) -> CommandResult {
     let mode = free_mode(context)?;
     keyspace::flush_all(&mut context.txn, mode)?;
     context.propagate_anyway(Reach::All);
+    if let Some(running) = context.server.persistence.running() {
+        running.cancel();
+    }
     if crate::persistence::save::is_wanted(context.server) {
         // As if all of it had been saved: that nothing is left. A failure was logged.
         let _ = crate::persistence::save::save(context.server, &mut context.txn);

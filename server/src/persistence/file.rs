@@ -26,11 +26,22 @@ impl NewFile {
     }
 
     /// Has it take the name `path`.
-    pub(super) fn commit(mut self, path: &Path) -> io::Result<()> {
-        self.file.sync_all()?;
+    pub(super) fn commit(self, path: &Path) -> io::Result<()> {
+        self.sync()?;
+        self.rename(path)?;
+        sync_directory_of(path)
+    }
+
+    /// Has all of it reach the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Has it take the name `path`, which is to reach the disk later: see [`sync_directory_of`].
+    pub(super) fn rename(mut self, path: &Path) -> io::Result<()> {
         std::fs::rename(&self.temporary, path)?;
         self.done = true;
-        sync_directory_of(path)
+        Ok(())
     }
 }
 
@@ -63,7 +74,7 @@ impl Drop for NewFile {
 }
 
 /// Has the name of a file reach the disk.
-fn sync_directory_of(path: &Path) -> io::Result<()> {
+pub(super) fn sync_directory_of(path: &Path) -> io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -1,14 +1,24 @@
 //! Snapshots of the data set in files, and how they come back.
 //!
 //! [`save`](mod@save) writes the whole data set under the locks of all shards; [`load`](mod@load) reads a file into it;
+//! [`background`] writes it while it is in use, at the wish of a client or as the save points say ([`points`]).
 //! [`startup`] does that when the process begins, beside workers that answer `-LOADING`. What is known about all of it is
 //! in [`Persistence`].
 
+pub(crate) mod background;
 mod file;
 pub(crate) mod load;
+pub(crate) mod points;
 pub(crate) mod save;
 pub(crate) mod startup;
 mod state;
+
+use crate::server::{Attention, Server};
+
+/// Whether the data set is being loaded.
+pub(crate) fn is_loading(server: &Server) -> bool {
+    server.attention.get() & Attention::LOADING != 0
+}
 
 pub use load::LoadProgress;
 pub use state::{Persistence, SaveStatus};

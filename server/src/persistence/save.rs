@@ -4,7 +4,8 @@ use super::file::NewFile;
 use super::state::changes_ever;
 use crate::config::{Config, RdbVersion};
 use crate::pause::PauseKind;
-use crate::server::{Attention, REDIS_VERSION, Server};
+use crate::persistence::is_loading;
+use crate::server::{REDIS_VERSION, Server};
 use crate::shutdown::ShutdownRequest;
 use ochre_persist::rdb::{self, Extras, FileSettings, WriteError};
 use ochre_store::Txn;
@@ -12,7 +13,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Bytes gathered before they are written.
-const BUFFER_BYTES: usize = 256 << 10;
+pub(super) const BUFFER_BYTES: usize = 256 << 10;
 
 /// Longer than any end takes.
 const PAUSE_AT_END_MS: i64 = 24 * 3_600_000;
@@ -44,8 +45,11 @@ pub(crate) fn save(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotSaved> {
 /// anything to be saved. False, if that fails and the process must not end because of it; otherwise nothing is executed any
 /// more from now on.
 pub(crate) fn save_at_end(server: &Server, txn: &mut Txn<'_>, request: ShutdownRequest) -> bool {
-    let is_loading = server.attention.get() & Attention::LOADING != 0;
-    let wanted = !is_loading && request.save.unwrap_or_else(|| is_wanted(server));
+    if let Some(running) = server.persistence.running() {
+        tracing::warn!("There is a save in the background. Cancelling it!");
+        running.cancel();
+    }
+    let wanted = !is_loading(server) && request.save.unwrap_or_else(|| is_wanted(server));
     if wanted {
         tracing::info!("Saving the final RDB snapshot before exiting.");
         if save(server, txn).is_err() {

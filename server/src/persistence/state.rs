@@ -1,14 +1,21 @@
 //! What is known about saving and loading.
 
+use super::background::Running;
 use super::load::LoadProgress;
 use crate::config::Config;
 use crate::server::{Attention, Server};
 use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// Saving and loading, of this process so far.
 #[derive(Default)]
 pub struct Persistence {
     status: Mutex<SaveStatus>,
+    /// The save in the background, while there is one.
+    running: Mutex<Option<Arc<Running>>>,
+    /// A save in the background is to begin when it can.
+    pub(super) is_scheduled: AtomicBool,
     /// How far the data set is loaded.
     pub loading: LoadProgress,
 }
@@ -26,6 +33,8 @@ pub struct SaveStatus {
     pub last_duration_s: i64,
     /// Saves that went well.
     pub saves: u64,
+    /// Bytes of keys that were taken ahead of the walk by the last save in the background, because they were changed.
+    pub last_bytes_ahead: u64,
     /// How many changes there had been at the moment that the last good save shows.
     saved_changes: u64,
 }
@@ -38,6 +47,7 @@ impl Default for SaveStatus {
             is_good: true,
             last_duration_s: -1,
             saves: 0,
+            last_bytes_ahead: 0,
             saved_changes: 0,
         }
     }
@@ -64,6 +74,43 @@ impl Persistence {
             status.saves += 1;
         }
         self.judge(server, &server.config());
+    }
+
+    /// The save in the background, while there is one.
+    pub(crate) fn running(&self) -> Option<Arc<Running>> {
+        self.running.lock().clone()
+    }
+
+    /// Has a save in the background begin when it can.
+    pub(crate) fn schedule(&self) {
+        self.is_scheduled.store(true, SeqCst);
+    }
+
+    /// Takes that back; whether there was anything to take back.
+    pub(crate) fn unschedule(&self) -> bool {
+        self.is_scheduled.swap(false, SeqCst)
+    }
+
+    /// A save in the background begins.
+    pub(super) fn begins(&self, running: &Arc<Running>) {
+        self.status.lock().last_try_s = running.started_s;
+        *self.running.lock() = Some(running.clone());
+    }
+
+    /// The save in the background is over, after so many bytes were taken ahead; `is_good` says whether it went well, nothing
+    /// if it was cancelled.
+    pub(super) fn ended(&self, server: &Server, is_good: Option<bool>, bytes_ahead: u64) {
+        let Some(running) = self.running() else { return };
+        {
+            let mut status = self.status.lock();
+            status.last_bytes_ahead = bytes_ahead;
+            if let Some(is_good) = is_good {
+                status.is_good = is_good;
+                status.last_duration_s = (crate::clock::unix_ms() / 1000).saturating_sub(running.started_s);
+            }
+        }
+        self.judge(server, &server.config());
+        *self.running.lock() = None;
     }
 
     /// What was loaded is what the file holds: nothing has changed since.

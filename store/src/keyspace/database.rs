@@ -1,7 +1,7 @@
 //! Whole databases. These need all shards locked.
 
 use crate::error::Error;
-use crate::free::Garbage;
+use crate::snapshot;
 use crate::txn::Txn;
 
 /// Who frees what a flush removes.
@@ -48,7 +48,8 @@ pub fn flush_db(txn: &mut Txn<'_>, db: usize, mode: FreeMode) -> Result<usize, E
         let (shard, effects) = txn.shard(number)?;
         let Some(keys) = shard.databases.get_mut(db).filter(|keys| keys.has_tables()) else { continue };
         removed += keys.len();
-        let garbage = Garbage::keys(keys.take());
+        let taken = keys.take();
+        let Some(garbage) = snapshot::release(taken) else { continue };
         match mode {
             FreeMode::Caller => effects.garbage.push(garbage),
             FreeMode::Later => store.free_later(garbage),

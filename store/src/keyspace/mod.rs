@@ -14,4 +14,5 @@ pub use deadline::{ExpireCondition, ExpireOutcome, deadline, expire_at_ms, persi
 pub use object::{ObjectInfo, TableStats, ValueTable, memory_usage, object, table_stats, value_table};
 pub use restore::{NewValue, RestoreOptions, load, restore, value};
 pub use transfer::{copy, move_key, rename};
+pub(crate) use walk::record_of;
 pub use walk::{Record, keys, keys_in_shard, random_key, random_shard, record, records_in_shard, scan, scan_shard};

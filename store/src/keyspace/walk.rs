@@ -151,7 +151,7 @@ pub fn random_key(txn: &mut Txn<'_>, db: usize, shard: usize) -> Result<Option<V
     Ok(None)
 }
 
-fn record_of(entry: &Entry) -> Record<'_> {
+pub(crate) fn record_of(entry: &Entry) -> Record<'_> {
     Record { key: entry.key(), value: entry.value(), deadline_ms: entry.deadline(), access: entry.access() }
 }
 

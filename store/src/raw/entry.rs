@@ -112,6 +112,8 @@ const EXPIRY: u8 = 1;
 const LONG: u8 = 2;
 const OUTLINE: u8 = 4;
 const VALUE: u8 = 8;
+/// Says, as compared with its table's, whether a snapshot still has to take the entry as it is.
+const MARK: u8 = 16;
 
 const HEADER_BYTES: usize = 8;
 const TRIPLE_BYTES: usize = 24;
@@ -426,6 +428,18 @@ impl Entry {
 
     pub(crate) fn set_access(&mut self, access: u32) {
         self.header_mut().access = access_bytes(access);
+    }
+
+    /// The mark, by which snapshots know what they have; clear in a new entry.
+    #[inline]
+    pub(super) fn mark(&self) -> bool {
+        self.header().flags & MARK != 0
+    }
+
+    #[inline]
+    pub(super) fn set_mark(&mut self, mark: bool) {
+        let header = self.header_mut();
+        header.flags = header.flags & !MARK | u8::from(mark) * MARK;
     }
 
     /// Bytes of memory behind this entry: its allocation and its buffer or value.

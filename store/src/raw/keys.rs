@@ -7,6 +7,7 @@ use super::table::{Keyed, Role, Slot, Table};
 use crate::error::Error;
 use crate::free::Core;
 use crate::random::Random;
+use crate::snapshot::{Budget, Cut, Tie};
 use crate::value::ValueRef;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -23,6 +24,11 @@ pub(crate) struct Keys {
     volatile: Table<Entry>,
     fields: FieldIndex,
     core: Arc<Core>,
+    /// The mark of entries that no snapshot waits for.
+    mark: bool,
+    /// The snapshot that takes these keys, until it has all of them: entries with the other mark are as they were at its
+    /// cut, and it takes them before they are changed.
+    tie: Option<Box<Tie>>,
 }
 
 impl Keyed for Entry {
@@ -68,7 +74,7 @@ impl Keys {
     pub(crate) fn new(core: Arc<Core>, hint: usize) -> Keys {
         let main = Table::new(core.clone(), Role::Main, Some(hint));
         let volatile = Table::new(core.clone(), Role::Volatile, Some(hint));
-        let keys = Keys { main, volatile, fields: FieldIndex::default(), core };
+        let keys = Keys { main, volatile, fields: FieldIndex::default(), core, mark: false, tie: None };
         keys.publish_len();
         keys
     }
@@ -119,7 +125,8 @@ impl Keys {
         let hint = self.set_hint(None);
         let main = Table::new(self.core.clone(), Role::Main, None);
         let volatile = Table::new(self.core.clone(), Role::Volatile, None);
-        let empty = Keys { main, volatile, fields: FieldIndex::default(), core: self.core.clone() };
+        let empty =
+            Keys { main, volatile, fields: FieldIndex::default(), core: self.core.clone(), mark: false, tie: None };
         let taken = std::mem::replace(self, empty);
         self.set_hint(hint);
         self.publish_len();
@@ -151,6 +158,44 @@ impl Keys {
         let (deadline_ms, raw) = self.fields.first()?;
         // SAFETY: what is listed are live entries; the shared borrow keeps them unchanged.
         Some((deadline_ms, EntryRef { entry: unsafe { Entry::borrow(raw) }, keys: PhantomData }))
+    }
+
+    /// Ties these keys to a snapshot, for which they belong to database `db`.
+    pub(crate) fn tie(&mut self, cut: Arc<Cut>, db: usize) {
+        debug_assert!(self.tie.is_none());
+        if self.len() > 0 {
+            self.mark = !self.mark;
+            self.tie = Some(Box::new(Tie { cut, db, cursor: 0 }));
+        }
+    }
+
+    /// The snapshot these keys are tied to.
+    pub(crate) fn tied_to(&self) -> Option<&Arc<Cut>> {
+        self.tie.as_ref().map(|tie| &tie.cut)
+    }
+
+    /// Has the snapshot take some keys that it does not have yet, about as many as `budget` says. True if it has all of them:
+    /// then they are not tied any more.
+    pub(crate) fn take_some(&mut self, budget: &mut Budget) -> bool {
+        let Some(tie) = &mut self.tie else { return true };
+        let (main, mark) = (&self.main, self.mark);
+        while budget.is_left() {
+            let (cut, db) = (&tie.cut, tie.db);
+            tie.cursor = main.scan(tie.cursor, &mut |raw| {
+                // SAFETY: the main table points to live entries; the exclusive borrow of self keeps others away from them.
+                let mut entry = unsafe { Entry::borrow(raw) };
+                if entry.mark() != mark {
+                    entry.set_mark(mark);
+                    cut.take(db, &entry, budget);
+                }
+            });
+            budget.chain();
+            if tie.cursor == 0 {
+                self.tie = None;
+                return true;
+            }
+        }
+        false
     }
 
     /// Looks `key` up, whose hash is `hash`.
@@ -306,8 +351,27 @@ impl<'a> EntryMut<'a> {
         self.entry.set_access(access);
     }
 
+    /// To be called before the entry is changed: a snapshot that does not have it yet takes it as it is.
+    #[inline(always)]
+    fn before_change(&mut self) {
+        if self.keys.tie.is_some() {
+            self.save();
+        }
+    }
+
+    #[cold]
+    fn save(&mut self) {
+        if let Some(tie) = &self.keys.tie
+            && self.entry.mark() != self.keys.mark
+        {
+            self.entry.set_mark(self.keys.mark);
+            tie.cut.take_ahead(tie.db, &self.entry);
+        }
+    }
+
     /// Sets or clears the deadline.
     pub(crate) fn set_deadline(&mut self, deadline: Option<i64>) {
+        self.before_change();
         let raw = self.entry.raw();
         let before = self.entry.deadline().is_some();
         if self.entry.try_set_deadline(deadline) {
@@ -330,11 +394,13 @@ impl<'a> EntryMut<'a> {
     /// [`update_fields`](EntryMut::update_fields).
     #[inline]
     pub(crate) fn get_mut<T: InEntry>(&mut self) -> Option<&mut T> {
+        self.before_change();
         self.entry.get_mut()
     }
 
     /// Replaces value and deadline; the old entry, if it could not be changed in place, is returned to be freed.
     pub(crate) fn set(&mut self, contents: Contents<'_>, deadline: Option<i64>) -> Option<Entry> {
+        self.before_change();
         if deadline.is_none() || self.entry.has_deadline_room() {
             let in_place = match &contents {
                 Contents::Int(number) => self.entry.try_set_int(*number),
@@ -355,6 +421,7 @@ impl<'a> EntryMut<'a> {
     /// Lets `edit` change the string's bytes, of which there are `len` afterwards (new ones zero).
     /// Must be a string; its encoding becomes raw.
     pub(crate) fn edit(&mut self, len: usize, edit: &mut dyn FnMut(&mut [u8])) {
+        self.before_change();
         if self.entry.try_edit_embedded(len, edit) {
             return;
         }
@@ -383,6 +450,7 @@ impl<'a> EntryMut<'a> {
 
     /// Takes the entry out of its keys, and returns the place that it leaves.
     pub(crate) fn remove(mut self) -> (Entry, Vacant<'a>) {
+        self.before_change();
         if self.keys.fields.remove(&mut self.entry) {
             self.keys.publish_fields();
         }
@@ -405,6 +473,7 @@ impl<'a> EntryMut<'a> {
             self.keys.fields.moved(old.0, &mut new);
         }
         let volatile = new.deadline().is_some();
+        new.set_mark(self.keys.mark);
         let raw = new.into_raw();
         // SAFETY: the slot was found under the exclusive borrow that self still holds; the main table has not changed.
         unsafe { self.keys.main.replace(self.slot, raw) };
@@ -420,7 +489,8 @@ impl<'a> EntryMut<'a> {
 
 impl<'a> Vacant<'a> {
     /// Adds an entry, whose key must be the one looked up.
-    pub(crate) fn insert(self, entry: Entry) -> EntryMut<'a> {
+    pub(crate) fn insert(self, mut entry: Entry) -> EntryMut<'a> {
+        entry.set_mark(self.keys.mark);
         let volatile = entry.deadline().is_some();
         let raw = entry.into_raw();
         let slot = self.keys.main.insert(self.hash, raw);

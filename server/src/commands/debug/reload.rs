@@ -2,9 +2,9 @@
 
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
+use crate::persistence::is_loading;
 use crate::persistence::load::{Loading, NotLoaded, load, report};
 use crate::persistence::save::save;
-use crate::server::Attention;
 use ochre_store::keyspace::{self, FreeMode};
 use std::path::Path;
 
@@ -16,7 +16,7 @@ struct ReloadArgs {
 
 pub(super) fn reload(context: &mut Context<'_>) -> CommandResult {
     let args = parse(context)?;
-    if context.server.attention.get() & Attention::LOADING != 0 {
+    if is_loading(context.server) {
         return Err(error::LOADING);
     }
     if args.save && save(context.server, &mut context.txn).is_err() {

@@ -13,20 +13,26 @@ pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     let status = server.persistence.status();
     let is_loading = server.attention.get() & Attention::LOADING != 0;
     lines.field("loading", u8::from(is_loading));
-    for name in ["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"] {
-        lines.zero(name);
-    }
-    lines.field("current_fork_perc", "0.00");
-    lines.zero("current_save_keys_processed");
-    lines.zero("current_save_keys_total");
+    lines.zero("async_loading");
+    let running = server.persistence.running();
+    let progress = running.as_ref().map(|running| running.progress()).unwrap_or_default();
+    // What is copied because it changes meanwhile: what others copy page by page.
+    lines.field("current_cow_peak", progress.bytes_ahead);
+    lines.field("current_cow_size", progress.bytes_ahead);
+    lines.zero("current_cow_size_age");
+    let percent = progress.keys as f64 * 100.0 / progress.keys_total.max(1) as f64;
+    lines.field("current_fork_perc", format_args!("{percent:.2}"));
+    lines.field("current_save_keys_processed", progress.keys);
+    lines.field("current_save_keys_total", progress.keys_total);
     lines.field("rdb_changes_since_last_save", server.persistence.changes(server));
-    lines.zero("rdb_bgsave_in_progress");
+    lines.field("rdb_bgsave_in_progress", u8::from(running.is_some()));
     lines.field("rdb_last_save_time", status.last_save_s);
     lines.field("rdb_last_bgsave_status", if status.is_good { "ok" } else { "err" });
     lines.field("rdb_last_bgsave_time_sec", status.last_duration_s);
-    lines.field("rdb_current_bgsave_time_sec", -1);
+    let elapsed_s = |started_s: i64| (view.now_ms / 1000).saturating_sub(started_s);
+    lines.field("rdb_current_bgsave_time_sec", running.map_or(-1, |running| elapsed_s(running.started_s)));
     lines.field("rdb_saves", status.saves);
-    lines.zero("rdb_last_cow_size");
+    lines.field("rdb_last_cow_size", status.last_bytes_ahead);
     let progress = &server.persistence.loading;
     lines.field("rdb_last_load_keys_expired", progress.keys_expired.load(Relaxed));
     lines.field("rdb_last_load_keys_loaded", progress.keys.load(Relaxed));

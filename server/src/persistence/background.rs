@@ -1,0 +1,204 @@
+//! Writing the data set while it is in use.
+
+use super::file::{NewFile, sync_directory_of};
+use super::save::{BUFFER_BYTES, extras, settings};
+use super::state::changes_ever;
+use crate::server::Server;
+use ochre_persist::rdb::{Background, WriteError};
+use ochre_store::snapshot::Progress;
+use ochre_store::{Member, Txn};
+use parking_lot::{Condvar, Mutex};
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Keys, and bytes of them, that are taken under one lock of a shard: about 50 µs.
+const STEP_KEYS: usize = 64;
+const STEP_BYTES: usize = 64 << 10;
+
+/// A save in the background.
+pub(crate) struct Running {
+    /// When it began, Unix seconds.
+    pub(crate) started_s: i64,
+    is_cancelled: Mutex<bool>,
+    cancelled: Condvar,
+    observer: OnceLock<Box<dyn Fn() -> Progress + Send + Sync>>,
+}
+
+/// Why no save begins.
+pub(crate) enum NotStarted {
+    /// A snapshot is being taken already.
+    Busy,
+    /// There is no thread for it; it was logged.
+    Failed,
+}
+
+/// Why a save ended early.
+enum Stop {
+    Cancelled,
+    Failed(WriteError),
+}
+
+impl<E: Into<WriteError>> From<E> for Stop {
+    fn from(error: E) -> Stop {
+        Stop::Failed(error.into())
+    }
+}
+
+impl Running {
+    /// Ends it without a file. No file appears after this has returned.
+    pub(crate) fn cancel(&self) {
+        *self.is_cancelled.lock() = true;
+        self.cancelled.notify_all();
+    }
+
+    /// How far it is.
+    pub(crate) fn progress(&self) -> Progress {
+        self.observer.get().map(|look| look()).unwrap_or_default()
+    }
+
+    fn check(&self) -> Result<(), Stop> {
+        if *self.is_cancelled.lock() { Err(Stop::Cancelled) } else { Ok(()) }
+    }
+
+    /// Waits for so long, unless it is cancelled.
+    fn wait(&self, duration: Duration) {
+        let mut is_cancelled = self.is_cancelled.lock();
+        if !*is_cancelled {
+            self.cancelled.wait_for(&mut is_cancelled, duration);
+        }
+    }
+}
+
+/// Begins to write the data set as it is now into the file that the configuration names; `txn` holds all shards.
+pub(crate) fn start(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotStarted> {
+    let Some(shared) = server.shared().filter(|_| server.persistence.running().is_none()) else {
+        return Err(NotStarted::Busy);
+    };
+    server.persistence.is_scheduled.store(false, SeqCst);
+    let config = server.config().clone();
+    // What this command itself has changed is not counted yet.
+    let changes = changes_ever(server) + txn.effects().dirty;
+    let begin = Background::cut(txn, &server.store, settings(server, &config), extras(server));
+    let Ok(begin) = begin else { return Err(NotStarted::Busy) };
+    let running = Arc::new(Running {
+        started_s: crate::clock::unix_ms() / 1000,
+        is_cancelled: Mutex::new(false),
+        cancelled: Condvar::new(),
+        observer: OnceLock::new(),
+    });
+    server.persistence.begins(&running);
+    let save = Save {
+        running,
+        path: config.dbfilename.clone().into(),
+        incremental: config.rdb_save_incremental_fsync,
+        delay_us: config.rdb_key_save_delay,
+    };
+    let spawned = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
+        crate::process::crash::prepare_thread();
+        let member = shared.store.register();
+        let outcome = save.run(&member, begin);
+        member.publish_memory();
+        report(&shared, &save.running, outcome, changes);
+    });
+    match spawned {
+        Ok(_) => {
+            tracing::info!("Background saving started");
+            Ok(())
+        }
+        Err(error) => {
+            tracing::warn!("Can't save in background: {error}");
+            server.persistence.ended(server, Some(false), 0);
+            Err(NotStarted::Failed)
+        }
+    }
+}
+
+/// Says what came of it.
+fn report(server: &Server, running: &Running, outcome: Result<(), Stop>, changes: u64) {
+    let persistence = &server.persistence;
+    let bytes_ahead = running.progress().bytes_ahead;
+    let is_good = match outcome {
+        Ok(()) => {
+            tracing::info!("Background saving terminated with success");
+            persistence.saved(server, changes);
+            Some(true)
+        }
+        Err(Stop::Cancelled) => {
+            tracing::warn!("Background saving cancelled");
+            None
+        }
+        Err(Stop::Failed(error)) => {
+            tracing::warn!("Background saving error: {error}");
+            Some(false)
+        }
+    };
+    persistence.ended(server, is_good, bytes_ahead);
+}
+
+/// What the thread needs.
+struct Save {
+    running: Arc<Running>,
+    path: PathBuf,
+    incremental: bool,
+    delay_us: i32,
+}
+
+impl Save {
+    fn run<B>(&self, member: &Member, begin: B) -> Result<(), Stop>
+    where
+        B: FnOnce(BufWriter<NewFile>) -> Result<Background<BufWriter<NewFile>>, WriteError>,
+    {
+        let started = Instant::now();
+        let temporary = format!("temp-bg-{}.rdb", std::process::id());
+        let file = NewFile::create(&temporary, self.incremental)?;
+        let mut file = begin(BufWriter::with_capacity(BUFFER_BYTES, file))?;
+        // Set once, here.
+        let _ = self.running.observer.set(Box::new(file.observer()));
+        let keys = if self.delay_us == 0 { STEP_KEYS } else { 1 };
+        let mut seen = 0;
+        while file.step(member, keys, STEP_BYTES)? {
+            self.running.check()?;
+            if self.delay_us != 0 {
+                let taken = file.progress().keys;
+                self.delay(taken.saturating_sub(seen));
+                seen = taken;
+            }
+        }
+        self.running.check()?;
+        let progress = file.progress();
+        let mut sink = file.finish()?;
+        sink.flush()?;
+        let file = sink.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        file.sync()?;
+        {
+            // Whoever cancels it puts another file there, perhaps.
+            let is_cancelled = self.running.is_cancelled.lock();
+            if *is_cancelled {
+                return Err(Stop::Cancelled);
+            }
+            file.rename(&self.path)?;
+        }
+        sync_directory_of(&self.path)?;
+        tracing::info!(
+            "DB saved on disk: {} keys in {:.3} seconds, of which {} ({:.1} MB) were taken ahead of changes",
+            progress.keys,
+            started.elapsed().as_secs_f64(),
+            progress.keys_ahead,
+            progress.bytes_ahead as f64 / f64::from(1 << 20)
+        );
+        Ok(())
+    }
+
+    /// Waits as after so many keys, for tests.
+    fn delay(&self, keys: u64) {
+        for _ in 0..keys {
+            match self.delay_us {
+                1.. => self.running.wait(Duration::from_micros(self.delay_us.unsigned_abs().into())),
+                _ => super::save::delay(self.delay_us),
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The cut, the walk, and what is taken ahead of it.
+
+use crate::error::Error;
+use crate::free::Garbage;
+use crate::keyspace::{Record, record_of};
+use crate::raw::entry::Entry;
+use crate::raw::keys::Keys;
+use crate::store::{Member, Store};
+use crate::sync::ShardSet;
+use crate::txn::Txn;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+
+/// Chains of a table that one step visits for each key it may take, so that a sparse table is not held for long.
+const CHAINS_PER_KEY: usize = 4;
+
+/// Takes what there was at the cut.
+pub trait Capture: Send + Sync + 'static {
+    /// A key of database `db`. Called once for each, in no order, by the walker and by whoever changes data, under the lock
+    /// of the key's shard: it must be quick, and must not wait for anything but short locks of its own.
+    fn record(&self, db: usize, record: Record<'_>);
+}
+
+/// How far a snapshot is, and what it costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Keys at the cut.
+    pub keys_total: u64,
+    /// Keys taken.
+    pub keys: u64,
+    /// Of these, keys that were taken ahead of the walk, because they were about to change.
+    pub keys_ahead: u64,
+    /// Bytes of those in memory.
+    pub bytes_ahead: u64,
+}
+
+/// A snapshot that is being taken. Dropped before its end it is cancelled, and its marks are tidied up.
+pub struct Snapshot {
+    cut: Arc<Cut>,
+    store: Arc<Store>,
+    /// The shard that the walk has come to.
+    shard: usize,
+    is_over: bool,
+}
+
+/// What everybody knows of the snapshot.
+pub(crate) struct Cut {
+    capture: Arc<dyn Capture>,
+    keys_total: u64,
+    keys: AtomicU64,
+    keys_ahead: AtomicU64,
+    bytes_ahead: AtomicU64,
+    is_cancelled: AtomicBool,
+    /// Tables that were flushed and hold keys that were not taken yet.
+    orphans: Mutex<Vec<Keys>>,
+}
+
+/// Of a table: to which snapshot its keys belong.
+pub(crate) struct Tie {
+    pub(crate) cut: Arc<Cut>,
+    /// The database that they belonged to at the cut.
+    pub(crate) db: usize,
+    /// Where the walk goes on.
+    pub(crate) cursor: u64,
+}
+
+/// How much one step may do.
+pub(crate) struct Budget {
+    keys: usize,
+    chains: usize,
+    bytes: usize,
+    taken: u64,
+}
+
+impl Snapshot {
+    /// Makes the cut; `txn` must hold all shards. What there is now goes to `capture`: key by key, while
+    /// [`step`](Snapshot::step) is called until it returns false.
+    ///
+    /// # Errors
+    /// With `NotLocked` unless all shards are held, and with `Busy` while another snapshot is being taken.
+    pub fn begin(txn: &mut Txn<'_>, store: &Arc<Store>, capture: Arc<dyn Capture>) -> Result<Snapshot, Error> {
+        for number in 0..store.shards() {
+            txn.shard(number)?;
+        }
+        if store.is_cut.swap(true, SeqCst) {
+            return Err(Error::Busy);
+        }
+        let keys_total = (0..store.databases()).map(|db| store.db_len(db) as u64).sum();
+        let cut = Arc::new(Cut {
+            capture,
+            keys_total,
+            keys: AtomicU64::new(0),
+            keys_ahead: AtomicU64::new(0),
+            bytes_ahead: AtomicU64::new(0),
+            is_cancelled: AtomicBool::new(false),
+            orphans: Mutex::default(),
+        });
+        for number in 0..store.shards() {
+            let (shard, _) = txn.shard(number)?;
+            shard.databases.iter_mut().enumerate().for_each(|(db, keys)| keys.tie(cut.clone(), db));
+        }
+        Ok(Snapshot { cut, store: store.clone(), shard: 0, is_over: false })
+    }
+
+    /// Takes up to about `keys` keys of up to about `bytes` bytes that were not taken yet, under the lock of one shard.
+    /// Blocks the thread until that is free. False if there is nothing more to take.
+    pub fn step(&mut self, member: &Member, keys: usize, bytes: usize) -> bool {
+        let mut budget = Budget { keys, chains: keys.saturating_mul(CHAINS_PER_KEY).max(1), bytes, taken: 0 };
+        while budget.is_left() && self.shard < self.store.shards() {
+            let mut guard = member.party().lock_blocking(ShardSet::one(self.shard));
+            let Some(shard) = guard.shard(self.shard) else { break };
+            let mine = |keys: &Keys| keys.tied_to().is_some_and(|cut| Arc::ptr_eq(cut, &self.cut));
+            let mut tied = shard.databases.iter_mut().filter(|keys| mine(keys));
+            if tied.all(|keys| keys.take_some(&mut budget)) {
+                self.shard += 1;
+            }
+        }
+        if self.shard == self.store.shards() && budget.is_left() {
+            // No table is tied any more, so none can be handed over from now on.
+            self.take_orphans(&mut budget);
+        }
+        self.cut.keys.fetch_add(budget.taken, Relaxed);
+        self.is_over = self.shard == self.store.shards() && self.cut.orphans.lock().is_empty();
+        if self.is_over {
+            self.store.is_cut.store(false, SeqCst);
+        }
+        !self.is_over
+    }
+
+    /// Takes keys of tables that were flushed; nobody else knows them, so this needs no lock.
+    fn take_orphans(&self, budget: &mut Budget) {
+        while budget.is_left() {
+            let Some(mut keys) = self.cut.orphans.lock().pop() else { return };
+            if keys.take_some(budget) {
+                self.store.free_later(Garbage::keys(keys));
+            } else {
+                self.cut.orphans.lock().push(keys);
+            }
+        }
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        self.cut.progress()
+    }
+
+    /// A look at how far it is, for others.
+    pub fn observer(&self) -> impl Fn() -> Progress + Send + Sync + use<> {
+        let cut = self.cut.clone();
+        move || cut.progress()
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        // Marks must be in order before the next cut turns them round.
+        self.cut.is_cancelled.store(true, SeqCst);
+        let member = self.store.register();
+        while self.step(&member, 1024, usize::MAX) {}
+    }
+}
+
+impl Cut {
+    fn progress(&self) -> Progress {
+        Progress {
+            keys_total: self.keys_total,
+            keys: self.keys.load(Relaxed),
+            keys_ahead: self.keys_ahead.load(Relaxed),
+            bytes_ahead: self.bytes_ahead.load(Relaxed),
+        }
+    }
+
+    /// Takes an entry on the walk.
+    pub(crate) fn take(&self, db: usize, entry: &Entry, budget: &mut Budget) {
+        budget.keys = budget.keys.saturating_sub(1);
+        if !self.is_cancelled.load(Relaxed) {
+            budget.bytes = budget.bytes.saturating_sub(entry.memory());
+            budget.taken += 1;
+            self.capture.record(db, record_of(entry));
+        }
+    }
+
+    /// Takes an entry that is about to change.
+    pub(crate) fn take_ahead(&self, db: usize, entry: &Entry) {
+        if !self.is_cancelled.load(Relaxed) {
+            self.capture.record(db, record_of(entry));
+            self.keys.fetch_add(1, Relaxed);
+            self.keys_ahead.fetch_add(1, Relaxed);
+            self.bytes_ahead.fetch_add(entry.memory() as u64, Relaxed);
+        }
+    }
+}
+
+impl Budget {
+    /// Whether there is anything left of it.
+    pub(crate) fn is_left(&self) -> bool {
+        self.keys > 0 && self.chains > 0 && self.bytes > 0
+    }
+
+    /// A chain was visited.
+    pub(crate) fn chain(&mut self) {
+        self.chains = self.chains.saturating_sub(1);
+    }
+}
+
+/// What is to be freed of a table that was emptied; nothing if a snapshot needs it first, which gets it then.
+pub(crate) fn release(keys: Keys) -> Option<Garbage> {
+    match keys.tied_to().cloned() {
+        Some(cut) => {
+            cut.orphans.lock().push(keys);
+            None
+        }
+        None => Some(Garbage::keys(keys)),
+    }
+}

@@ -1,0 +1,231 @@
+//! A snapshot holds what there was at its cut, whatever is done to the store while it is taken.
+
+use ochre_store::keyspace::{self, FreeMode, Record};
+use ochre_store::list::{self, End};
+use ochre_store::random::Random;
+use ochre_store::snapshot::{Capture, Snapshot};
+use ochre_store::sorted_set::{self, AddOptions};
+use ochre_store::string::{self, SetOptions};
+use ochre_store::sync::ShardSet;
+use ochre_store::{Clock, Effects, Error, Member, Options, Store, Str, Txn, ValueRef, hash, set};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+const DATABASES: usize = 3;
+
+type Image = BTreeMap<(usize, Vec<u8>), (String, Option<i64>)>;
+
+/// Keeps what it is given, and notes whether anything came twice.
+#[derive(Default)]
+struct Keeper {
+    image: Mutex<Image>,
+    twice: AtomicBool,
+}
+
+impl Capture for Keeper {
+    fn record(&self, db: usize, record: Record<'_>) {
+        let state = (shown(record.value), record.deadline_ms);
+        if self.image.lock().unwrap().insert((db, record.key.to_vec()), state).is_some() {
+            self.twice.store(true, SeqCst);
+        }
+    }
+}
+
+fn shown(value: ValueRef<'_>) -> String {
+    let text = |value: Str<'_>| String::from_utf8_lossy(&value.to_vec()).into_owned();
+    let mut parts = Vec::new();
+    match value {
+        ValueRef::String(value) => return text(value),
+        ValueRef::List(list) => {
+            list.cursor(0, End::Tail).visit(list.len(), |element| parts.push(text(element)));
+        }
+        ValueRef::Set(set) => {
+            set.for_each(|member| parts.push(text(member)));
+            parts.sort_unstable();
+        }
+        ValueRef::SortedSet(set) => set.for_each(&mut |member, score| parts.push(format!("{}={score}", text(member)))),
+        ValueRef::Hash(hash) => {
+            hash.for_each(|name, value| parts.push(format!("{}={}", text(name), text(value))));
+            parts.sort_unstable();
+        }
+        ValueRef::Stream(stream) => parts.push(stream.len().to_string()),
+    }
+    format!("{:?}: {}", value.len(), parts.join(" "))
+}
+
+fn image_of(txn: &mut Txn<'_>) -> Image {
+    let mut image = Image::new();
+    for db in 0..DATABASES {
+        for shard in 0..txn.store().shards() {
+            keyspace::records_in_shard(txn, db, shard, &mut |record| {
+                image.insert((db, record.key.to_vec()), (shown(record.value), record.deadline_ms));
+            })
+            .unwrap();
+        }
+    }
+    image
+}
+
+/// One random change, of whatever kind.
+fn change(txn: &mut Txn<'_>, random: &mut Random, keys: usize) {
+    let store = txn.store();
+    let (db, other_db) = (random.below(DATABASES), random.below(DATABASES));
+    // Its type lies in its name, so that most changes meet a key of their type.
+    let kind = random.below(5);
+    let (name, other) =
+        (format!("{kind}:{}", random.below(keys)), format!("{}:{}", random.below(5), random.below(keys)));
+    let (key, other) = (store.key(name.as_bytes()), store.key(other.as_bytes()));
+    let element = format!("element {}", random.below(400));
+    let element = element.as_bytes();
+    let outcome = match random.below(40) {
+        0..10 => match kind {
+            0 => {
+                let value = vec![b'a' + random.below(26) as u8; random.below(400)];
+                string::set(txn, db, key, &value, SetOptions::default()).map(drop)
+            }
+            1 => list::push(txn, db, key, End::Tail, [element].into_iter()).map(drop),
+            2 => set::add(txn, db, key, 1, [element].into_iter()).map(drop),
+            3 => {
+                let pair = (random.below(100) as f64, element);
+                sorted_set::add(txn, db, key, AddOptions::default(), [pair].into_iter()).map(drop)
+            }
+            _ => hash::set(txn, db, key, [(element, name.as_bytes())].into_iter()).map(drop),
+        },
+        10..16 if kind == 0 => string::append(txn, db, key, element).map(drop),
+        16..20 if kind == 0 => string::incr_by(txn, db, key, 7).map(drop),
+        10..13 => list::push(txn, db, key, End::Head, [element, element].into_iter()).map(drop),
+        13..20 => hash::set(txn, db, key, [(element, element)].into_iter()).map(drop),
+        20..28 => keyspace::delete(txn, db, key).map(drop),
+        28..31 => keyspace::rename(txn, db, key, other, false).map(drop),
+        31..33 => keyspace::move_key(txn, db, key, other_db).map(drop),
+        33..35 => keyspace::copy(txn, db, key, other, other_db, true).map(drop),
+        35..37 => {
+            let after_ms = random.below(3000) as i64 - 100;
+            let at_ms = txn.now_ms() + after_ms;
+            keyspace::expire_at_ms(txn, db, key, at_ms, Default::default()).map(drop)
+        }
+        37 => keyspace::persist(txn, db, key).map(drop),
+        38 => keyspace::swap_db(txn, db, other_db),
+        _ if random.below(20) == 0 => keyspace::flush_db(txn, db, FreeMode::Later).map(drop),
+        _ => keyspace::type_of(txn, db, key).map(drop),
+    };
+    let expected = [
+        Error::WrongType,
+        Error::NotInteger,
+        Error::NoSuchKey,
+        Error::SameKey,
+        Error::OutOfRange,
+        Error::IncrementOverflow,
+    ];
+    assert!(outcome.is_ok() || outcome.is_err_and(|error| expected.contains(&error)), "{outcome:?}");
+}
+
+fn with_all<R>(member: &Member, now_ms: i64, act: impl FnOnce(&mut Txn<'_>) -> R) -> R {
+    member.run(ShardSet::ALL, Clock { now_ms }, &mut Effects::default(), act)
+}
+
+#[test]
+fn it_holds_what_there_was_at_the_cut() {
+    for seed in 1..=6u64 {
+        let shards = if seed % 3 == 0 { 1 } else { 4 };
+        let store = Store::new(Options { shards, databases: DATABASES, hash_seed: [seed, 2, 3, 4] });
+        let (writer, walker) = (store.register(), store.register());
+        let mut random = Random::new(seed);
+        // From tables of one bucket to such that are rehashed while they are walked over.
+        let keys = [5, 60, 900][seed as usize % 3];
+        let mut now_ms = 1_000_000;
+        for round in 0..6 {
+            for _ in 0..keys * 10 {
+                with_all(&writer, now_ms, |txn| change(txn, &mut random, keys));
+            }
+            let keeper = Arc::new(Keeper::default());
+            let (mut snapshot, expected) = with_all(&writer, now_ms, |txn| {
+                let expected = image_of(txn);
+                (Snapshot::begin(txn, &store, keeper.clone()).unwrap(), expected)
+            });
+            let busy = with_all(&writer, now_ms, |txn| Snapshot::begin(txn, &store, keeper.clone()).err());
+            assert_eq!(busy, Some(Error::Busy));
+            let cancels = round == 2;
+            let per_step = 1 + random.below(keys * 10);
+            let mut steps = 0;
+            while snapshot.step(&walker, 1 + random.below(30), 1 + random.below(5000)) {
+                for _ in 0..random.below(per_step) {
+                    now_ms += random.below(3) as i64;
+                    with_all(&writer, now_ms, |txn| change(txn, &mut random, keys));
+                }
+                steps += 1;
+                if cancels && steps == 3 {
+                    break;
+                }
+            }
+            if cancels {
+                drop(snapshot);
+                continue;
+            }
+            let progress = snapshot.progress();
+            assert!(!keeper.twice.load(SeqCst), "seed {seed}: a key was taken twice");
+            let image = std::mem::take(&mut *keeper.image.lock().unwrap());
+            assert!(image == expected, "seed {seed}, round {round}: {}", difference(&image, &expected));
+            assert_eq!((progress.keys_total, progress.keys), (expected.len() as u64, expected.len() as u64));
+        }
+    }
+}
+
+fn difference(found: &Image, expected: &Image) -> String {
+    let lost = expected.iter().find(|(key, state)| found.get(*key) != Some(state));
+    let more = found.iter().find(|(key, _)| !expected.contains_key(*key));
+    format!("{} keys for {}; lost {lost:?}, of which {more:?}", found.len(), expected.len())
+}
+
+/// Threads move amounts between accounts of different shards, each move being one unit: the sum never changes.
+#[test]
+fn it_is_of_one_moment_over_all_shards() {
+    const ACCOUNTS: usize = 300;
+    let store = Store::new(Options { shards: 16, databases: DATABASES, hash_seed: [5, 6, 7, 8] });
+    let name = |number: usize| format!("account {number}");
+    let writer = store.register();
+    let zero = |txn: &mut Txn<'_>, number: usize| {
+        string::set(txn, 0, store.key(name(number).as_bytes()), b"1000", SetOptions::default())
+    };
+    with_all(&writer, 1, |txn| (0..ACCOUNTS).for_each(|number| drop(zero(txn, number).unwrap())));
+    let (stop, moves) = (AtomicBool::new(false), AtomicI64::new(0));
+    std::thread::scope(|scope| {
+        for seed in 1..=3 {
+            let (store, stop, moves, name) = (&store, &stop, &moves, &name);
+            scope.spawn(move || {
+                let (member, mut random) = (store.register(), Random::new(seed));
+                while !stop.load(SeqCst) {
+                    let (from, to) = (name(random.below(ACCOUNTS)), name(random.below(ACCOUNTS)));
+                    let (from, to) = (store.key(from.as_bytes()), store.key(to.as_bytes()));
+                    let amount = random.below(50) as i64;
+                    let shards = ochre_store::shards_of(&[from, to]);
+                    member.run(shards, Clock { now_ms: 1 }, &mut Effects::default(), |txn| {
+                        string::incr_by(txn, 0, from, -amount).unwrap();
+                        string::incr_by(txn, 0, to, amount).unwrap();
+                    });
+                    moves.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        let walker = store.register();
+        for _ in 0..20 {
+            let before = moves.load(SeqCst);
+            while moves.load(SeqCst) < before + 100 {
+                std::thread::yield_now();
+            }
+            let keeper = Arc::new(Keeper::default());
+            let mut snapshot = with_all(&walker, 1, |txn| Snapshot::begin(txn, &store, keeper.clone()).unwrap());
+            let begun = moves.load(SeqCst);
+            while snapshot.step(&walker, 5, usize::MAX) {
+                while moves.load(SeqCst) < begun + 100 {
+                    std::thread::yield_now();
+                }
+            }
+            let image = keeper.image.lock().unwrap();
+            let sum: i64 = image.values().map(|(value, _)| value.parse::<i64>().unwrap()).sum();
+            assert_eq!((image.len(), sum), (ACCOUNTS, 1000 * ACCOUNTS as i64));
+        }
+        stop.store(true, SeqCst);
+    });
+}
