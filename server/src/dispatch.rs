@@ -216,7 +216,7 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
     }
     let attention = server.attention.get() | connection.client.attention;
     // Waiters, watchers and who reads the log are no gate.
-    if attention & !(Attention::WAITERS | Attention::WATCHERS | Attention::PROPAGATES) == 0 {
+    if attention & !(Attention::WAITERS | Attention::WATCHERS | Attention::PROPAGATES | Attention::DURABLE) == 0 {
         Gate::Pass(command)
     } else {
         attended_gates(connection, worker, queued, command, attention, is_short)
@@ -293,6 +293,9 @@ fn attended_gates<'w>(
     }
     if attention & Attention::DISK_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
         return Gate::Reject(error::DISK_ERROR);
+    }
+    if attention & Attention::AOF_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
+        return Gate::Reject(error::aof_error(&server.aof.write_error()));
     }
     if attention & Attention::TOO_FEW_REPLICAS != 0 && flags.has(Flags::WRITE) {
         return Gate::Reject(error::NO_REPLICAS);
@@ -433,6 +436,7 @@ fn execute<'w>(
         (command.spec.handler)(&mut context)
     };
     let propagates = attention & Attention::PROPAGATES != 0;
+    let appended = worker.log_end.get().appended;
     if propagates {
         crate::propagation::record_call(worker, client, argv, &mut effects, 0);
     }
@@ -509,7 +513,10 @@ fn execute<'w>(
             crate::effects::settle(worker, &mut effects);
         }
         if propagates {
-            client.written = worker.log_end.get();
+            client.written = worker.log_end.get().offset;
+            if attention & Attention::DURABLE != 0 {
+                depend(worker, client, command, guard.set(), appended);
+            }
         }
     }
     drop(effects);
@@ -525,6 +532,17 @@ fn execute<'w>(
         return settle_after(connection, worker, queued, command, nanos, after);
     }
     None
+}
+
+/// Notes what a client's output depends on, under the locks of its last command. `appended` is where this worker had
+/// appended something last before that.
+#[cold]
+fn depend(worker: &Worker, client: &mut Client, command: &Command, set: ShardSet, appended: u64) {
+    let server = &*worker.server;
+    let end = worker.log_end.get().appended;
+    let set = if matches!(command.spec.lock, LockClass::Walk) { ShardSet::ALL } else { set };
+    let change = (end != appended).then_some(end);
+    client.depends = client.depends.max(server.aof.dependence(server, set, change));
 }
 
 /// While clients wait or are paused: how the command looks at keys and what is recorded of it. Returns the shards that it

@@ -46,6 +46,8 @@ pub struct Server {
     pub attention: Attention,
     /// Identity and start time of this process.
     pub process: ProcessInfo,
+    /// The append-only file.
+    pub aof: crate::aof::Aof,
     /// What units have changed, for replicas and files.
     pub log: crate::propagation::Log,
     /// How fast counters grow.
@@ -121,6 +123,10 @@ impl Attention {
     pub const PROPAGATES: u32 = 1 << 8;
     /// Fewer replicas are in touch than writes need.
     pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
+    /// What is not on the disk may not be seen.
+    pub const DURABLE: u32 = 1 << 10;
+    /// The append-only file cannot be written.
+    pub const AOF_ERROR: u32 = 1 << 11;
     /// Of one client, never of the process: its user may not do everything.
     pub(crate) const RESTRICTED: u32 = 1 << 30;
     /// Of one client, never of the process: it is inside MULTI.
@@ -172,6 +178,7 @@ impl Server {
             accounts,
             attention: Attention::default(),
             process,
+            aof: crate::aof::Aof::new(&config),
             log: crate::propagation::Log::new(crate::random::run_id(), &config),
             rates: Default::default(),
             memory: Default::default(),

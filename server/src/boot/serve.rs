@@ -197,6 +197,7 @@ fn run(server: &Arc<Server>, listening: Listening, workers: usize, supervisor: &
             }
         }
         supervisor.stopping();
+        crate::aof::finish(server);
         Ok(())
     })
 }

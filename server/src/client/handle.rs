@@ -50,6 +50,8 @@ impl Signals {
     pub const WAIT_OVER: u8 = 16;
     /// The client may be served, which it has to see to itself.
     pub const WAIT_AGAIN: u8 = 32;
+    /// More of the log has reached the disk.
+    pub const DURABLE: u8 = 64;
 
     /// Adds signals.
     pub fn raise(&self, signals: u8) {

@@ -5,6 +5,7 @@ use crate::client::Outbox;
 use crate::config::OutputLimit;
 use crate::stats::WorkerStats;
 use ochre_resp::reply::{DoubleFormat, Protocol, ReplyWriter};
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -26,6 +27,11 @@ pub(crate) struct Output {
     corked: bool,
     /// How replies write doubles.
     doubles: DoubleFormat,
+    /// What may not leave yet, and why: the bytes up to the first number, counted as `sent_total` is, depend on the place in
+    /// the propagation log that the second one is.
+    held: VecDeque<(u64, u64)>,
+    /// Up to where bytes may leave, while some are held.
+    released: u64,
 }
 
 impl Default for Output {
@@ -40,6 +46,8 @@ impl Default for Output {
             sent_total: 0,
             corked: false,
             doubles: DoubleFormat::default(),
+            held: VecDeque::new(),
+            released: 0,
         }
     }
 }
@@ -111,6 +119,45 @@ impl Output {
         self.peak
     }
 
+    /// Holds what was appended since the last time back until that place in the propagation log may be seen.
+    pub(crate) fn hold(&mut self, position: u64) {
+        let end = self.sent_total + self.len() as u64;
+        match self.held.back() {
+            Some((last, _)) if *last >= end => {}
+            None if self.is_empty() => {}
+            last => {
+                if last.is_none() {
+                    self.released = self.sent_total;
+                }
+                self.held.push_back((end, position));
+            }
+        }
+    }
+    /// Lets go of what may be seen. Whether something is still held.
+    pub(crate) fn release(&mut self, may_be_seen: impl Fn(u64) -> bool) -> bool {
+        while let Some((end, position)) = self.held.front().copied() {
+            if !may_be_seen(position) {
+                return true;
+            }
+            self.released = end;
+            self.held.pop_front();
+        }
+        false
+    }
+    /// Whether something is held.
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+    /// Up to which byte of the buffer may be sent.
+    fn sendable(&self) -> usize {
+        if self.held.is_empty() {
+            return self.bytes.len();
+        }
+        let ahead = usize::try_from(self.released - self.sent_total).unwrap_or(usize::MAX);
+        self.bytes.len().min(self.sent.saturating_add(ahead))
+    }
+
     /// Has a large reply leave in full segments only, until all of it is sent.
     pub(crate) fn cork(&mut self, stream: &Stream) {
         if !self.corked && self.len() >= CORK_BYTES {
@@ -126,8 +173,9 @@ impl Output {
         stats: &WorkerStats,
     ) -> Poll<io::Result<()>> {
         self.peak = self.peak.max(self.len());
-        while self.sent < self.bytes.len() {
-            match Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.sent..]) {
+        let end = self.sendable();
+        while self.sent < end {
+            match Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.sent..end]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
                     self.sent += written;
@@ -141,6 +189,10 @@ impl Output {
                     return Poll::Pending;
                 }
             }
+        }
+        if end < self.bytes.len() {
+            self.drop_sent();
+            return Poll::Pending;
         }
         if self.corked {
             self.corked = false;

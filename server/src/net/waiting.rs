@@ -102,7 +102,7 @@ impl Connection {
             }
         }
         if !self.output.is_empty()
-            && let Poll::Ready(Err(_)) = self.output.poll_write(&mut self.stream, cx, &worker.stats)
+            && let Poll::Ready(Err(_)) = self.poll_write(cx, worker)
         {
             return Poll::Ready(Event::End);
         }
@@ -139,7 +139,10 @@ impl Connection {
         let mark = self.output.mark();
         let stats = &worker.stats.by_command[usize::from(waiter.command())];
         match outcome {
-            Outcome::Served(reply) => self.output.append(&reply),
+            Outcome::Served(reply) => {
+                self.depend_on_all(&worker.server);
+                self.output.append(&reply);
+            }
             Outcome::TimedOut => {
                 let mut reply = self.output.reply(self.client.protocol);
                 waiter.otherwise().write(&worker.server, &mut reply, false);
