@@ -3,7 +3,7 @@
 use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
-use crate::client::ReplyMode;
+use crate::client::{Client, ReplyMode};
 use crate::command::{Command, Flags, LockClass};
 use crate::commands::transaction::{is_exec, is_never_queued};
 use crate::context::{After, Context, Mode};
@@ -662,7 +662,7 @@ pub(crate) fn apply_reply_mode(connection: &mut Connection, mark: usize) {
 }
 
 /// CLIENT REPLY: drops the reply where none is wanted.
-fn apply_reply_mode_to(client: &mut crate::client::Client, output: &mut crate::net::Output, mark: usize) {
+fn apply_reply_mode_to(client: &mut Client, output: &mut crate::net::Output, mark: usize) {
     match client.reply_mode {
         ReplyMode::On => {}
         ReplyMode::Off => output.cut(mark),

@@ -254,14 +254,12 @@ texts! {
     NOT_LOADED = "ERR Error trying to load the RDB dump, check server logs.";
     /// DEBUG RELOAD.
     RELOAD_OPTIONS = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
-    /// BGSAVE.
+    /// SAVE and BGSAVE.
     BACKGROUND_SAVE_RUNS = "ERR Background save already in progress";
     /// BGSAVE.
     OTHER_SNAPSHOT_RUNS = "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.";
     /// BGSAVE CANCEL.
     NO_BACKGROUND_SAVE = "ERR Background saving is currently not in progress or scheduled";
-    /// SAVE.
-    SAVES_IN_BACKGROUND = "ERR Background save already in progress";
     /// CONFIG REWRITE.
     NO_CONFIG_FILE = "ERR The server is running without a config file";
     /// CLIENT SETNAME and HELLO SETNAME.

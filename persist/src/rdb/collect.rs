@@ -18,8 +18,7 @@ const PIECE_BYTES: usize = 256 << 10;
 const KEEP_BYTES: usize = 64 << 10;
 
 /// Gathers keys in the form of the file.
-#[derive(Debug)]
-pub struct Collector {
+struct Collector {
     version: u32,
     compress: bool,
     usage: UsageKind,
@@ -35,9 +34,18 @@ struct Pieces {
     failed: Option<WriteError>,
 }
 
-/// Keys of each database at the cut, and of these keys with a deadline.
-#[derive(Clone, Debug, Default)]
-pub struct Counts(Vec<(u64, u64)>);
+/// A store as it was at one moment, of which nothing is written yet.
+pub struct Cut {
+    snapshot: Snapshot,
+    collector: Arc<Collector>,
+    settings: FileSettings,
+    extras: Extras,
+    /// Keys of each database, and of these keys with a deadline.
+    counts: Vec<(u64, u64)>,
+}
+
+/// Tells how far a snapshot is.
+pub type Observer = Box<dyn Fn() -> Progress + Send + Sync>;
 
 /// A store that is being written.
 pub struct Background<W> {
@@ -91,45 +99,44 @@ impl Capture for Collector {
     }
 }
 
-impl Counts {
-    /// Those of a store, all of whose shards must be locked.
+impl Cut {
+    /// Makes the cut, for which `txn` must hold all shards; nothing is written under these locks.
+    ///
+    /// # Errors
+    /// With `Busy` while another snapshot is being taken.
+    pub fn make(txn: &mut Txn<'_>, store: &Arc<Store>, settings: FileSettings, extras: Extras) -> Result<Cut, Error> {
+        let collector = Arc::new(Collector {
+            version: settings.version,
+            compress: settings.compress,
+            usage: UsageKind::of(store.settings(), txn.now_ms()),
+            pieces: Mutex::default(),
+        });
+        let snapshot = Snapshot::begin(txn, store, collector.clone())?;
+        Ok(Cut { snapshot, collector, settings, extras, counts: counts_of(store) })
+    }
+
+    /// A look at how far it is, for others.
     #[must_use]
-    pub fn of(store: &Store) -> Counts {
-        Counts((0..store.databases()).map(|db| (store.db_len(db) as u64, store.db_volatile_len(db) as u64)).collect())
+    pub fn observer(&self) -> Observer {
+        Box::new(self.snapshot.observer())
+    }
+
+    /// Begins the file.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn write_to<W: Write>(self, sink: W) -> Result<Background<W>, WriteError> {
+        let Cut { snapshot, collector, settings, extras, counts } = self;
+        let mut file = FileWriter::new(sink, settings)?;
+        file.extras(&extras)?;
+        for (db, (keys, volatile)) in counts.into_iter().enumerate().filter(|(_, (keys, _))| *keys > 0) {
+            file.database(db as u64, keys, volatile)?;
+        }
+        Ok(Background { snapshot, collector, file, db: None })
     }
 }
 
 impl<W: Write> Background<W> {
-    /// Makes the cut, for which `txn` must hold all shards; nothing is written under these locks. The returned function
-    /// begins the file.
-    ///
-    /// # Errors
-    /// With `Busy` while another snapshot is being taken.
-    pub fn cut(
-        txn: &mut Txn<'_>,
-        store: &Arc<Store>,
-        settings: FileSettings,
-        extras: Extras,
-    ) -> Result<impl FnOnce(W) -> Result<Background<W>, WriteError> + Send + use<W>, Error> {
-        let usage = UsageKind::of(store.settings(), txn.now_ms());
-        let collector = Arc::new(Collector {
-            version: settings.version,
-            compress: settings.compress,
-            usage,
-            pieces: Mutex::default(),
-        });
-        let snapshot = Snapshot::begin(txn, store, collector.clone())?;
-        let Counts(counts) = Counts::of(store);
-        Ok(move |sink: W| {
-            let mut file = FileWriter::new(sink, settings)?;
-            file.extras(&extras)?;
-            for (db, (keys, volatile)) in counts.into_iter().enumerate().filter(|(_, (keys, _))| *keys > 0) {
-                file.database(db as u64, keys, volatile)?;
-            }
-            Ok(Background { snapshot, collector, file, db: None })
-        })
-    }
-
     /// Takes up to about `keys` keys and writes what has been taken since the last step. False if there is nothing more to
     /// take: then the file wants to be [finished](Background::finish).
     ///
@@ -152,11 +159,6 @@ impl<W: Write> Background<W> {
         self.snapshot.progress()
     }
 
-    /// A look at how far it is, for others.
-    pub fn observer(&self) -> impl Fn() -> Progress + Send + Sync + use<W> {
-        self.snapshot.observer()
-    }
-
     /// Ends the file and returns the sink, which is not flushed.
     ///
     /// # Errors
@@ -164,4 +166,9 @@ impl<W: Write> Background<W> {
     pub fn finish(self) -> Result<W, WriteError> {
         self.file.finish()
     }
+}
+
+/// Keys of each database, and of these keys with a deadline; all shards must be locked.
+fn counts_of(store: &Store) -> Vec<(u64, u64)> {
+    (0..store.databases()).map(|db| (store.db_len(db) as u64, store.db_volatile_len(db) as u64)).collect()
 }

@@ -97,7 +97,8 @@ impl<R: BufRead> FileReader<R> {
         };
         let version = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
         let version = version.ok_or_else(|| input.malformed("the version is no number"))?;
-        if !versions.contains(&version) && !(any_version && version >= 1) {
+        let is_taken = versions.contains(&version) || any_version && version >= 1;
+        if !is_taken {
             return Err(input.error(Reason::Version(version)));
         }
         Ok(FileReader { input, version, verify, ended: false })

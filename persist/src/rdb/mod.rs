@@ -21,7 +21,7 @@ mod write;
 mod tests;
 
 pub use code::{TypeCode, VERSION_REDIS_MAX, VERSION_VALKEY};
-pub use collect::{Background, Collector, Counts};
+pub use collect::{Background, Cut, Observer};
 pub use error::{RdbError, Reason};
 pub use file_read::{FileReader, Item, Record};
 pub use file_write::{FileSettings, FileWriter, Usage, WriteError};

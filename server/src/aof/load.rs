@@ -80,18 +80,20 @@ fn load(
     Ok(true)
 }
 
-/// Reads the manifest and all the files into `target`, when the process begins; as [`load`].
+/// Reads the manifest, when the process begins, whether or not the files are to be read. Whether that went well; otherwise it
+/// was logged.
+pub(crate) fn read_manifest(server: &Server) -> bool {
+    let read = server.aof.open.lock().files.read_manifest();
+    read.inspect_err(report).is_ok()
+}
+
+/// Reads all the files into `target`, when the process begins; as [`load`].
 pub(crate) fn load_first(
     server: &Server,
     target: &mut dyn Target,
     look: &mut dyn FnMut(u64) -> bool,
 ) -> Result<bool, Failure> {
-    let mut open = server.aof.open.lock();
-    if let Err(error) = open.files.read_manifest() {
-        report(&error);
-        return Err(Failure::Bad);
-    }
-    load(server, &mut open.files, target, look)
+    load(server, &mut server.aof.open.lock().files, target, look)
 }
 
 /// DEBUG LOADAOF: what the files hold in place of what the store does; `txn` holds all shards. Whether that went well; if not,

@@ -13,8 +13,8 @@ mod state;
 mod switch;
 mod writer;
 
-pub(crate) use load::{Failure, load_first, reload};
+pub(crate) use load::{Failure, load_first, read_manifest, reload};
 pub(crate) use rewrite::{NotBegun, begin as begin_rewrite, look};
 pub use state::Aof;
-pub(crate) use state::{Mode, Tail};
+pub(crate) use state::Tail;
 pub(crate) use switch::{finish, start_up, switch, tidy};

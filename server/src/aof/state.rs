@@ -292,7 +292,7 @@ impl Aof {
             tracing::warn!("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
             std::process::exit(1);
         }
-        self.set_errno(server, error.raw_os_error().unwrap_or(nix::libc::EIO));
+        self.set_errno(server, error.raw_os_error().unwrap_or(libc::EIO));
     }
 
     fn has_other_writers(&self, server: &Server) -> bool {

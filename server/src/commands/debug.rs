@@ -58,7 +58,8 @@ const ANY: usize = usize::MAX;
 
 static ACTIONS: &[Action] = &[
     action(
-            1..=1,
+        "AOF-FLUSH-SLEEP",
+        1..=1,
         "<microseconds>",
         "Has the server sleep before each write to the append-only file.",
         switches::aof_flush_sleep,

@@ -22,7 +22,7 @@ pub static SAVE: CommandSpec = CommandSpec {
 
 fn save(context: &mut Context<'_>) -> CommandResult {
     if context.server.persistence.running().is_some() {
-        return Err(error::SAVES_IN_BACKGROUND);
+        return Err(error::BACKGROUND_SAVE_RUNS);
     }
     let saved = crate::persistence::save::save(context.server, &mut context.txn);
     context.after.time_passed = true;

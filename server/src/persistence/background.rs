@@ -4,14 +4,14 @@ use super::file::{NewFile, sync_directory_of};
 use super::save::{BUFFER_BYTES, extras, settings};
 use super::state::changes_ever;
 use crate::server::Server;
-use ochre_persist::rdb::{Background, WriteError};
+use ochre_persist::rdb::{Cut, Observer, WriteError};
 use ochre_store::snapshot::Progress;
 use ochre_store::{Member, Txn};
 use parking_lot::{Condvar, Mutex};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Keys, and bytes of them, that are taken under one lock of a shard: about 50 µs.
@@ -24,7 +24,7 @@ pub(crate) struct Running {
     pub(crate) started_s: i64,
     is_cancelled: Mutex<bool>,
     cancelled: Condvar,
-    observer: OnceLock<Box<dyn Fn() -> Progress + Send + Sync>>,
+    observer: Observer,
 }
 
 /// Why no save begins.
@@ -56,7 +56,7 @@ impl Running {
 
     /// How far it is.
     pub(crate) fn progress(&self) -> Progress {
-        self.observer.get().map(|look| look()).unwrap_or_default()
+        (self.observer)()
     }
 
     fn check(&self) -> Result<(), Stop> {
@@ -81,13 +81,13 @@ pub(crate) fn start(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotStarted
     let config = server.config().clone();
     // What this command itself has changed is not counted yet.
     let changes = changes_ever(server) + txn.effects().dirty;
-    let begin = Background::cut(txn, &server.store, settings(server, &config), extras(server));
-    let Ok(begin) = begin else { return Err(NotStarted::Busy) };
+    let cut = Cut::make(txn, &server.store, settings(server, &config), extras(server));
+    let cut = cut.map_err(|_| NotStarted::Busy)?;
     let running = Arc::new(Running {
         started_s: crate::clock::unix_ms() / 1000,
         is_cancelled: Mutex::new(false),
         cancelled: Condvar::new(),
-        observer: OnceLock::new(),
+        observer: cut.observer(),
     });
     server.persistence.begins(&running);
     let save = Save {
@@ -99,7 +99,7 @@ pub(crate) fn start(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotStarted
     let spawned = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
         crate::process::crash::prepare_thread();
         let member = shared.store.register();
-        let outcome = save.run(&member, begin);
+        let outcome = save.run(&member, cut);
         member.publish_memory();
         report(&shared, &save.running, outcome, changes);
     });
@@ -147,16 +147,11 @@ struct Save {
 }
 
 impl Save {
-    fn run<B>(&self, member: &Member, begin: B) -> Result<(), Stop>
-    where
-        B: FnOnce(BufWriter<NewFile>) -> Result<Background<BufWriter<NewFile>>, WriteError>,
-    {
+    fn run(&self, member: &Member, cut: Cut) -> Result<(), Stop> {
         let started = Instant::now();
         let temporary = format!("temp-bg-{}.rdb", std::process::id());
         let file = NewFile::create(&temporary, self.incremental)?;
-        let mut file = begin(BufWriter::with_capacity(BUFFER_BYTES, file))?;
-        // Set once, here.
-        let _ = self.running.observer.set(Box::new(file.observer()));
+        let mut file = cut.write_to(BufWriter::with_capacity(BUFFER_BYTES, file))?;
         let keys = if self.delay_us == 0 { STEP_KEYS } else { 1 };
         let mut seen = 0;
         while file.step(member, keys, STEP_BYTES)? {

@@ -13,12 +13,6 @@ pub(crate) mod save;
 pub(crate) mod startup;
 mod state;
 
-use crate::server::{Attention, Server};
-
-/// Whether the data set is being loaded.
-pub(crate) fn is_loading(server: &Server) -> bool {
-    server.attention.get() & Attention::LOADING != 0
-}
-
 pub use load::LoadProgress;
+pub(crate) use state::is_loading;
 pub use state::{Persistence, SaveStatus};

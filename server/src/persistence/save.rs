@@ -112,7 +112,7 @@ pub(crate) fn delay(micros: i32) {
     let micros = match micros {
         0 => return,
         1.. => micros.unsigned_abs(),
-        _ if crate::random::number() % u64::from(micros.unsigned_abs()) == 0 => 1,
+        _ if crate::random::number().is_multiple_of(u64::from(micros.unsigned_abs())) => 1,
         _ => return,
     };
     std::thread::sleep(std::time::Duration::from_micros(micros.into()));

@@ -83,6 +83,9 @@ fn run(server: &Arc<Server>, admit: oneshot::Sender<()>) -> Result<bool, String>
         }
         !server.shutdown.is_requested()
     };
+    if !crate::aof::read_manifest(server) {
+        return Err("Fatal error loading the AOF manifest, check server logs".to_owned());
+    }
     if server.config().appendonly {
         return load_aof(server, &member, &mut target, &mut look, started);
     }

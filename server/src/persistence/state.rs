@@ -135,3 +135,8 @@ impl Persistence {
 pub(super) fn changes_ever(server: &Server) -> u64 {
     server.stats.sum(|worker| worker.dirty.get())
 }
+
+/// Whether the data set is being loaded.
+pub(crate) fn is_loading(server: &Server) -> bool {
+    server.attention.get() & Attention::LOADING != 0
+}

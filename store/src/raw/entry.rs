@@ -439,7 +439,7 @@ impl Entry {
     #[inline]
     pub(super) fn set_mark(&mut self, mark: bool) {
         let header = self.header_mut();
-        header.flags = header.flags & !MARK | u8::from(mark) * MARK;
+        header.flags = header.flags & !MARK | (u8::from(mark) * MARK);
     }
 
     /// Bytes of memory behind this entry: its allocation and its buffer or value.

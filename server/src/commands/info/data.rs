@@ -36,9 +36,6 @@ pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     let progress = &server.persistence.loading;
     lines.field("rdb_last_load_keys_expired", progress.keys_expired.load(Relaxed));
     lines.field("rdb_last_load_keys_loaded", progress.keys.load(Relaxed));
-    for name in ["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"] {
-        lines.zero(name);
-    }
     append_only(lines, view);
     for name in ["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"] {
         lines.zero(name);
