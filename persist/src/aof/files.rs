@@ -373,3 +373,7 @@ impl AofFiles {
         FilesError::Disk { action, name: name.to_owned(), error }
     }
 }
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;

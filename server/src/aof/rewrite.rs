@@ -188,13 +188,10 @@ fn run(server: &Server, member: &Member, running: &Arc<Running>, source: Source,
     // Whoever has cancelled it does not wait for it, and may have begun another one.
     let aof = &server.aof;
     let mut open = aof.open.lock();
-    let mut current = aof.rewriting.lock();
-    if !current.as_ref().is_some_and(|current| Arc::ptr_eq(current, running)) {
+    if !is_current(server, running) {
         drop(std::fs::remove_file(temporary));
         return;
     }
-    *current = None;
-    drop(current);
     let figures = &aof.figures;
     let started_s = figures.rewrite_started_s.swap(-1, SeqCst);
     figures.last_rewrite_s.store(crate::clock::unix_ms() / 1000 - started_s, SeqCst);
@@ -212,6 +209,7 @@ fn run(server: &Server, member: &Member, running: &Arc<Running>, source: Source,
         drop(std::fs::remove_file(temporary));
         drop(open);
         fail(server);
+        end(server, running);
         return;
     };
     if aof.mode() == Mode::Waiting {
@@ -223,9 +221,21 @@ fn run(server: &Server, member: &Member, running: &Arc<Running>, source: Source,
     remove_history(server, &mut open.files);
     figures.rewrite_failed.store(false, SeqCst);
     figures.failures.store(0, SeqCst);
+    tracing::info!("Background AOF rewrite finished successfully");
+    end(server, running);
     drop(open);
     aof.judge(server);
-    tracing::info!("Background AOF rewrite finished successfully");
+}
+
+/// Whether it was not cancelled.
+fn is_current(server: &Server, running: &Arc<Running>) -> bool {
+    server.aof.rewriting.lock().as_ref().is_some_and(|current| Arc::ptr_eq(current, running))
+}
+
+fn end(server: &Server, running: &Arc<Running>) {
+    if is_current(server, running) {
+        *server.aof.rewriting.lock() = None;
+    }
 }
 
 /// Removes files that are needed no more, unless they are to be kept.

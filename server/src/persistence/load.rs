@@ -77,23 +77,26 @@ pub(crate) fn load<'l>(
     let bytes = file.metadata().map_err(NotLoaded::Closed)?.len();
     server.persistence.loading.begin(bytes);
     let source = BufReader::with_capacity(BUFFER_BYTES, file);
-    Ok(load_from(server, source, bytes, target, loading)?.0)
+    let now_ms = crate::clock::unix_ms();
+    Ok(load_from(server, source, bytes, target, loading, Some(now_ms))?.0)
 }
 
-/// Reads a file of so many bytes into `target`, and logs what came of it; and the source, which stands behind its end.
+/// Reads a file of so many bytes into `target`, and logs what came of it; and the source, which stands behind its end. Keys
+/// whose deadline lies before `drop_expired_before_ms` are passed over.
 pub(crate) fn load_from<'l, R: BufRead>(
     server: &'l Server,
     source: R,
     bytes: u64,
     target: &mut dyn Target,
     loading: Loading<'l>,
+    drop_expired_before_ms: Option<i64>,
 ) -> Result<(Loaded, R), LoadError> {
     let progress = &server.persistence.loading;
     let config = server.config().clone();
     let options = LoadOptions {
         verify: config.rdbchecksum,
         replace: loading.merge,
-        drop_expired_before_ms: Some(crate::clock::unix_ms()),
+        drop_expired_before_ms,
         any_version: config.rdb_version_check == RdbVersionCheck::Relaxed,
     };
     drop(config);
