@@ -9,13 +9,7 @@ pub trait Host {
     ///
     /// # Errors
     /// [`Refusal`] where the command is not executed, or the script must not go on.
-    fn call(
-        &mut self,
-        bytes: &[u8],
-        spans: &[Span],
-        protocol: Protocol,
-        reply: &mut Vec<u8>,
-    ) -> Result<(), Refusal>;
+    fn call(&mut self, bytes: &[u8], spans: &[Span], protocol: Protocol, reply: &mut Vec<u8>) -> Result<(), Refusal>;
 
     /// Whether the caller may run that command with these arguments; `None`: there is no such command.
     fn may_call(&mut self, bytes: &[u8], spans: &[Span]) -> Option<bool>;

@@ -24,7 +24,7 @@ mod vm;
 
 pub use host::{Host, LogLevel, Refusal, Replicate};
 pub use result::Errors;
-pub use shebang::{Shebang, ShebangError, ScriptFlags};
+pub use shebang::{ScriptFlags, Shebang, ShebangError};
 pub use vm::{Names, Outcome, Script, Vm, VmOptions};
 
 /// The name of a script: the SHA-1 of its source, in lower-case hexadecimal digits.

@@ -237,7 +237,11 @@ const RESULTS_MAX: usize = 7900;
 fn get_integer(bytes: &[u8], big_endian: bool, signed: bool) -> f64 {
     let mut value = 0u64;
     let mut push = |byte: &u8| value = value << 8 | u64::from(*byte);
-    if big_endian { bytes.iter().for_each(&mut push) } else { bytes.iter().rev().for_each(&mut push) }
+    if big_endian {
+        bytes.iter().for_each(&mut push)
+    } else {
+        bytes.iter().rev().for_each(&mut push)
+    }
     if !signed {
         return value as f64;
     }

@@ -17,12 +17,7 @@ pub struct Errors {
 const DEPTH_MAX: usize = 7990;
 
 /// Writes the reply that a value stands for.
-pub(crate) fn write(
-    value: Value,
-    spoken: Protocol,
-    reply: &mut ReplyWriter<'_>,
-    errors: &mut Errors,
-) -> Result<()> {
+pub(crate) fn write(value: Value, spoken: Protocol, reply: &mut ReplyWriter<'_>, errors: &mut Errors) -> Result<()> {
     let mut writer = Writer { spoken, reply, errors };
     // What is still to be written, the next last: depth costs no native stack.
     let mut open = vec![vec![value]];

@@ -12,8 +12,7 @@ struct Echo {
 
 impl Host for Echo {
     fn call(&mut self, bytes: &[u8], spans: &[Span], protocol: Protocol, out: &mut Vec<u8>) -> Result<(), Refusal> {
-        let argv: Vec<String> =
-            spans.iter().map(|span| String::from_utf8_lossy(span.of(bytes)).into_owned()).collect();
+        let argv: Vec<String> = spans.iter().map(|span| String::from_utf8_lossy(span.of(bytes)).into_owned()).collect();
         let mut reply = ReplyWriter::new(out, protocol);
         match argv[0].as_str() {
             "echo" => reply.bulk(argv[1].as_bytes()),
@@ -101,7 +100,10 @@ fn values_become_replies() {
         ("return redis.status_reply('X Y')", "+X Y|"),
         ("return redis.error_reply('X Y')", "-X Y|"),
         ("return redis.error_reply('X')", "-ERR X|"),
-        ("return print", "-ERR user_script:1: Script attempted to access nonexistent global variable 'print' script: sha, on @user_script:1.|"),
+        (
+            "return print",
+            "-ERR user_script:1: Script attempted to access nonexistent global variable 'print' script: sha, on @user_script:1.|",
+        ),
         ("return function() end", "$-1|"),
     ]);
 }
@@ -129,19 +131,40 @@ fn errors_say_where_they_arose() {
         ("return redis.pcall('fail').err", "$18|WRONGTYPE not that|"),
         ("local ok, e = pcall(redis.call, 'fail') return {tostring(ok), e}", "*2|$5|false|$18|WRONGTYPE not that|"),
         ("return redis.call('refuse')", "-OOM no script: sha, on @user_script:1.|"),
-        ("return redis.call()", "-ERR Please specify at least one argument for this redis lib call script: sha, on @user_script:1.|"),
-        ("return redis.call('echo', {})", "-ERR Lua redis lib command arguments must be strings or integers script: sha, on @user_script:1.|"),
+        (
+            "return redis.call()",
+            "-ERR Please specify at least one argument for this redis lib call script: sha, on @user_script:1.|",
+        ),
+        (
+            "return redis.call('echo', {})",
+            "-ERR Lua redis lib command arguments must be strings or integers script: sha, on @user_script:1.|",
+        ),
         ("error('x')", "-ERR user_script:1: x script: sha, on @user_script:1.|"),
         ("error({err='A b'})", "-A b script: sha, on @user_script:1.|"),
-        ("local x = nil + 1", "-ERR user_script:1: attempt to perform arithmetic on a nil value script: sha, on @user_script:1.|"),
-        ("return cjson.decode('[')", "-ERR user_script:1: Expected value but found T_END at character 2 script: sha, on @user_script:1.|"),
-        ("local ok, e = pcall(cjson.decode, 'x') return {ok=e}", "+Expected value but found invalid token at character 1|"),
+        (
+            "local x = nil + 1",
+            "-ERR user_script:1: attempt to perform arithmetic on a nil value script: sha, on @user_script:1.|",
+        ),
+        (
+            "return cjson.decode('[')",
+            "-ERR user_script:1: Expected value but found T_END at character 2 script: sha, on @user_script:1.|",
+        ),
+        (
+            "local ok, e = pcall(cjson.decode, 'x') return {ok=e}",
+            "+Expected value but found invalid token at character 1|",
+        ),
         ("return redis.call('abort')", "aborted"),
         ("pcall(redis.call, 'abort') return 1", "aborted"),
         ("while true do pcall(redis.call, 'abort') end", "aborted"),
-        ("local co = coroutine.create(function() redis.call('abort') end) coroutine.resume(co) return redis.call('echo', 'x')", "aborted"),
+        (
+            "local co = coroutine.create(function() redis.call('abort') end) coroutine.resume(co) return redis.call('echo', 'x')",
+            "aborted",
+        ),
         ("while true do end", "-ERR Script killed by user with SCRIPT KILL... script: sha, on @user_script:1.|"),
-        ("while true do pcall(function() while true do end end) end", "-ERR Script killed by user with SCRIPT KILL... script: sha, on @user_script:1.|"),
+        (
+            "while true do pcall(function() while true do end end) end",
+            "-ERR Script killed by user with SCRIPT KILL... script: sha, on @user_script:1.|",
+        ),
         ("return 'still there'", "$11|still there|"),
     ]);
 }

@@ -27,11 +27,21 @@ impl Folder {
         let log = fs::File::options().append(true).create(true).open(self.0.join("log"))?;
         let port = free_port()?;
         let mut command = Command::new(program()?);
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes"]);
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--enable-debug-command",
+            "yes",
+        ]);
         command.args(["--compatibility-level", "7.0", "--appendonly", "yes"]).arg("--dir").arg(&self.0);
         let child = command.args(options).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-        let running = Running { child, port };
+        let mut running = Running { child, port };
         await_that("the data set is loaded", || {
+            ensure!(!running.has_ended()?, "it has ended");
             let Ok(mut client) = running.client() else { return Ok(false) };
             Ok(!matches!(client.command(&["DBSIZE"])?, Reply::Error(_)))
         })

@@ -1,8 +1,8 @@
 //! A data set as commands.
 
 use ochre_resp::encode_command;
-use ochre_store::keyspace::{self, Record};
 use ochre_store::hash::Hash;
+use ochre_store::keyspace::{self, Record};
 use ochre_store::quicklist::End;
 use ochre_store::stream::{Stream, StreamId};
 use ochre_store::{Error, Str, Txn, ValueRef};
@@ -142,15 +142,22 @@ fn write_stream(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
         let read = group.entries_read().map_or_else(|| "-1".to_owned(), |read| read.to_string());
         encode_command(
             out,
-            &[b"XGROUP".as_slice(), b"CREATE", key, group.name(), &group.last_id().text(), b"ENTRIESREAD", read.as_bytes()],
+            &[
+                b"XGROUP".as_slice(),
+                b"CREATE",
+                key,
+                group.name(),
+                &group.last_id().text(),
+                b"ENTRIESREAD",
+                read.as_bytes(),
+            ],
         );
         for (number, consumer) in group.consumers() {
             encode_command(out, &[b"XGROUP".as_slice(), b"CREATECONSUMER", key, group.name(), consumer.name()]);
             for pending in group.pending_of(number, StreamId::MIN, StreamId::MAX) {
                 let (time, count) = (pending.nack.delivery_ms.to_string(), pending.nack.deliveries.to_string());
                 let begin: [&[u8]; 6] = [b"XCLAIM", key, group.name(), consumer.name(), b"0", &pending.id.text()];
-                let end: [&[u8]; 6] =
-                    [b"TIME", time.as_bytes(), b"RETRYCOUNT", count.as_bytes(), b"JUSTID", b"FORCE"];
+                let end: [&[u8]; 6] = [b"TIME", time.as_bytes(), b"RETRYCOUNT", count.as_bytes(), b"JUSTID", b"FORCE"];
                 encode_command(out, &[begin, end].concat());
             }
         }

@@ -17,6 +17,8 @@ pub struct AofFiles {
     name: String,
     manifest: Manifest,
     current: Option<Current>,
+    /// Files that are appended to no more, and have not reached the disk yet.
+    retired: Vec<Box<dyn DiskFile>>,
     /// What is appended to is no part of it until there is a base.
     is_temporary: bool,
 }
@@ -79,6 +81,7 @@ impl AofFiles {
             name: name.to_owned(),
             manifest: Manifest::default(),
             current: None,
+            retired: Vec::new(),
             is_temporary: false,
         }
     }
@@ -118,7 +121,7 @@ impl AofFiles {
     }
     /// Whether something was appended that may not have reached the disk.
     pub fn is_unsynced(&self) -> bool {
-        self.current.as_ref().is_some_and(|current| current.synced < current.len)
+        !self.retired.is_empty() || self.current.as_ref().is_some_and(|current| current.synced < current.len)
     }
 
     /// The files to be read, in order.
@@ -154,8 +157,8 @@ impl AofFiles {
         if self.disk.len(old).is_err() {
             return Ok(false);
         }
-        let only_base = self.manifest.incremental.is_empty()
-            && self.manifest.base.as_ref().is_some_and(|base| base.name == name);
+        let only_base =
+            self.manifest.incremental.is_empty() && self.manifest.base.as_ref().is_some_and(|base| base.name == name);
         let was_interrupted = only_base && self.len_of(&name).is_err();
         if !self.manifest.is_empty() && !was_interrupted {
             return Ok(false);
@@ -233,6 +236,10 @@ impl AofFiles {
     /// # Errors
     /// Those of the disk.
     pub fn sync(&mut self) -> io::Result<()> {
+        while let Some(file) = self.retired.last_mut() {
+            file.sync()?;
+            self.retired.pop();
+        }
         let Some(current) = &mut self.current else { return Ok(()) };
         current.file.sync()?;
         current.synced = current.len;
@@ -253,7 +260,8 @@ impl AofFiles {
         if !waits {
             self.commit(manifest)?;
         }
-        self.current = Some(Current { file, len: 0, synced: 0 });
+        let last = self.current.replace(Current { file, len: 0, synced: 0 });
+        self.retired.extend(last.filter(|last| last.synced < last.len).map(|last| last.file));
         self.is_temporary = waits;
         Ok(name)
     }
@@ -264,6 +272,7 @@ impl AofFiles {
     /// # Errors
     /// Those of the disk; the old base stays then.
     pub fn finish_rewrite(&mut self, base: &Path, is_rdb: bool) -> Result<String, FilesError> {
+        self.create_folder()?;
         let mut manifest = self.manifest.clone();
         let name = manifest.new_base(&self.name, is_rdb);
         let path = self.folder.join(&name);
@@ -330,7 +339,8 @@ impl AofFiles {
 
     fn create_folder(&self) -> Result<(), FilesError> {
         let created = self.disk.create_folder(&self.folder);
-        created.map_err(|error| self.failed("Can't open or create append-only dir", &self.folder.to_string_lossy(), error))
+        created
+            .map_err(|error| self.failed("Can't open or create append-only dir", &self.folder.to_string_lossy(), error))
     }
 
     /// Writes a manifest to the disk, if it differs from what is there, and goes by it then.
@@ -355,7 +365,9 @@ impl AofFiles {
         written
             .and_then(|()| self.disk.rename(&temporary, &self.manifest_path()))
             .and_then(|()| self.disk.sync_folder(&self.folder))
-            .map_err(|error| self.failed("Error trying to write the AOF manifest file", &self.manifest_name(), error))?;
+            .map_err(|error| {
+                self.failed("Error trying to write the AOF manifest file", &self.manifest_name(), error)
+            })?;
         self.manifest = manifest;
         Ok(())
     }

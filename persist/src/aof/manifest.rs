@@ -72,8 +72,7 @@ impl Manifest {
     fn take(&mut self, line: &[u8]) -> Result<(), &'static str> {
         let (mut bytes, mut spans) = (Vec::new(), Vec::new());
         split_args(line, &mut bytes, &mut spans).map_err(|_| INVALID)?;
-        let words: Vec<&[u8]> =
-            spans.iter().map(|span| bytes.get(span.start..span.end).unwrap_or_default()).collect();
+        let words: Vec<&[u8]> = spans.iter().map(|span| bytes.get(span.start..span.end).unwrap_or_default()).collect();
         if words.len() < 6 || !words.len().is_multiple_of(2) {
             return Err(INVALID);
         }

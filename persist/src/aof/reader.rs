@@ -198,7 +198,9 @@ mod tests {
 
     #[test]
     fn other_forms_are_errors() {
-        for bad in ["!!!", "set a 1\r\n", "*0\r\n", "*x\r\n", "*1\r\n+OK\r\n", "*1\r\n$x\r\n", "*-1\r\n", "*1\r\n$-1\r\n"] {
+        for bad in
+            ["!!!", "set a 1\r\n", "*0\r\n", "*x\r\n", "*1\r\n+OK\r\n", "*1\r\n$x\r\n", "*-1\r\n", "*1\r\n$-1\r\n"]
+        {
             let (_, _, error) = read(bad.as_bytes());
             assert!(matches!(error, Some(ReadError::Format { .. })), "{bad}: {error:?}");
         }

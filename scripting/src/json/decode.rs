@@ -202,9 +202,7 @@ impl Parser<'_, '_> {
             b'f' | b'i' | b'I' | b'n' | b'N' | b't' | b'+' => {}
             _ => return (Token::Error("invalid token"), begin),
         }
-        for (word, token) in
-            [("true", Token::Boolean(true)), ("false", Token::Boolean(false)), ("null", Token::Null)]
-        {
+        for (word, token) in [("true", Token::Boolean(true)), ("false", Token::Boolean(false)), ("null", Token::Null)] {
             if rest.starts_with(word.as_bytes()) {
                 self.at += word.len();
                 return (token, begin);

@@ -57,17 +57,15 @@ fn put_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> Result<()> {
 /// Number of elements, if the keys are all integers from 1 to that number.
 fn array_len(table: &Table) -> Result<Option<usize>> {
     let (mut count, mut max, mut is_array) = (0usize, 0usize, true);
-    let walked = table.for_each(|key: Value, _: Value| {
-        match key {
-            Value::Integer(index @ 1..=0x7fff_ffff) => {
-                count += 1;
-                max = max.max(index as usize);
-                Ok(())
-            }
-            _ => {
-                is_array = false;
-                Err(mlua::Error::runtime(""))
-            }
+    let walked = table.for_each(|key: Value, _: Value| match key {
+        Value::Integer(index @ 1..=0x7fff_ffff) => {
+            count += 1;
+            max = max.max(index as usize);
+            Ok(())
+        }
+        _ => {
+            is_array = false;
+            Err(mlua::Error::runtime(""))
         }
     });
     if !is_array {

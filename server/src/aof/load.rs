@@ -6,8 +6,8 @@ use crate::persistence::load::{Loading, load_from};
 use crate::server::Server;
 use ochre_persist::aof::{AofFiles, CommandLine, Part, ReadError, Reader};
 use ochre_persist::rdb::{LoadError, Target};
-use ochre_store::sync::ShardSet;
 use ochre_store::keyspace::{self, FreeMode};
+use ochre_store::sync::ShardSet;
 use ochre_store::{Access, Expired, Txn};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -124,7 +124,9 @@ enum End {
     /// With a whole command.
     Whole,
     /// Within a command or a transaction: up to here it is whole.
-    Torn { valid_len: u64 },
+    Torn {
+        valid_len: u64,
+    },
     /// It cannot be read, as was logged.
     Bad,
     Stopped,
@@ -176,12 +178,7 @@ impl Loader<'_> {
     }
 
     /// Reads the snapshot that a file begins with.
-    fn snapshot(
-        &mut self,
-        name: &str,
-        source: BufReader<File>,
-        size: u64,
-    ) -> Result<(BufReader<File>, u64), Failure> {
+    fn snapshot(&mut self, name: &str, source: BufReader<File>, size: u64) -> Result<(BufReader<File>, u64), Failure> {
         let is_old = name == self.server.config().appendfilename;
         if is_old {
             tracing::info!("Reading RDB preamble from AOF file...");

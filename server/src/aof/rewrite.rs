@@ -67,7 +67,8 @@ pub(crate) fn begin(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotBegun> 
             // What the file that is to begin holds is what follows.
             server.log.set_appends(server, true);
         } else {
-            aof.flush(server, &mut open, Sync::Now);
+            // The file reaches the disk later, while nobody waits.
+            aof.flush(server, &mut open, Sync::Later);
             server.log.begin_file();
         }
         match open.files.begin_rewrite(waits) {

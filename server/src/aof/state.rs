@@ -7,6 +7,7 @@ use crate::server::{Attention, Server};
 use ochre_persist::aof::{AofFiles, FilesError};
 use ochre_store::sync::{SHARDS_MAX, ShardSet};
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -40,7 +41,7 @@ pub struct Aof {
     /// Up to which place of the log all has reached the disk.
     durable: AtomicU64,
     /// Clients whose output waits for that.
-    waiting: Mutex<Vec<Arc<ClientHandle>>>,
+    waiting: Mutex<HashMap<u64, Arc<ClientHandle>>>,
     pub(super) thread: Mutex<Option<std::thread::Thread>>,
     /// The thread that writes sleeps, or is about to.
     pub(super) is_asleep: AtomicBool,
@@ -96,8 +97,7 @@ impl Aof {
     /// That of a server with this configuration; nothing is read or written yet.
     pub fn new(config: &Config) -> Aof {
         let files = AofFiles::closed(Arc::new(SystemDisk), Path::new(&config.appenddirname), &config.appendfilename);
-        let open =
-            Open { files, unwritten: Vec::new(), end: 0, last_sync: Instant::now(), last_report: None };
+        let open = Open { files, unwritten: Vec::new(), end: 0, last_sync: Instant::now(), last_report: None };
         let figures = Figures { rewrite_started_s: (-1).into(), last_rewrite_s: (-1).into(), ..Figures::default() };
         Aof {
             open: Mutex::new(open),
@@ -166,15 +166,12 @@ impl Aof {
     /// Signals a client once more has reached the disk. To be called before the last look at
     /// [`may_be_seen`](Aof::may_be_seen).
     pub(crate) fn wait(&self, client: &Arc<ClientHandle>) {
-        let mut waiting = self.waiting.lock();
-        if !waiting.iter().any(|other| other.id == client.id) {
-            waiting.push(client.clone());
-        }
+        self.waiting.lock().insert(client.id, client.clone());
     }
     /// Wakes all whose output waits.
     pub(super) fn wake_waiting(&self) {
         let waiting = std::mem::take(&mut *self.waiting.lock());
-        waiting.iter().for_each(|client| client.signal(Signals::DURABLE));
+        waiting.values().for_each(|client| client.signal(Signals::DURABLE));
     }
     /// Has the thread look for what was appended.
     #[inline]
@@ -231,6 +228,7 @@ impl Aof {
         let skips = server.config().no_appendfsync_on_rewrite && self.has_other_writers(server);
         let due = match (sync, policy) {
             (Sync::Now, _) => true,
+            (Sync::Later, _) => false,
             _ if skips => false,
             (Sync::ByPolicy, AppendFsync::Always) => open.files.is_unsynced(),
             (Sync::ByPolicy, AppendFsync::EverySec) => open.files.is_unsynced() && elapsed >= Duration::from_secs(1),
@@ -307,6 +305,8 @@ pub(super) enum Sync {
     Now,
     /// When the configuration says so.
     ByPolicy,
+    /// Another time.
+    Later,
 }
 
 /// Says in the log what is wrong.

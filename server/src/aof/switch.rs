@@ -61,9 +61,7 @@ fn begin(server: &Server, txn: &mut Txn<'_>, in_transaction: bool) -> bool {
     aof.set_mode(Mode::Waiting);
     if in_transaction {
         aof.figures.is_scheduled.store(true, SeqCst);
-        tracing::warn!(
-            "AOF was enabled during a transaction. An AOF background was scheduled to start when possible."
-        );
+        tracing::warn!("AOF was enabled during a transaction. An AOF background was scheduled to start when possible.");
         return true;
     }
     match rewrite::begin(server, txn) {

@@ -1,7 +1,7 @@
 //! Loading the data set when the process begins.
 
-use crate::aof::Failure;
 use super::load::{Loading, NotLoaded, load, report};
+use crate::aof::Failure;
 use crate::server::{Attention, Server};
 use ochre_persist::rdb::{LoadError, Unlocked};
 use ochre_store::{Clock, Member};

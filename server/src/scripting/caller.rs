@@ -35,13 +35,7 @@ pub(super) struct Caller<'e, 't> {
 }
 
 impl Host for Caller<'_, '_> {
-    fn call(
-        &mut self,
-        bytes: &[u8],
-        spans: &[Span],
-        protocol: Protocol,
-        reply: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
+    fn call(&mut self, bytes: &[u8], spans: &[Span], protocol: Protocol, reply: &mut Vec<u8>) -> Result<(), Refusal> {
         let argv = Argv::new(bytes, spans);
         let worker = self.worker;
         let resolved = worker.server.commands.resolve(argv);
@@ -122,7 +116,12 @@ impl Caller<'_, '_> {
         {
             crate::acl::log_denial(server, self.client, command, argv, denial, LogContext::Script);
             let is_old = self.worker.config().compatibility_level.old_error_texts();
-            return Err(error::no_permission_in_script(self.client.user.name(), &command.full_name, denial.reason, is_old));
+            return Err(error::no_permission_in_script(
+                self.client.user.name(),
+                &command.full_name,
+                denial.reason,
+                is_old,
+            ));
         }
         if self.read_only && command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE) {
             return Err(error::WRITE_FROM_READ_ONLY_SCRIPT);
@@ -136,13 +135,7 @@ impl Caller<'_, '_> {
         Ok(command)
     }
 
-    fn execute(
-        &mut self,
-        command: &Command,
-        argv: Argv<'_>,
-        protocol: Protocol,
-        reply: &mut Vec<u8>,
-    ) -> CommandResult {
+    fn execute(&mut self, command: &Command, argv: Argv<'_>, protocol: Protocol, reply: &mut Vec<u8>) -> CommandResult {
         self.after.redacted.clear();
         let dirty = self.txn.effects().dirty;
         let mut txn = self.txn.part();

@@ -67,14 +67,7 @@ impl Transaction {
     }
     /// Adds a command of `batch`, which was decoded from `buffer`.
     /// Its flags may be those of a script.
-    pub(crate) fn push(
-        &mut self,
-        command: &Command,
-        flags: Flags,
-        batch: &Batch,
-        queued: &Queued,
-        buffer: &[u8],
-    ) {
+    pub(crate) fn push(&mut self, command: &Command, flags: Flags, batch: &Batch, queued: &Queued, buffer: &[u8]) {
         self.flags = self.flags | flags;
         let argv = batch.argv(queued, buffer);
         self.shards = self.shards.union(shards(command, queued, argv));
