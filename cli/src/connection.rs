@@ -6,6 +6,7 @@ use std::time::Duration;
 use ochre_resp::{ReplyDecoder, ReplyError, Value, encode_command};
 
 use crate::endpoint::{Endpoint, Stream, plain_error};
+use crate::security::Security;
 
 /// Size of the read buffer.
 const READ_LEN: usize = 16 * 1024;
@@ -47,12 +48,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to `endpoint`; `timeout` bounds each attempt (`None`: the system's own limit).
+    /// Connects to `endpoint`, with TLS if there is `security`; `timeout` bounds each attempt (`None`: the system's own limit).
     ///
     /// # Errors
     /// When connecting fails.
-    pub fn open(endpoint: &Endpoint, timeout: Option<Duration>) -> io::Result<Self> {
-        let stream = endpoint.connect(timeout)?;
+    pub fn open(endpoint: &Endpoint, security: Option<&Security>, timeout: Option<Duration>) -> io::Result<Self> {
+        let stream = endpoint.connect(security, timeout)?;
         Ok(Self { stream, decoder: ReplyDecoder::default(), buffer: vec![0; READ_LEN], start: 0, end: 0 })
     }
 

@@ -7,7 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ochre_tls::rustls::{ClientConnection, StreamOwned};
 use socket2::{SockRef, TcpKeepalive};
+
+use crate::security::Security;
 
 /// Where a server listens. Displayed as in error messages: `host:port` or the socket's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,16 +42,22 @@ impl Endpoint {
         }
     }
 
-    /// Connects, trying each address in turn. `timeout` bounds each attempt over TCP (`None`: the system's own).
+    /// Connects, trying each address in turn. `timeout` bounds each attempt over TCP (`None`: the system's own). Over TCP
+    /// there is a TLS handshake if there is `security`; a Unix socket needs none.
     ///
     /// # Errors
     /// The last attempt's error.
-    pub fn connect(&self, timeout: Option<Duration>) -> io::Result<Stream> {
-        let path = match self {
-            Self::Unix(path) => path,
-            Self::Tcp(..) => return self.connect_tcp(timeout).map(Stream::Tcp),
+    pub fn connect(&self, security: Option<&Security>, timeout: Option<Duration>) -> io::Result<Stream> {
+        let host = match self {
+            Self::Unix(path) => return UnixStream::connect(path).map(Stream::Unix),
+            Self::Tcp(host, _) => host,
         };
-        UnixStream::connect(path).map(Stream::Unix)
+        let mut tcp = self.connect_tcp(timeout)?;
+        let Some(security) = security else { return Ok(Stream::Tcp(tcp)) };
+        tcp.set_read_timeout(timeout)?;
+        let session = security.handshake(host, &mut tcp)?;
+        tcp.set_read_timeout(None)?;
+        Ok(Stream::Tls(Box::new(StreamOwned::new(session, tcp))))
     }
 
     fn connect_tcp(&self, timeout: Option<Duration>) -> io::Result<TcpStream> {
@@ -81,13 +90,15 @@ pub fn plain_error(error: &io::Error) -> String {
     }
 }
 
-/// A connected socket of either kind.
+/// A connected socket of any kind.
 #[derive(Debug)]
 pub enum Stream {
     /// TCP.
     Tcp(TcpStream),
     /// Unix domain.
     Unix(UnixStream),
+    /// TLS over TCP.
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 impl Stream {
@@ -96,16 +107,16 @@ impl Stream {
     /// # Errors
     /// When the system refuses.
     pub fn set_keepalive(&self, interval: Duration) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => {
-                let keepalive = TcpKeepalive::new().with_time(interval).with_interval(interval / 3);
-                SockRef::from(stream).set_tcp_keepalive(&keepalive)
-            }
-            Self::Unix(_) => Ok(()),
-        }
+        let tcp = match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.get_ref(),
+            Self::Unix(_) => return Ok(()),
+        };
+        let keepalive = TcpKeepalive::new().with_time(interval).with_interval(interval / 3);
+        SockRef::from(tcp).set_tcp_keepalive(&keepalive)
     }
 
-    /// Another handle of the same socket.
+    /// Another handle of the same socket; of a TLS connection, only good for ending it.
     ///
     /// # Errors
     /// When the system refuses.
@@ -113,6 +124,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.try_clone().map(Self::Tcp),
             Self::Unix(stream) => stream.try_clone().map(Self::Unix),
+            Self::Tls(stream) => stream.get_ref().try_clone().map(Self::Tcp),
         }
     }
 
@@ -124,6 +136,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.shutdown(how),
             Self::Unix(stream) => stream.shutdown(how),
+            Self::Tls(stream) => stream.get_ref().shutdown(how),
         }
     }
 }
@@ -133,6 +146,11 @@ impl Read for Stream {
         match self {
             Self::Tcp(stream) => stream.read(buf),
             Self::Unix(stream) => stream.read(buf),
+            // Servers that just close the connection are many.
+            Self::Tls(stream) => stream.read(buf).or_else(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => Ok(0),
+                _ => Err(error),
+            }),
         }
     }
 }
@@ -142,6 +160,7 @@ impl Write for Stream {
         match self {
             Self::Tcp(stream) => stream.write(buf),
             Self::Unix(stream) => stream.write(buf),
+            Self::Tls(stream) => stream.write(buf),
         }
     }
 
@@ -149,6 +168,7 @@ impl Write for Stream {
         match self {
             Self::Tcp(stream) => stream.flush(),
             Self::Unix(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
         }
     }
 }

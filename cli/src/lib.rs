@@ -10,6 +10,7 @@ pub mod connection;
 pub mod endpoint;
 pub mod escape;
 pub mod format;
+pub mod security;
 pub mod shell;
 pub mod uri;
 pub mod words;

@@ -1,4 +1,5 @@
-//! Server URIs: `redis://[[user:]password@][host[:port]][/db]`, and the same with `valkey://`.
+//! Server URIs: `redis://[[user:]password@][host[:port]][/db]`, and the same with `valkey://`; with `rediss://` and
+//! `valkeys://` for TLS.
 
 /// What a URI says; parts it leaves out are `None`.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct ServerUri {
     pub port: Option<u16>,
     /// Database number.
     pub db: Option<i64>,
+    /// Whether it asks for TLS.
+    pub tls: bool,
 }
 
 /// Why a URI is refused.
@@ -21,9 +24,6 @@ pub enum UriError {
     /// The scheme is none of ours.
     #[error("Invalid URI scheme")]
     Scheme,
-    /// `rediss://` or `valkeys://`.
-    #[error("TLS is not built into this program yet: {0}:// addresses cannot be used")]
-    Tls(String),
     /// A `%` without two characters behind it.
     #[error("Incomplete URI encoding")]
     Incomplete,
@@ -48,7 +48,7 @@ impl ServerUri {
         let (scheme, mut rest) = text.split_once("://").ok_or(UriError::Scheme)?;
         match scheme.to_ascii_lowercase().as_str() {
             "redis" | "valkey" => {}
-            tls @ ("rediss" | "valkeys") => return Err(UriError::Tls(tls.to_owned())),
+            "rediss" | "valkeys" => uri.tls = true,
             _ => return Err(UriError::Scheme),
         }
         if let Some((login, after)) = rest.split_once('@') {
@@ -120,6 +120,9 @@ mod tests {
         assert_eq!(uri.user.as_deref(), Some(&b"user"[..]));
         assert_eq!(uri.password.as_deref(), Some(&b"p@ss"[..]));
         assert_eq!((uri.host.as_deref(), uri.port, uri.db), (Some("example.org"), Some(7001), Some(3)));
+        assert!(
+            !uri.tls && ServerUri::parse("rediss://x").unwrap().tls && ServerUri::parse("valkeys://x").unwrap().tls
+        );
     }
 
     #[test]
@@ -135,7 +138,6 @@ mod tests {
     fn mistakes_are_named() {
         assert_eq!(ServerUri::parse("localhost"), Err(UriError::Scheme));
         assert_eq!(ServerUri::parse("http://x"), Err(UriError::Scheme));
-        assert_eq!(ServerUri::parse("rediss://x"), Err(UriError::Tls("rediss".into())));
         assert_eq!(ServerUri::parse("redis://a%4@x"), Err(UriError::Incomplete));
         assert_eq!(ServerUri::parse("redis://a%4g@x"), Err(UriError::Encoding));
         assert_eq!(ServerUri::parse("redis://x:port"), Err(UriError::Port("port".into())));

@@ -69,10 +69,6 @@ fn run_in(vm: &Vm, source: &str, host: &mut Echo, protocol: Protocol) -> String 
     }
 }
 
-fn run(source: &str) -> String {
-    run_in(&vm(), source, &mut Echo::default(), Protocol::Resp2)
-}
-
 #[track_caller]
 fn check(cases: &[(&str, &str)]) {
     let vm = vm();
@@ -167,4 +163,55 @@ fn errors_say_where_they_arose() {
         ),
         ("return 'still there'", "$11|still there|"),
     ]);
+}
+
+#[test]
+fn libraries_register_functions() {
+    let options = VmOptions {
+        redis_version: "7.2.4",
+        server_name: "ochre",
+        server_version: "0.1.0",
+        seed: 1,
+        doubles: DoubleFormat::Shortest,
+    };
+    let vm = Vm::for_functions(&options).unwrap();
+    let code = b"#!lua name=lib\nlocal function f(keys, args) return {keys[1], args[1], redis.call('echo', 'x')} end\n\
+        redis.register_function('f', f)\n\
+        redis.register_function{function_name='g', callback=f, flags={'no-writes'}, description='d'}";
+    let library = vm.load_library(code).unwrap();
+    assert_eq!(library.functions.len(), 2);
+    assert!(library.functions[1].flags.no_writes && library.functions[1].description.is_some());
+    let mut out = Vec::new();
+    let mut reply = ReplyWriter::new(&mut out, Protocol::Resp2);
+    let (keys, arguments) = ([b"k".as_slice()], [b"a".as_slice()]);
+    let script = library.script(b"f").unwrap();
+    let names = Names { script: "f" };
+    vm.run(&script, names, keys.into_iter(), arguments.into_iter(), &mut Echo::default(), &mut reply);
+    assert_eq!(String::from_utf8_lossy(&out), "*3\r\n$1\r\nk\r\n$1\r\na\r\n$1\r\nx\r\n");
+    let fail = |code: &str| vm.load_library(code.as_bytes()).err().map(|error| error.to_string()).unwrap_or_default();
+    for (code, error) in [
+        ("return 1", "Missing library metadata"),
+        ("#!lua name=a\nreturn 1", "No functions registered"),
+        (
+            "#!lua name=a-b\nreturn 1",
+            "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long",
+        ),
+        ("#!lua name=a\nreturn (", "Error compiling function: user_function:2: unexpected symbol near '<eof>'"),
+        ("#!lua name=a\na = 1", "Error registering functions: ERR user_function:2: Attempt to modify a readonly table"),
+        (
+            "#!lua name=a\nredis.call('x')",
+            "Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'call'",
+        ),
+        (
+            "#!lua name=a\nmath.floor(1)",
+            "Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'math'",
+        ),
+        (
+            "#!lua name=a\nredis.register_function()",
+            "Error registering functions: ERR wrong number of arguments to redis.register_function",
+        ),
+        ("#!lua name=a\nwhile true do end", "Error registering functions: ERR FUNCTION LOAD timeout"),
+    ] {
+        assert_eq!(fail(code), error, "{code}");
+    }
 }

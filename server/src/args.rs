@@ -169,11 +169,50 @@ pub fn parse_int(text: &[u8]) -> Option<i64> {
     if negative { (value <= 1 << 63).then(|| (value as i64).wrapping_neg()) } else { i64::try_from(value).ok() }
 }
 
-/// A finite or infinite floating-point number as strtod reads it, without blanks around it; no NaN.
+/// A finite or infinite floating-point number as strtod reads it, decimal or hexadecimal, without blanks around it; no NaN.
 pub fn parse_float(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
-    let value: f64 = text.parse().ok()?;
-    (!value.is_nan()).then_some(value)
+    match text.parse::<f64>() {
+        Ok(value) => (!value.is_nan()).then_some(value),
+        Err(_) => parse_hexadecimal(text),
+    }
+}
+
+/// `0x`, digits with an optional point, and an optional exponent of two in decimal digits (`0x1.8p-3`).
+#[cold]
+fn parse_hexadecimal(text: &str) -> Option<f64> {
+    let (negative, digits) = match text.as_bytes() {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let [b'0', b'x' | b'X', digits @ ..] = digits else { return None };
+    let (digits, exponent) = match digits.iter().position(|byte| matches!(byte, b'p' | b'P')) {
+        Some(at) => (digits.get(..at)?, std::str::from_utf8(digits.get(at + 1..)?).ok()?.parse::<i64>().ok()?),
+        None => (digits, 0),
+    };
+    let (mut mantissa, mut shift, mut seen, mut behind_point) = (0u64, 0i64, false, false);
+    for &byte in digits {
+        if byte == b'.' && !behind_point {
+            behind_point = true;
+            continue;
+        }
+        let digit = u64::from((byte as char).to_digit(16)?);
+        seen = true;
+        if mantissa >> 59 == 0 {
+            mantissa = mantissa << 4 | digit;
+            shift -= if behind_point { 4 } else { 0 };
+        } else {
+            // Of the digits that have no room it counts only whether one is not 0, for rounding.
+            mantissa |= u64::from(digit != 0);
+            shift += if behind_point { 0 } else { 4 };
+        }
+    }
+    let exponent = exponent.saturating_add(shift).clamp(-4000, 4000) as i32;
+    // In steps, so that none of the powers is beyond the range of numbers.
+    let value = [exponent / 4; 3].iter().fold(mantissa as f64, |value, step| value * 2f64.powi(*step));
+    let value = value * 2f64.powi(exponent - exponent / 4 * 3);
+    seen.then_some(if negative { -value } else { value })
 }
 
 #[cfg(test)]
@@ -188,6 +227,34 @@ pub(crate) mod tests {
             .map(|word| Span { start: start(word), end: start(word) + word.len() })
             .collect();
         test(Argv::new(line.as_bytes(), &spans))
+    }
+
+    // Values that strtod gives.
+    #[test]
+    fn floats_may_be_hexadecimal() {
+        for (text, value) in [
+            ("0x10", Some(16.0)),
+            ("-0X.8p3", Some(-4.0)),
+            ("+0x1.8P-1", Some(0.75)),
+            ("0x1p-10", Some(0.0009765625)),
+            ("0x.0000000000000000000000000001p112", Some(1.0)),
+            ("0x10000000000000000000000000000p-112", Some(1.0)),
+            ("0x1.fffffffffffff7ffp1023", Some(f64::MAX)),
+            ("0x1p1024", Some(f64::INFINITY)),
+            ("0x1p-1074", Some(f64::from_bits(1))),
+            ("0x1p-99999999999", Some(0.0)),
+            ("0x20000000000001", Some(9007199254740993u64 as f64)),
+            ("0x2000000000000100000000001", Some((0x0020_0000_0000_0002_u64 as f64) * 2f64.powi(44))),
+            ("0x", None),
+            ("0x.", None),
+            ("0x1p", None),
+            ("0x1.2.3", None),
+            ("0xg", None),
+            ("x1", None),
+            ("nan", None),
+        ] {
+            assert_eq!(parse_float(text.as_bytes()), value, "{text:?}");
+        }
     }
 
     #[test]

@@ -64,6 +64,10 @@ pub struct After {
     pub garbage: Vec<Garbage>,
     /// Other clients were served by what the command did, and are to be woken.
     pub(crate) served: bool,
+    /// The command is a subscription, whose confirmation is sent even where replies are not.
+    pub(crate) confirms: bool,
+    /// Its client has published something that it listens to itself, perhaps.
+    pub(crate) published: bool,
     /// The command took its time: the clock is to be read again before the next one.
     pub time_passed: bool,
 }
@@ -76,6 +80,7 @@ impl After {
             || self.time_passed
             || self.shutdown.is_some()
             || self.served
+            || self.published
             || !self.redacted.is_empty()
             || !self.garbage.is_empty()
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// Runs the periodic work of a worker: sweeping its clients and expiring keys in its share of the shards.
+/// Runs the periodic work of a worker: sweeping its clients, taking figures.
 pub(crate) async fn run(worker: Rc<Worker>) {
     let mut replicas_ms = 0;
     loop {
@@ -13,8 +13,8 @@ pub(crate) async fn run(worker: Rc<Worker>) {
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
         if !worker.server.switches.cron_rests.load(Relaxed) {
             worker.sweep();
-            crate::memory::expire_some(&worker);
         }
+        worker.stats.last_cron_ms.set(crate::clock::unix_ms().unsigned_abs());
         worker.member.publish_memory();
         let server = &worker.server;
         server.memory.observe(server.store.used_memory());

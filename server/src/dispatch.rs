@@ -5,6 +5,7 @@ use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
 use crate::client::{Client, ReplyMode};
 use crate::command::{Command, Flags, LockClass};
+use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError};
@@ -163,6 +164,14 @@ pub(crate) fn run<'w>(
                 under_lock = 0;
                 worker.wake_served();
             }
+            Executed::Published => {
+                *next += 1;
+                held = None;
+                under_lock = 0;
+                worker.server.pubsub.hand_out(worker.index);
+                connection.depend_on_all(&worker.server);
+                connection.take_pushes();
+            }
             Executed::Wait(waiter) => {
                 *next += 1;
                 return Step::Wait(waiter);
@@ -215,8 +224,7 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
         return Gate::Reject(error::unknown_subcommand(command.spec.name, argv().at(1)));
     }
     let attention = server.attention.get() | connection.client.attention;
-    // Waiters, watchers and who reads the log are no gate.
-    if attention & !(Attention::WAITERS | Attention::WATCHERS | Attention::PROPAGATES | Attention::DURABLE) == 0 {
+    if attention & !Attention::NO_GATE == 0 {
         Gate::Pass(command)
     } else {
         attended_gates(connection, worker, queued, command, attention, is_short)
@@ -286,6 +294,9 @@ fn attended_gates<'w>(
     worker.set_out_of_memory(out_of_memory);
     if out_of_memory && (queues || flags.has(Flags::DENYOOM)) {
         return Gate::Reject(error::OOM);
+    }
+    if attention & Attention::LISTENS_ONLY != 0 && !is_for_listeners(command) {
+        return Gate::Reject(error::not_for_listeners(&command.full_name));
     }
     let is_watcher = connection.client.monitor;
     if is_watcher && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
@@ -364,6 +375,11 @@ fn reject<'w>(
         None if crate::net::http::close_on_request(connection, worker, queued) => return None,
         None => {}
     }
+    // EXEC ends transactions that were never begun, too.
+    let error = match command {
+        Some(command) if is_exec(command) => CommandError::Refused(Box::new(error)),
+        _ => error,
+    };
     count_error(worker, &error);
     let mark = connection.output.mark();
     error.write(&mut connection.output.reply(connection.client.protocol));
@@ -384,6 +400,8 @@ enum Executed {
     Free(Vec<Garbage>),
     /// Clients that waited were served: they are to be woken once the locks are released.
     Served,
+    /// The client may have sent messages to itself, which come right behind its reply.
+    Published,
     /// There is no reply yet.
     Wait(Arc<Waiter>),
     /// Nothing was done: these shards must be locked, too.
@@ -413,7 +431,7 @@ fn execute<'w>(
     let clock = Clock { now_ms: worker.now_ms() };
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
     let attention = server.attention.get();
-    if attention & (Attention::PAUSED | Attention::WAITERS | Attention::WATCHERS) != 0 {
+    if attention & Attention::PREPARED != 0 {
         let transaction = client.transaction.as_deref();
         let missing = prepare(worker, guard, command, argv, transaction, &mut effects, &mut access);
         if !missing.is_empty() {
@@ -511,6 +529,7 @@ fn execute<'w>(
             after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access);
         } else {
             crate::effects::settle(worker, &mut effects);
+            effects.record_events = false;
         }
         if propagates {
             client.written = worker.log_end.get().offset;
@@ -525,7 +544,7 @@ fn execute<'w>(
     *tick = now;
     worker.account_call(stats, nanos);
     if client.reply_mode != ReplyMode::On {
-        apply_reply_mode_to(client, output, mark);
+        apply_reply_mode_to(client, output, if after.confirms { output.mark() } else { mark });
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
     if nanos >= worker.slow_nanos() || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
@@ -559,11 +578,14 @@ fn prepare(
 ) -> ShardSet {
     let server = &*worker.server;
     let (blocked, watched) = (&server.blocked, &server.watched);
+    effects.record_events = crate::memory::publishes_events(worker);
     // While clients are paused nothing may change that would have to be replicated. And a key that expired is not removed
-    // where nobody could tell those who wait for its end or watch it.
+    // where nobody could tell those who wait for its end, watch it or listen to events.
     if server.pause.in_force(worker.now_ms()).is_some()
         || matches!(command.spec.lock, LockClass::Walk)
-            && (blocked.keys_minding_absence() > 0 || !watched.shards_among(ShardSet::ALL).is_empty())
+            && (effects.record_events
+                || blocked.keys_minding_absence() > 0
+                || !watched.shards_among(ShardSet::ALL).is_empty())
     {
         access.expired = Expired::Hide;
     }
@@ -608,6 +630,7 @@ fn settle_effects(
     }
     // Whoever asks next whether anybody minds says so.
     effects.record_touched = false;
+    effects.record_events = false;
     serves
 }
 
@@ -627,6 +650,10 @@ fn settle_after(
     if after.barrier {
         // The command's own duration is judged by what it has set.
         worker.see_config();
+        // Memory may be limited to less than is used: nobody need call anything for it to be freed.
+        if crate::memory::is_short(worker) {
+            worker.eviction_due.notify_one();
+        }
     }
     if nanos >= worker.slow_nanos() {
         worker.account_slow(client, command, argv, &after.redacted, nanos);
@@ -651,6 +678,8 @@ fn settle_after(
         Executed::Free(after.garbage)
     } else if after.served {
         Executed::Served
+    } else if after.published {
+        Executed::Published
     } else {
         return None;
     };

@@ -20,5 +20,8 @@ fn settle_as(worker: &Worker, effects: &mut Effects, wrap: Wrap) {
     if worker.server.attention.get() & Attention::PROPAGATES != 0 {
         crate::propagation::commit(worker, effects, wrap);
     }
+    if !effects.events.is_empty() {
+        crate::pubsub::notify(worker, &effects.events);
+    }
     effects.clear();
 }

@@ -81,6 +81,10 @@ macro_rules! texts {
     };
 }
 
+mod pushes;
+
+pub use pushes::*;
+
 texts! {
     /// RESTORE of a key that exists.
     BUSY_KEY = "BUSYKEY Target key name already exists.";
@@ -476,6 +480,20 @@ texts! {
     NEGATIVE_KEYS = "ERR Number of keys can't be negative";
     /// EVAL_RO of a script that says it writes.
     WRITING_SCRIPT_READ_ONLY = "ERR Can not execute a script with write flag using *_ro command.";
+    /// FCALL.
+    NO_FUNCTION = "ERR Function not found";
+    /// FCALL.
+    BAD_KEY_COUNT = "ERR Bad number of keys provided";
+    /// FUNCTION DELETE.
+    NO_LIBRARY = "ERR Library not found";
+    /// FUNCTION FLUSH.
+    FUNCTION_FLUSH = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
+    /// FUNCTION LIST.
+    LIBRARY_NAME_MISSING = "ERR library name argument was not given";
+    /// FUNCTION LOAD.
+    FUNCTION_CODE_MISSING = "ERR Function code is missing";
+    /// FUNCTION RESTORE.
+    RESTORE_POLICY = "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.";
     /// A script that minds, while memory is over its limit.
     SCRIPT_OOM = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
     /// A script calls a command that does not exist.
@@ -730,7 +748,7 @@ pub fn no_permission(user: &[u8], command: &str, reason: Reason, old_text: bool)
         (Reason::Command, true) => {
             CommandError::Message(format!("NOPERM this user has no permissions to run the '{command}' command"))
         }
-        (Reason::Command | Reason::Auth, _) => {
+        (Reason::Command | Reason::Auth | Reason::Certificate, _) => {
             let rest = format!(" has no permissions to run the '{command}' command");
             quoting(&[b"NOPERM User ", until_nul(user), rest.as_bytes()])
         }
@@ -754,8 +772,25 @@ pub fn no_permission_in_script(user: &[u8], command: &str, reason: Reason, old_t
             "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
         }
         Reason::Channel => "ERR The user executing the script can't publish to the channel mentioned in the command",
-        Reason::Auth | Reason::Database => "ERR The user executing the script lacking the permissions for the command",
+        Reason::Auth | Reason::Database | Reason::Certificate => {
+            "ERR The user executing the script lacking the permissions for the command"
+        }
     })
+}
+
+/// A script asks for a wait; the command is shown as the script wrote it.
+pub fn block_from_script(command: &[u8]) -> CommandError {
+    quoting(&[b"ERR ", until_nul(command), b" command is not allowed with BLOCK option from scripts"])
+}
+
+/// An option of FUNCTION LIST that does not exist.
+pub fn unknown_function_argument(argument: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unknown argument ", until_nul(argument)])
+}
+
+/// An option of FUNCTION LOAD that does not exist.
+pub fn unknown_load_option(option: &[u8]) -> CommandError {
+    quoting(&[b"ERR Unknown option given: ", until_nul(option)])
 }
 
 /// The first line of a script.
@@ -786,7 +821,7 @@ pub fn no_permission_now(reason: Reason) -> CommandError {
         Reason::Command => "no permission to execute the command or subcommand",
         Reason::Key => "no permission to touch the specified keys",
         Reason::Channel => "no permission to access one of the channels used as arguments",
-        Reason::Auth | Reason::Database => "no permission",
+        Reason::Auth | Reason::Database | Reason::Certificate => "no permission",
     };
     CommandError::Message(format!(
         "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is \
@@ -800,7 +835,7 @@ pub fn dry_run(user: &[u8], command: &str, reason: Reason, object: &[u8], old_te
     let whose: &[u8] = if old_text { b"This user" } else { &[b"User ", until_nul(user)].concat() };
     let object = until_nul(object);
     let what: &[&[u8]] = match reason {
-        Reason::Command | Reason::Auth => &[b"run the '", command.as_bytes(), b"' command"],
+        Reason::Command | Reason::Auth | Reason::Certificate => &[b"run the '", command.as_bytes(), b"' command"],
         Reason::Key => &[b"access the '", object, b"' key"],
         Reason::Channel => &[b"access the '", object, b"' channel"],
         Reason::Database => &[b"access database ", object],

@@ -1,11 +1,18 @@
-//! Keeping memory in bounds: eviction before a command, expiry from time to time.
+//! Keeping memory in bounds: eviction before a command, expiry in slices between commands.
 
 use crate::net::Worker;
 use crate::server::Attention;
 use ochre_store::evict::{Eviction, excess_bytes};
-use ochre_store::expire::CycleKind;
+use ochre_store::expire::{CycleKind, time_limit_us};
 use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+
+/// How long active expiry holds up a worker in one go: at first, and where it has fallen behind.
+const SLICE_FIRST: Duration = Duration::from_micros(500);
+const SLICE_MAX: Duration = Duration::from_millis(1);
+/// What the timer can tell.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
 
 /// How long a command may be held up by evictions (what is left to evict waits for the next command), by
 /// `maxmemory-eviction-tenacity`: up to 10 in steps of 50 µs, above with 15 % for each further step, 100 without limit.
@@ -40,6 +47,7 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     let started = Instant::now();
     let time_max = eviction_time_max(worker.config().maxmemory_eviction_tenacity);
     let mut effects = worker.effects.borrow_mut();
+    effects.record_events = publishes_events(worker);
     let mut evicted = false;
     let outcome = worker.evictor.borrow_mut().run(
         &worker.member,
@@ -78,19 +86,57 @@ pub(crate) async fn finish_evictions(worker: Rc<Worker>) {
     }
 }
 
-/// Expires some keys of the worker's share of the shards.
-pub(crate) fn expire_some(worker: &Worker) {
-    if is_paused(worker) {
-        return;
+/// Expires keys and fields of the worker's share of the shards for as long as the process lives, `hz` times a second as far
+/// as there is anything to expire. The share of the time that a cycle may take is spent in short slices.
+pub(crate) async fn expire(worker: Rc<Worker>) {
+    loop {
+        let hz = u64::from(worker.config().hz.clamp(1, 500));
+        let (period, begun) = (Duration::from_micros(1_000_000 / hz), Instant::now());
+        if !worker.server.switches.cron_rests.load(Relaxed) {
+            expire_for(&worker, begun, period).await;
+        }
+        tokio::time::sleep(period.saturating_sub(begun.elapsed()).max(PAUSE_MIN)).await;
     }
+}
+
+/// Runs the cycle of a period that has just begun.
+async fn expire_for(worker: &Worker, begun: Instant, period: Duration) {
+    let store = &worker.server.store;
+    let limit = Duration::from_micros(time_limit_us(store, CycleKind::Slow));
+    let share = limit.div_duration_f64(period).min(1.0);
+    worker.expiry.borrow_mut().begin(store, CycleKind::Slow);
+    let (mut used, mut slice) = (Duration::ZERO, SLICE_FIRST);
+    while !is_paused(worker) {
+        let elapsed = expire_slice(worker, slice.min(limit.saturating_sub(used)));
+        let Some(elapsed) = elapsed else { break };
+        used += elapsed;
+        if used >= limit || begun.elapsed() >= period {
+            break;
+        }
+        // Pauses of this length keep the share. Late as they may end, what was missed is made up for as far as slices
+        // stay short.
+        let due = used.div_f64(share).saturating_sub(begun.elapsed());
+        if due.is_zero() {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(due.max(PAUSE_MIN)).await;
+        }
+        slice = begun.elapsed().mul_f64(share).saturating_sub(used).clamp(SLICE_FIRST, SLICE_MAX);
+    }
+    worker.expiry.borrow_mut().end(store);
+}
+
+/// Goes on with the cycle for some time; how much, or nothing if the cycle is done.
+fn expire_slice(worker: &Worker, time_max: Duration) -> Option<Duration> {
+    worker.begin_batch();
     let started = Instant::now();
     let mut effects = worker.effects.borrow_mut();
-    worker.expiry.borrow_mut().run(
+    effects.record_events = publishes_events(worker);
+    let report = worker.expiry.borrow_mut().slice(
         &worker.member,
         worker.clock(),
-        CycleKind::Slow,
         &mut effects,
-        &mut || started.elapsed().as_micros() as u64,
+        &mut || started.elapsed() >= time_max,
         &mut |guard, effects| crate::blocking::serve_removals(worker, guard, effects),
     );
     drop(effects);
@@ -98,6 +144,12 @@ pub(crate) fn expire_some(worker: &Worker) {
     let elapsed = started.elapsed();
     worker.account_event("expire-cycle", elapsed);
     worker.stats.expire_cycle_us.add(elapsed.as_micros() as u64);
+    report.timed_out.then_some(elapsed)
+}
+
+/// Whether somebody may want to hear what happens to keys.
+pub(crate) fn publishes_events(worker: &Worker) -> bool {
+    worker.server.attention.get() & Attention::NOTIFY != 0 && worker.server.pubsub.has_listeners()
 }
 
 /// Whether clients are paused, or the data set is being loaded: then nothing may change by itself.

@@ -1,7 +1,7 @@
 //! MONITOR: showing every command to those who watch.
 
 use crate::args::Argv;
-use crate::client::ClientHandle;
+use crate::client::{ClientHandle, Push};
 use crate::server::Attention;
 use parking_lot::Mutex;
 use std::io::Write;
@@ -44,7 +44,8 @@ impl Monitors {
             quote(&mut line, if redacted.contains(&index) { b"(redacted)" } else { argument });
         }
         line.extend_from_slice(b"\r\n");
-        self.watchers.lock().iter().for_each(|watcher| watcher.push(&line));
+        let line = Push::Line(line.into());
+        self.watchers.lock().iter().for_each(|watcher| watcher.push(line.clone()));
     }
 }
 

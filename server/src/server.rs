@@ -36,8 +36,12 @@ pub struct Server {
     pub blocked: crate::blocking::Blocked,
     /// Who watches keys.
     pub watched: crate::transaction::Watched,
+    /// Who listens to which channels.
+    pub pubsub: crate::pubsub::PubSub,
     /// The scripts that are known.
     pub scripts: crate::scripting::Sources,
+    /// Libraries of functions.
+    pub functions: crate::scripting::Libraries,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
     /// Users, and what they were denied.
@@ -56,6 +60,8 @@ pub struct Server {
     pub memory: crate::metrics::memory::MemoryWatch,
     /// How long memory was over its limit.
     pub over_limit: crate::metrics::over_limit::OverLimit,
+    /// What TLS connections are made from.
+    pub tls: crate::tls::Tls,
     /// SHUTDOWN, SIGTERM.
     pub shutdown: crate::shutdown::Shutdown,
     /// Saving and loading.
@@ -117,18 +123,26 @@ impl Attention {
     pub const WAITERS: u32 = 1 << 4;
     /// Somebody watches a key.
     pub const WATCHERS: u32 = 1 << 5;
-    /// The data set could not be saved.
-    pub const DISK_ERROR: u32 = 1 << 6;
     /// Somebody reads the propagation log.
     pub const PROPAGATES: u32 = 1 << 8;
+    /// The data set could not be saved.
+    pub const DISK_ERROR: u32 = 1 << 6;
     /// Fewer replicas are in touch than writes need.
     pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
     /// What is not on the disk may not be seen.
-    pub const DURABLE: u32 = 1 << 10;
+    pub const DURABLE: u32 = 1 << 12;
     /// The append-only file cannot be written.
-    pub const AOF_ERROR: u32 = 1 << 11;
+    pub const AOF_ERROR: u32 = 1 << 13;
     /// Of one client, never of the process: its user may not do everything.
     pub(crate) const RESTRICTED: u32 = 1 << 30;
+    /// Keyspace events are published.
+    pub const NOTIFY: u32 = 1 << 10;
+    /// What is no gate: it concerns what commands do, not whether they may.
+    pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::PROPAGATES | Self::DURABLE;
+    /// What is to be prepared for before a command is run.
+    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY;
+    /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
+    pub(crate) const LISTENS_ONLY: u32 = 1 << 29;
     /// Of one client, never of the process: it is inside MULTI.
     pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
 
@@ -173,7 +187,9 @@ impl Server {
             latency: Default::default(),
             blocked: Default::default(),
             watched: Default::default(),
+            pubsub: crate::pubsub::PubSub::new(config.workers()),
             scripts: Default::default(),
+            functions: Default::default(),
             pause: Default::default(),
             accounts,
             attention: Attention::default(),
@@ -183,6 +199,7 @@ impl Server {
             rates: Default::default(),
             memory: Default::default(),
             over_limit: Default::default(),
+            tls: Default::default(),
             shutdown: Default::default(),
             persistence: Default::default(),
             switches: Default::default(),

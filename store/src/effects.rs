@@ -87,8 +87,7 @@ pub struct Effects {
     pub expired_fields: Vec<ExpiredFields>,
     /// Keys whose value or deadline changed, with their database; recorded only if `record_touched`.
     pub touched: Vec<(usize, Box<[u8]>)>,
-    /// Databases all of whose keys may have changed (FLUSHDB, SWAPDB); recorded only if `record_touched`, and only beside a
-    /// change that `dirty` counts.
+    /// Databases all of whose keys may have changed (FLUSHDB, SWAPDB); recorded only if `record_touched`.
     pub touched_databases: Vec<usize>,
     /// Values to be freed after the locks are released (dropping them frees).
     pub garbage: Vec<Garbage>,
@@ -109,6 +108,7 @@ impl Effects {
             && self.expired_fields.is_empty()
             && self.events.is_empty()
             && self.touched.is_empty()
+            && self.touched_databases.is_empty()
             && self.garbage.is_empty()
     }
 

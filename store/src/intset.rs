@@ -5,29 +5,31 @@
 
 use crate::corrupt::Corrupt;
 use crate::random::Random;
-use crate::raw::entry::size_class;
+use crate::raw::block::Block;
 
 const HEADER_BYTES: usize = 8;
+/// Most members of a set: it takes a GiB at most, and so its lengths fit.
+pub(crate) const MEMBERS_MAX: usize = 1 << 27;
 
 /// A set of integers in one allocation of the size class of its bytes.
 ///
 /// Invariant: `space` starts with a header and as many members of its width as it says, ascending; the rest is room.
 #[derive(Clone)]
 pub struct Intset {
-    space: Box<[u8]>,
+    space: Block,
 }
 
 impl Intset {
     /// An empty set.
     pub fn new() -> Intset {
-        Intset { space: with_room(&[2, 0, 0, 0, 0, 0, 0, 0], HEADER_BYTES) }
+        Intset { space: Block::new(&[2, 0, 0, 0, 0, 0, 0, 0], 0) }
     }
 
     /// Copies bytes from outside after checking all of them. Errs as well when there is no member, since no key holds an
-    /// empty set.
+    /// empty set, and when there are more than 2²⁷.
     pub fn from_bytes(bytes: &[u8]) -> Result<Intset, Corrupt> {
         validate(bytes)?;
-        Ok(Intset { space: with_room(bytes, bytes.len()) })
+        Ok(Intset { space: Block::new(bytes, 0) })
     }
 
     /// All bytes, header included.
@@ -37,7 +39,7 @@ impl Intset {
 
     /// Bytes allocated.
     pub fn memory(&self) -> usize {
-        self.space.len()
+        self.space.memory()
     }
 
     /// The number of members.
@@ -143,7 +145,7 @@ impl Intset {
         let at = HEADER_BYTES + index * width;
         let old = self.bytes().len();
         if old + width > self.space.len() {
-            self.resize(size_class(old + width));
+            self.space.resize(old + width);
         }
         self.space.copy_within(at..old, at + width);
         self.space[at..at + width].copy_from_slice(&member.to_le_bytes()[..width]);
@@ -156,26 +158,15 @@ impl Intset {
         let old = self.bytes().len();
         self.space.copy_within(at + width..old, at);
         self.write_len(self.len() - 1);
-        let wanted = size_class(old - width);
-        if wanted * 4 <= self.space.len() * 3 {
-            self.resize(wanted);
+        if Block::room(old - width) * 4 <= self.space.len() * 3 {
+            self.space.resize(old - width);
         }
-    }
-
-    /// Gives the allocation another size, in place where the allocator can.
-    fn resize(&mut self, bytes: usize) {
-        let mut space = std::mem::take(&mut self.space).into_vec();
-        if bytes > space.len() {
-            space.reserve_exact(bytes - space.len());
-        }
-        space.resize(bytes, 0);
-        self.space = space.into_boxed_slice();
     }
 
     fn widen(&mut self, width: usize) {
         let bytes = HEADER_BYTES + self.len() * width;
         // Room for the member that made it necessary.
-        let mut wide = with_room(&self.space[..HEADER_BYTES], bytes + width);
+        let mut wide = Block::new(&self.space[..HEADER_BYTES], bytes + width);
         wide[..4].copy_from_slice(&(width as u32).to_le_bytes());
         for (place, member) in wide[HEADER_BYTES..].chunks_exact_mut(width).zip(self.iter()) {
             place.copy_from_slice(&member.to_le_bytes()[..width]);
@@ -288,14 +279,6 @@ fn read(bytes: &[u8]) -> i64 {
     }
 }
 
-/// An allocation of the size class of `len` bytes that starts with `bytes`.
-fn with_room(bytes: &[u8], len: usize) -> Box<[u8]> {
-    let mut space = Vec::with_capacity(size_class(len));
-    space.extend_from_slice(bytes);
-    space.resize(space.capacity(), 0);
-    space.into_boxed_slice()
-}
-
 #[deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 fn validate(bytes: &[u8]) -> Result<(), Corrupt> {
     let corrupt = |offset, reason| Err(Corrupt { kind: "intset", offset, reason });
@@ -315,6 +298,9 @@ fn validate(bytes: &[u8]) -> Result<(), Corrupt> {
     }
     if len == 0 {
         return corrupt(4, "no member");
+    }
+    if len > MEMBERS_MAX {
+        return corrupt(4, "more members than are kept so");
     }
     let numbers = Iter { rest: members, width };
     let pairs = numbers.clone().zip(numbers.skip(1));
@@ -417,7 +403,7 @@ mod tests {
                 prop_assert_eq!(set.get(model.len() / 2), model.iter().nth(model.len() / 2).copied());
                 prop_assert_eq!(set.iter().nth(model.len() / 2), set.get(model.len() / 2));
                 prop_assert!(set.is_empty() || Intset::from_bytes(set.bytes()).is_ok());
-                prop_assert!(set.memory() <= size_class(set.bytes().len()) * 4 / 3);
+                prop_assert!(set.memory() <= Block::new(set.bytes(), 0).memory() * 4 / 3 + 8);
             }
         }
 

@@ -72,6 +72,7 @@ pub use corrupt::Corrupt;
 pub use effects::{Effects, Event, EventClass, ExpiredFields, Reason, Removal};
 pub use error::Error;
 pub use free::Garbage;
+pub use raw::block::PackedBox;
 pub use raw::entry::{EMBSTR_MAX, Encoding, Str, Type};
 pub use raw::huge;
 pub use settings::{Policy, Settings};

@@ -3,6 +3,7 @@
 use crate::free::Garbage;
 use crate::hash::Hash;
 use crate::quicklist::List;
+use crate::raw::block::PackedBox;
 use crate::raw::entry::{Encoding, Str, Type};
 use crate::set::Set;
 use crate::sorted_set::SortedSet;
@@ -14,7 +15,7 @@ pub(crate) enum Value {
     Set(Set),
     SortedSet(SortedSet),
     Hash(Hash),
-    Stream(Box<Stream>),
+    Stream(PackedBox<Stream>),
 }
 
 /// A value of any type for reading.
@@ -60,9 +61,9 @@ impl Value {
     /// For the freeing thread: what takes long is freed in pieces.
     pub(crate) fn into_garbage(self) -> Garbage {
         match self {
-            Value::Set(Set::Table(members)) => members.into_garbage(),
-            Value::SortedSet(SortedSet::Order(members)) => members.into_garbage(),
-            Value::Hash(Hash::Table(fields)) => fields.into_garbage(),
+            Value::Set(Set::Table(members)) => members.into_inner().into_garbage(),
+            Value::SortedSet(SortedSet::Order(members)) => members.into_inner().into_garbage(),
+            Value::Hash(Hash::Table(fields)) => fields.into_inner().into_garbage(),
             other => Garbage::value(other),
         }
     }
@@ -132,7 +133,7 @@ impl ValueRef<'_> {
             ValueRef::Set(set) => Value::Set(set.clone()),
             ValueRef::SortedSet(set) => Value::SortedSet(set.clone()),
             ValueRef::Hash(hash) => Value::Hash(hash.clone()),
-            ValueRef::Stream(stream) => Value::Stream(Box::new(stream.clone())),
+            ValueRef::Stream(stream) => Value::Stream(PackedBox::new(stream.clone())),
         })
     }
 }

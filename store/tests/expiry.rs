@@ -82,6 +82,46 @@ fn the_cycle_obeys_its_switch_and_its_time() {
 }
 
 #[test]
+fn a_cycle_in_slices_leaves_off_after_few_keys_and_goes_on_there() {
+    let store = store(8);
+    fill(&store, 2_000, 1_000);
+    fill(&store, 500, 1_000_000);
+    let member = store.register();
+    let mut effects = Effects::default();
+    let mut cycle = ExpireCycle::new(0, 1);
+    let clock = Clock { now_ms: 2_000 };
+    let mut slice = |cycle: &mut ExpireCycle| {
+        cycle.slice(&member, clock, &mut effects, &mut || true, &mut |guard, effects| {
+            assert_eq!(guard.set().len(), 1);
+            effects.clear();
+        })
+    };
+    // Nothing has begun.
+    assert_eq!(slice(&mut cycle).sampled, 0);
+    cycle.begin(&store, CycleKind::Slow);
+    let (mut expired, mut slices) = (0, 0);
+    loop {
+        let report = slice(&mut cycle);
+        // A sample is 20 keys and what stands in the bucket of the last.
+        assert!(report.expired <= report.sampled && report.sampled < 60, "{report:?}");
+        expired += report.expired;
+        slices += 1;
+        if !report.timed_out {
+            break;
+        }
+    }
+    assert!(expired > 1_900 && slices > 50, "{expired} in {slices}");
+    assert_eq!(slice(&mut cycle).sampled, 0);
+    cycle.end(&store);
+    // It was not the time that ended it.
+    assert_eq!(store.stats().expired_time_cap_reached_count, 0);
+    cycle.begin(&store, CycleKind::Slow);
+    assert!(slice(&mut cycle).timed_out);
+    cycle.begin(&store, CycleKind::Slow);
+    assert_eq!(store.stats().expired_time_cap_reached_count, 1);
+}
+
+#[test]
 fn a_replica_hides_expired_keys_and_shows_them_to_its_primary() {
     let store = store(1);
     fill(&store, 1, 1_000);

@@ -20,7 +20,9 @@ impl World {
     fn new() -> World {
         let store = Store::new(Options { shards: 1, databases: 1, hash_seed: [1, 2, 3, 4] });
         let member = store.register();
-        let effects = Effects { record_events: true, record_touched: true, ..Effects::default() };
+        let mut effects = Effects::default();
+        effects.record_events = true;
+        effects.record_touched = true;
         World { store, member, effects, now_ms: 1_000 }
     }
 

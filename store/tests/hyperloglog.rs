@@ -10,7 +10,9 @@ use std::sync::atomic::Ordering::Relaxed;
 fn with_store<R>(action: impl FnOnce(&mut Txn<'_>) -> R) -> R {
     let store = Store::new(Options { shards: 8, databases: 1, hash_seed: [4, 3, 2, 1] });
     let member = store.register();
-    let mut effects = Effects { record_events: true, record_touched: true, ..Effects::default() };
+    let mut effects = Effects::default();
+    effects.record_events = true;
+    effects.record_touched = true;
     member.run(ShardSet::ALL, Clock { now_ms: 0 }, &mut effects, action)
 }
 

@@ -294,7 +294,9 @@ proptest! {
         let store = store(fill, compress_depth, short_as_listpack);
         let member = store.register();
         let keys = KEYS.map(|key| store.key(key));
-        let mut effects = Effects { record_events: true, record_touched: true, ..Effects::default() };
+        let mut effects = Effects::default();
+        effects.record_events = true;
+        effects.record_touched = true;
         let mut model = Model::new();
         for step in steps {
             member.run(shards_of(&keys), Clock { now_ms: 1 }, &mut effects, |txn| {

@@ -26,7 +26,8 @@ fn store(packs: bool) -> Arc<Store> {
 
 fn with_store(packs: bool, action: impl FnOnce(&mut Txn<'_>)) {
     let store = store(packs);
-    let mut effects = Effects { record_events: true, ..Effects::default() };
+    let mut effects = Effects::default();
+    effects.record_events = true;
     store.register().run(ShardSet::ALL, Clock { now_ms: 0 }, &mut effects, action);
 }
 

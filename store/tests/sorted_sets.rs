@@ -15,7 +15,8 @@ type Model = BTreeMap<Vec<u8>, f64>;
 fn with_store(action: impl FnOnce(&mut Txn<'_>)) {
     let store = Store::new(Options { shards: 8, databases: 1, hash_seed: [4, 3, 2, 1] });
     let member = store.register();
-    let mut effects = Effects { record_events: true, ..Effects::default() };
+    let mut effects = Effects::default();
+    effects.record_events = true;
     member.run(ShardSet::ALL, Clock { now_ms: 0 }, &mut effects, action);
 }
 

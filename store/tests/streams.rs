@@ -24,7 +24,9 @@ impl World {
     fn new(only_if_served: bool) -> World {
         let store = Store::new(Options { shards: 1, databases: 1, hash_seed: [1, 2, 3, 4] });
         let member = store.register();
-        let effects = Effects { record_events: true, record_touched: true, ..Effects::default() };
+        let mut effects = Effects::default();
+        effects.record_events = true;
+        effects.record_touched = true;
         World { store, member, effects, only_if_served }
     }
 

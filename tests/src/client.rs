@@ -2,9 +2,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 
 /// How long a read may take before a test fails.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
@@ -59,6 +62,8 @@ impl Reply {
 #[derive(Debug)]
 pub struct Client {
     stream: TcpStream,
+    /// The TLS session over the stream, if there is one.
+    session: Option<Box<ClientConnection>>,
     /// Bytes received and not yet read as a reply.
     pending: Vec<u8>,
 }
@@ -66,10 +71,31 @@ pub struct Client {
 impl Client {
     /// Connects to a server; a read that takes over 20 seconds is an error.
     pub fn connect(address: SocketAddr) -> Result<Client> {
-        let stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
+        Client::of(TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?)
+    }
+
+    /// A client on a connection that exists already.
+    pub fn of(stream: TcpStream) -> Result<Client> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        Ok(Client { stream, pending: Vec::new() })
+        Ok(Client { stream, session: None, pending: Vec::new() })
+    }
+
+    /// The same with TLS. The handshake of TLS 1.3 is over for the client before the server has looked at its certificate:
+    /// a refusal may show at the first read only.
+    pub fn connect_tls(address: SocketAddr, config: &Arc<ClientConfig>) -> Result<Client> {
+        let mut client = Client::connect(address)?;
+        let mut session = ClientConnection::new(config.clone(), ServerName::IpAddress(address.ip().into()))?;
+        while session.is_handshaking() {
+            session.complete_io(&mut client.stream).context("the handshake has failed")?;
+        }
+        client.session = Some(Box::new(session));
+        Ok(client)
+    }
+
+    /// The TLS session.
+    pub fn session(&self) -> Option<&ClientConnection> {
+        self.session.as_deref()
     }
 
     /// Changes a directive; errs with the server's refusal.
@@ -87,7 +113,11 @@ impl Client {
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        self.stream.write_all(bytes).context("cannot send")
+        match &mut self.session {
+            Some(session) => rustls::Stream::new(&mut **session, &mut self.stream).write_all(bytes),
+            None => self.stream.write_all(bytes),
+        }
+        .context("cannot send")
     }
 
     /// Sends one command as an array of bulk strings and reads its reply.
@@ -157,7 +187,11 @@ impl Client {
     pub fn read_to_close(&mut self, patience: Duration) -> Result<Vec<u8>> {
         self.stream.set_read_timeout(Some(patience))?;
         let mut rest = std::mem::take(&mut self.pending);
-        match self.stream.read_to_end(&mut rest) {
+        let outcome = match &mut self.session {
+            Some(session) => rustls::Stream::new(&mut **session, &mut self.stream).read_to_end(&mut rest),
+            None => self.stream.read_to_end(&mut rest),
+        };
+        match outcome {
             Ok(_) => Ok(rest),
             Err(error) if closed(error.kind()) => Ok(rest),
             Err(error) => Err(error).context("the server did not close the connection"),
@@ -166,7 +200,11 @@ impl Client {
 
     fn fill(&mut self) -> Result<()> {
         let mut chunk = [0; 16 * 1024];
-        let count = self.stream.read(&mut chunk).context("cannot receive")?;
+        let count = match &mut self.session {
+            Some(session) => rustls::Stream::new(&mut **session, &mut self.stream).read(&mut chunk),
+            None => self.stream.read(&mut chunk),
+        }
+        .context("cannot receive")?;
         if count == 0 {
             bail!("the server closed the connection");
         }

@@ -3,7 +3,7 @@
 //! The library holds what the tests under `tests/` share: a running [`Server`], a raw [`Client`] that can also send
 //! what no proper client would, a [`Bystander`] that measures whether anybody else is harmed, a real Redis as a
 //! [`Peer`], a [`differential`] comparison with it, the [`facts`] that servers tell about their commands, runners for the [`scripts`] of foreign client
-//! libraries, and views of a server's [`sockets`].
+//! libraries, an [`Authority`] for TLS, and views of a server's [`sockets`].
 #![forbid(unsafe_code)]
 
 mod bystander;
@@ -14,8 +14,10 @@ mod peer;
 pub mod scripts;
 mod server;
 pub mod sockets;
+mod tls;
 
 pub use bystander::{Bystander, Latencies};
 pub use client::{Client, Reply};
 pub use peer::Peer;
 pub use server::{Server, await_that, free_port, program, raise_open_files, workspace_target};
+pub use tls::{Authority, Keys, uri};

@@ -56,9 +56,18 @@ impl Server {
 
     /// The same with these variables in its environment.
     pub fn start_in(environment: &[(&str, &str)], options: &[&str]) -> Result<Server> {
+        Server::start_any(environment, None, options)
+    }
+
+    /// The same with a configuration file.
+    pub fn start_with_file(file: &Path, options: &[&str]) -> Result<Server> {
+        Server::start_any(&[], Some(file), options)
+    }
+
+    fn start_any(environment: &[(&str, &str)], file: Option<&Path>, options: &[&str]) -> Result<Server> {
         let program = program()?;
         for _ in 1..TRIES {
-            if let Some(server) = Server::try_start(&program, environment, options)? {
+            if let Some(server) = Server::try_start(&program, environment, file, options)? {
                 return Ok(server);
             }
         }
@@ -66,13 +75,19 @@ impl Server {
     }
 
     /// None when the port was taken in between.
-    fn try_start(program: &Path, environment: &[(&str, &str)], options: &[&str]) -> Result<Option<Server>> {
+    fn try_start(
+        program: &Path,
+        environment: &[(&str, &str)],
+        file: Option<&Path>,
+        options: &[&str],
+    ) -> Result<Option<Server>> {
         // The listener is closed again: only its number is wanted.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let folder = std::env::temp_dir().join(format!("ochre-test-{}-{}", std::process::id(), address.port()));
         fs::create_dir_all(&folder)?;
         let mut command = Command::new(program);
         command
+            .args(file)
             .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", ""])
             .arg("--dir")
             .arg(&folder);

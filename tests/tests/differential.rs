@@ -23,9 +23,6 @@ const TUNABLES: &[(&str, &[&str])] = &[
 const REDIS_EXPLAINED: &[(&str, &str)] = &[
     // It overflows where later versions refuse.
     ("-ERR timeout is out of range", "-ERR timeout is negative"),
-    // It knows no option of these commands.
-    ("-ERR syntax error", "-ERR wrong number of arguments for 'zrank' command"),
-    ("-ERR syntax error", "-ERR wrong number of arguments for 'zrevrank' command"),
 ];
 
 /// Starts of replies, ours and Valkey's, that may differ.

@@ -330,6 +330,21 @@ fn eviction_and_fields_that_expire_break_a_watch() -> Result<()> {
     Ok(())
 }
 
+// As in Redis 7.0 and Valkey 9.1, where all keys go and come back.
+#[test]
+fn a_reload_breaks_a_watch() -> Result<()> {
+    for workers in WORKERS {
+        let server = start(workers)?;
+        let mut client = server.client()?;
+        ask_all(&mut client, &["SET key value", "WATCH key", "DEBUG RELOAD"])?;
+        assert_eq!(ask_all(&mut client, &["MULTI", "PING", "EXEC"])?.pop(), Some(Reply::Null));
+        ask_all(&mut client, &["WATCH missing", "DEBUG RELOAD"])?;
+        ensure!(ask_all(&mut client, &["MULTI", "PING", "EXEC"])?.pop() != Some(Reply::Null));
+        assert_eq!(info(&mut client, "rdb_changes_since_last_save")?, "0");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_pause_holds_back_transactions_that_write() -> Result<()> {
     let server = start("3")?;

@@ -8,19 +8,20 @@ use mio::{Events, Poll, Token};
 use crate::bench::error::BenchError;
 use crate::bench::link::Connector;
 use crate::endpoint::Endpoint;
+use crate::security::Security;
 
 /// How often the number of connections is shown.
 const SHOW_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Opens `clients` connections to `endpoint` and holds them until one fails or the server says something.
+/// Opens `clients` connections to `endpoint`, with TLS if there is `security`, and holds them until one fails or the server says something.
 ///
 /// # Errors
 /// The first failure, or error reply, of a connection; see [`BenchError`].
-pub fn hold(endpoint: Endpoint, clients: usize) -> Result<(), BenchError> {
+pub fn hold(endpoint: Endpoint, security: Option<Security>, clients: usize) -> Result<(), BenchError> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "Creating {clients} idle connections and waiting forever (Ctrl+C when done)")
         .map_err(BenchError::Output)?;
-    let mut connector = Connector::new(endpoint, Vec::new(), 0);
+    let mut connector = Connector::new(endpoint, security, Vec::new(), 0);
     let mut poll = Poll::new()?;
     let mut links = Vec::with_capacity(clients);
     for index in 0..clients {

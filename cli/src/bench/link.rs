@@ -10,12 +10,15 @@ use mio::{Interest, Registry, Token};
 use ochre_resp::{ReplyDecoder, ReplySkipper, Value};
 
 use crate::bench::error::BenchError;
+use crate::bench::secure_socket::SecureSocket;
 use crate::endpoint::{Endpoint, Stream};
+use crate::security::Security;
 
 /// Opens connections to one server and gives each the same first commands.
 #[derive(Debug, Clone)]
 pub struct Connector {
     endpoint: Endpoint,
+    security: Option<Security>,
     /// The address that worked, so that reconnecting need not resolve the name again.
     address: Option<SocketAddr>,
     prefix: Vec<u8>,
@@ -23,10 +26,10 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// For connections to `endpoint` that first send the `prefix_replies` encoded commands in `prefix`.
+    /// For connections to `endpoint`, with TLS if there is `security`, that first send the `prefix_replies` encoded commands in `prefix`.
     #[must_use]
-    pub fn new(endpoint: Endpoint, prefix: Vec<u8>, prefix_replies: usize) -> Self {
-        Self { endpoint, address: None, prefix, prefix_replies }
+    pub fn new(endpoint: Endpoint, security: Option<Security>, prefix: Vec<u8>, prefix_replies: usize) -> Self {
+        Self { endpoint, security, address: None, prefix, prefix_replies }
     }
 
     /// Connects and waits until that is done.
@@ -34,7 +37,8 @@ impl Connector {
     /// # Errors
     /// [`BenchError::Connect`], or [`BenchError::Io`] when the socket's options cannot be set.
     pub fn open(&mut self) -> Result<Link, BenchError> {
-        let socket = match self.endpoint.connect(None).map_err(|source| self.failed(source))? {
+        let connected = self.endpoint.connect(self.security.as_ref(), None).map_err(|source| self.failed(source))?;
+        let socket = match connected {
             Stream::Tcp(stream) => {
                 stream.set_nonblocking(true)?;
                 self.address = stream.peer_addr().ok();
@@ -43,6 +47,12 @@ impl Connector {
             Stream::Unix(stream) => {
                 stream.set_nonblocking(true)?;
                 Socket::Unix(UnixStream::from_std(stream))
+            }
+            Stream::Tls(stream) => {
+                let (session, stream) = stream.into_parts();
+                stream.set_nonblocking(true)?;
+                self.address = stream.peer_addr().ok();
+                Socket::Tls(Box::new(SecureSocket::new(TcpStream::from_std(stream), session)))
             }
         };
         Ok(self.link(socket, false))
@@ -55,7 +65,10 @@ impl Connector {
     pub fn start(&self) -> Result<Link, BenchError> {
         let socket = match (&self.endpoint, self.address) {
             (Endpoint::Unix(path), _) => UnixStream::connect(path).map(Socket::Unix),
-            (Endpoint::Tcp(..), Some(address)) => TcpStream::connect(address).map(Socket::Tcp),
+            (Endpoint::Tcp(host, _), Some(address)) => TcpStream::connect(address).and_then(|tcp| {
+                let Some(security) = &self.security else { return Ok(Socket::Tcp(tcp)) };
+                Ok(Socket::Tls(Box::new(SecureSocket::new(tcp, security.session(host)?))))
+            }),
             (Endpoint::Tcp(..), None) => return self.clone().open(),
         };
         Ok(self.link(socket.map_err(|source| self.failed(source))?, true))
@@ -84,6 +97,7 @@ impl Connector {
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<SecureSocket>),
 }
 
 impl Socket {
@@ -91,6 +105,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
             Self::Unix(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
         }
     }
 
@@ -98,6 +113,15 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
             Self::Unix(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    /// Sends what was written but not sent.
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Ok(()),
+            Self::Tls(stream) => stream.flush(),
         }
     }
 
@@ -105,18 +129,21 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream,
             Self::Unix(stream) => stream,
+            Self::Tls(stream) => stream.tcp(),
         }
     }
 
-    fn connect_error(&self) -> io::Result<()> {
-        let pending = match self {
-            Self::Tcp(stream) => {
-                let pending = stream.take_error()?;
-                if pending.is_none() {
-                    stream.set_nodelay(true)?;
-                }
-                pending
+    fn connect_error(&mut self) -> io::Result<()> {
+        let tcp_error = |stream: &TcpStream| {
+            let pending = stream.take_error()?;
+            if pending.is_none() {
+                stream.set_nodelay(true)?;
             }
+            io::Result::Ok(pending)
+        };
+        let pending = match self {
+            Self::Tcp(stream) => tcp_error(stream)?,
+            Self::Tls(stream) => tcp_error(stream.tcp())?,
             Self::Unix(stream) => stream.take_error()?,
         };
         pending.map_or(Ok(()), Err)
@@ -168,7 +195,11 @@ impl Link {
     /// # Errors
     /// When the connection is broken.
     pub fn flush(&mut self) -> Result<(), BenchError> {
-        if self.connecting || self.unsent.is_empty() {
+        if self.connecting {
+            return Ok(());
+        }
+        self.socket.flush()?;
+        if self.unsent.is_empty() {
             return Ok(());
         }
         let unsent = std::mem::take(&mut self.unsent);

@@ -8,6 +8,7 @@ pub mod link;
 pub mod options;
 pub mod report;
 pub mod run;
+mod secure_socket;
 pub mod shared;
 pub mod suite;
 pub mod template;

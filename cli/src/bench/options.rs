@@ -9,6 +9,7 @@ use clap::{ArgAction, Parser};
 
 use crate::bench::suite::TestSet;
 use crate::endpoint::Endpoint;
+use crate::security::{Security, TlsOptions};
 use crate::uri::ServerUri;
 
 /// Most threads that can be asked for.
@@ -40,7 +41,7 @@ pub struct Arguments {
     /// User name for AUTH; needs -a
     #[arg(long, value_name = "username", allow_hyphen_values = true)]
     pub user: Option<OsString>,
-    /// Server URI: redis://[[user:]password@][host[:port]][/db], or the same with valkey://
+    /// Server URI: redis://[[user:]password@][host[:port]][/db], or the same with rediss://, valkey:// or valkeys://
     #[arg(short = 'u', value_name = "uri")]
     pub uri: Option<String>,
     /// Parallel connections
@@ -67,9 +68,9 @@ pub struct Arguments {
     /// Not supported yet
     #[arg(long, hide = true)]
     pub cluster: bool,
-    /// Not built in yet
-    #[arg(long, hide = true)]
-    pub tls: bool,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
     /// Send CLIENT TRACKING ON first
     #[arg(long)]
     pub enable_tracking: bool,
@@ -162,6 +163,8 @@ pub enum Workload {
 pub struct Options {
     /// The server.
     pub endpoint: Endpoint,
+    /// What connections are secured with.
+    pub security: Option<Security>,
     /// User name for AUTH.
     pub user: Option<Vec<u8>>,
     /// Password for AUTH.
@@ -234,6 +237,7 @@ impl Options {
         let server = Server::of(&arguments)?;
         Ok(Self {
             endpoint: server.endpoint,
+            security: server.security,
             user: server.user,
             password: server.password,
             db: server.db,
@@ -261,6 +265,7 @@ impl Options {
 
 struct Server {
     endpoint: Endpoint,
+    security: Option<Security>,
     user: Option<Vec<u8>>,
     password: Option<Vec<u8>>,
     db: i64,
@@ -281,6 +286,7 @@ impl Server {
         };
         Ok(Self {
             endpoint,
+            security: arguments.tls.security(uri.tls)?,
             user: uri.user.or_else(|| arguments.user.as_ref().map(bytes)),
             password: uri.password.or_else(|| arguments.password.as_ref().map(bytes)),
             db: uri.db.unwrap_or(arguments.dbnum),
@@ -291,9 +297,6 @@ impl Server {
 fn refuse_missing_features(arguments: &Arguments) -> Result<(), String> {
     if arguments.cluster {
         return Err("--cluster is not supported yet".into());
-    }
-    if arguments.tls {
-        return Err("TLS is not built into this program yet: --tls is not supported".into());
     }
     Ok(())
 }
@@ -382,7 +385,7 @@ mod tests {
         assert!(options(&["--cluster"]).unwrap_err().contains("not supported yet"));
         assert!(options(&["--duration", "0"]).is_err());
         assert!(options(&["--rps", "-1"]).is_err());
-        assert!(options(&["-u", "rediss://x"]).unwrap_err().contains("TLS"));
+        assert!(options(&["--tls", "--key", "x"]).unwrap_err().contains("--cert"));
         assert!(options(&["-c"]).is_err());
     }
 }

@@ -33,7 +33,7 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
         eprintln!("WARNING: Could not fetch server CONFIG");
     }
     if options.idle {
-        return hold(options.endpoint.clone(), options.clients);
+        return hold(options.endpoint.clone(), options.security.clone(), options.clients);
     }
     if options.format == Format::Csv {
         print(&format!("{CSV_HEADER}\n"))?;
@@ -261,14 +261,14 @@ fn connector(options: &Options) -> Connector {
         commands.push(vec![b"SELECT", db.as_bytes()]);
     }
     let prefix = commands.iter().flat_map(|command| encode(command)).collect();
-    Connector::new(options.endpoint.clone(), prefix, commands.len())
+    Connector::new(options.endpoint.clone(), options.security.clone(), prefix, commands.len())
 }
 
 /// The server's `save` and `appendonly`; `None` when it does not tell.
 fn server_config(options: &Options) -> Result<Option<(String, String)>, BenchError> {
     let failed = |source| BenchError::Connect { endpoint: options.endpoint.clone(), source };
     let refused = |text| BenchError::Refused { endpoint: options.endpoint.clone(), text };
-    let mut connection = Connection::open(&options.endpoint, None).map_err(failed)?;
+    let mut connection = Connection::open(&options.endpoint, options.security.as_ref(), None).map_err(failed)?;
     if let Some(password) = &options.password {
         let user = options.user.as_deref();
         let command: Vec<&[u8]> = [Some(&b"AUTH"[..]), user, Some(password)].into_iter().flatten().collect();

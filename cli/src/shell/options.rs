@@ -10,9 +10,10 @@ use clap::{ArgAction, Parser};
 
 use crate::endpoint::Endpoint;
 use crate::format::{Delimiters, Style};
+use crate::security::{Security, TlsOptions};
 use crate::uri::ServerUri;
 
-/// Options of `redis-cli` that are not there yet; `--tls` and its company stand apart.
+/// Options of `redis-cli` that are not there yet.
 const NOT_YET: &[&str] = &[
     "--bigkeys",
     "--cluster",
@@ -44,19 +45,6 @@ const NOT_YET: &[&str] = &[
     "--vset-recall",
 ];
 
-/// Options that need TLS.
-const TLS: &[&str] = &[
-    "--tls",
-    "--sni",
-    "--cacert",
-    "--cacertdir",
-    "--cert",
-    "--key",
-    "--insecure",
-    "--tls-ciphers",
-    "--tls-ciphersuites",
-];
-
 /// Talks to a server: sends the COMMAND and prints the reply, or without one reads commands line by line.
 #[derive(Parser, Debug, Default, Clone)]
 #[command(name = "ochre-cli", version, disable_help_flag = true, disable_version_flag = true)]
@@ -80,10 +68,13 @@ pub struct Arguments {
     /// User to log in as; needs a password
     #[arg(long, value_name = "username", allow_hyphen_values = true)]
     pub user: Option<OsString>,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsOptions,
     /// Ask for the password, ignoring -a and REDISCLI_AUTH
     #[arg(long)]
     pub askpass: bool,
-    /// Server URI: redis://[[user:]password@][host[:port]][/db], or the same with valkey://
+    /// Server URI: redis://[[user:]password@][host[:port]][/db], or the same with rediss://, valkey:// or valkeys://
     #[arg(short = 'u', value_name = "uri")]
     pub uri: Option<String>,
     /// Run the command so many times; a negative number repeats for ever
@@ -182,6 +173,8 @@ pub struct Environment {
 pub struct Settings {
     /// The server.
     pub endpoint: Endpoint,
+    /// What connections are secured with.
+    pub security: Option<Security>,
     /// Bound on connecting.
     pub connect_timeout: Option<Duration>,
     /// User to log in as.
@@ -262,9 +255,7 @@ fn first_word(text: &str) -> &str {
 }
 
 fn unrecognized(option: &str) -> String {
-    if TLS.contains(&option) {
-        format!("{option} is not supported yet: TLS is not built into this program")
-    } else if NOT_YET.contains(&option) || option.starts_with("--cluster-") {
+    if NOT_YET.contains(&option) || option.starts_with("--cluster-") {
         format!("{option} is not supported yet")
     } else {
         format!("Unrecognized option or bad number of args for: '{option}'")
@@ -303,6 +294,7 @@ impl Settings {
         let style = style(&arguments, environment.terminal);
         Ok(Self {
             endpoint,
+            security: arguments.tls.security(uri.tls)?,
             connect_timeout: seconds("-t", arguments.timeout.unwrap_or(0.0))?.filter(|limit| !limit.is_zero()),
             user: uri.user.or(arguments.user.clone().map(OsString::into_vec)),
             password: given.or_else(|| environment.password.clone().map(OsString::into_vec)),
@@ -434,7 +426,7 @@ mod tests {
             (&["-p", "x"], "Invalid value 'x' for option '-p'"),
             (&["--bigkeys"], "--bigkeys is not supported yet"),
             (&["-p", "1", "--cluster", "info"], "--cluster is not supported yet"),
-            (&["--tls"], "--tls is not supported yet: TLS is not built into this program"),
+            (&["--tls", "--cert", "x"], "Options --cert and --key must be specified together."),
             (&["-i", "-1"], "-i needs a number of seconds"),
         ] {
             assert_eq!(settings(line).unwrap_err(), expected, "{line:?}");

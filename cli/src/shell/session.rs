@@ -127,7 +127,8 @@ impl Session {
     pub fn connect(&mut self, quiet: bool) -> Outcome {
         self.connection = None;
         (self.db, self.in_multi) = (0, false);
-        match Connection::open(&self.settings.endpoint, self.settings.connect_timeout) {
+        match Connection::open(&self.settings.endpoint, self.settings.security.as_ref(), self.settings.connect_timeout)
+        {
             Ok(connection) => {
                 // Without keep-alive a broken network is noticed later, no more.
                 let _ = connection.stream().set_keepalive(KEEPALIVE_INTERVAL);

@@ -39,16 +39,16 @@ fn put_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> Result<()> {
             }
         }
         None => {
-            let mut pairs = Vec::new();
-            table.for_each(|key: Value, value: Value| {
-                pairs.push((key, value));
+            let mut len = 0;
+            table.for_each(|_: Value, _: Value| {
+                len += 1;
                 Ok(())
             })?;
-            put_header(out, pairs.len(), 0x80, 0xde);
-            for (key, value) in pairs {
+            put_header(out, len, 0x80, 0xde);
+            table.for_each(|key: Value, value: Value| {
                 put(out, &key, depth + 1)?;
-                put(out, &value, depth + 1)?;
-            }
+                put(out, &value, depth + 1)
+            })?;
         }
     }
     Ok(())
@@ -121,7 +121,7 @@ fn put_number(out: &mut Vec<u8>, number: f64) {
 
 fn put_integer(out: &mut Vec<u8>, number: i64) {
     match number {
-        0..=0x7f | -32..=-1 => out.push(number as u8),
+        -32..=0x7f => out.push(number as u8),
         0x80..=0xff => out.extend_from_slice(&[0xcc, number as u8]),
         0x100..=0xffff => put_tagged(out, 0xcd, &(number as u16).to_be_bytes()),
         0x1_0000..=0xffff_ffff => put_tagged(out, 0xce, &(number as u32).to_be_bytes()),

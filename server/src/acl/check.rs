@@ -17,6 +17,8 @@ pub enum Reason {
     Channel,
     /// One of its databases is not.
     Database,
+    /// The client's certificate names no user that may log in.
+    Certificate,
 }
 
 impl Reason {
@@ -28,6 +30,7 @@ impl Reason {
             Reason::Auth => "auth",
             Reason::Channel => "channel",
             Reason::Database => "database",
+            Reason::Certificate => "tls-cert",
         }
     }
 }
@@ -66,4 +69,63 @@ pub fn acl_check(user: &User, command: &Command, argv: Argv<'_>, db: usize) -> R
 pub fn may_read_all_keys(user: &User, command: &Command, argv: Argv<'_>, db: usize) -> bool {
     let suffices = |selector: &super::Selector| selector.reads_all_keys() && selector.check(command, argv, db).is_ok();
     user.is_unrestricted() || user.selectors().iter().any(suffices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acl::RuleSet;
+    use crate::args::tests::with_argv;
+    use crate::command::CommandTable;
+    use crate::config::Level;
+
+    /// Reason and argument of what is denied, on database 0.
+    fn denied(rules: &[&str], line: &str) -> Option<(Reason, usize)> {
+        let table = CommandTable::new(&crate::commands::all(), &[]).unwrap();
+        let set = RuleSet { commands: &table, level: Level::Native, all_channels: false };
+        let mut user = User::new(b"u", &set);
+        rules.iter().for_each(|rule| user.apply(rule.as_bytes(), &set).unwrap());
+        with_argv(line, |argv| {
+            let command = table.resolve(argv).unwrap();
+            acl_check(&user, command, argv, 0).err().map(|denial| (denial.reason, denial.argument))
+        })
+    }
+
+    #[test]
+    fn commands_keys_and_databases() {
+        use Reason::{Command, Database, Key};
+        let all: &[&str] = &["+@all", "~*", "&*"];
+        for (rules, line, expected) in [
+            (all, "get k", None),
+            (&[], "get k", Some((Command, 0))),
+            (&[], "auth p", None),
+            (&["+get"], "get k", Some((Key, 1))),
+            (&["+get", "~k*"], "get k1", None),
+            (&["+get", "%W~k*"], "get k1", Some((Key, 1))),
+            (&["+set", "%W~k*"], "set k1 v", None),
+            (&["+set", "%W~k*"], "set k1 v get", Some((Key, 1))),
+            (&["+set", "%RW~k*"], "set k1 v get", None),
+            (&["+exists", "%R~k*"], "exists k1 k2 x", Some((Key, 3))),
+            (&["+copy", "%R~a", "%W~b"], "copy a b", None),
+            (&["+copy", "%R~a", "%W~b"], "copy b a", Some((Key, 1))),
+            (&["+select|0"], "select 0", None),
+            (&["+select|0"], "select 1", Some((Command, 0))),
+            (&["+config|get"], "config get x", None),
+            (&["+config|get"], "config set x y", Some((Command, 0))),
+            (&["+@all", "-config|set"], "config set x y", Some((Command, 0))),
+            (&["+@all", "~*", "db=1"], "get k", Some((Database, 0))),
+            (&["+@all", "~*", "db=1"], "select 1", None),
+            (&["+@all", "~*", "db=1"], "select 2", Some((Database, 1))),
+            (&["+@all", "~*", "db=0"], "copy a b db 2", Some((Database, 4))),
+            (&["+@all", "~*", "db=0"], "flushall", Some((Database, 0))),
+            (&["+@all", "~*", "db=0"], "flushdb", None),
+            (&["+@all", "~*", "db=1"], "swapdb 1 1", None),
+            (&["+@all", "~*", "db=1"], "ping", None),
+            (&["+get", "~a", "(+get ~b)"], "get b", None),
+            (&["+get", "~a", "(+set ~b)"], "set a v", Some((Key, 1))),
+            (&["+mget", "~a", "(+mget ~a ~b)"], "mget a b c", Some((Key, 3))),
+        ] {
+            assert_eq!(denied(rules, line), expected, "{rules:?} {line}");
+        }
+    }
 }

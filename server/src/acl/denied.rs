@@ -32,6 +32,12 @@ pub(crate) fn log_failed_login(context: &Context<'_>, user: &[u8], log_context: 
     add(context.server, context.client, Reason::Auth, log_context, context.argv.at(0), user.into());
 }
 
+/// Logs that a certificate lets nobody in as the user it names.
+#[cold]
+pub(crate) fn log_failed_certificate(server: &Server, client: &Client, user: &[u8]) {
+    add(server, client, Reason::Certificate, LogContext::TopLevel, b"", user.into());
+}
+
 fn add(server: &Server, client: &Client, reason: Reason, context: LogContext, object: &[u8], user: Arc<[u8]>) {
     let now_ms = crate::clock::unix_ms();
     let mut line = crate::commands::client::describe(server, &client.handle, now_ms);

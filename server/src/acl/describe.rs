@@ -163,3 +163,99 @@ impl Selector {
         best.map(|(place, name, category, ..)| (place, name, category))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acl::RuleError;
+    use crate::command::CommandTable;
+    use crate::config::Level;
+
+    fn user(rules: &str, set: &RuleSet<'_>) -> Result<User, String> {
+        let words: Vec<&[u8]> = rules.split(' ').map(str::as_bytes).collect();
+        let mut user = User::new(b"u", set);
+        let text = |refused| match refused {
+            RuleError::Rule(rule, fault) => format!("{}: {fault:?}", String::from_utf8_lossy(&rule)),
+            RuleError::Unmatched(_) => "unmatched".to_owned(),
+        };
+        crate::acl::rule::merge_selectors(&words).and_then(|rules| user.apply_all(&rules, set)).map_err(text)?;
+        Ok(user)
+    }
+
+    fn described(rules: &str, level: Level) -> String {
+        let table = CommandTable::new(&crate::commands::all(), &[]).unwrap();
+        let set = RuleSet { commands: &table, level, all_channels: false };
+        match user(rules, &set) {
+            Ok(made) => {
+                let line = String::from_utf8(made.line(&set)).unwrap();
+                let again = user(line.strip_prefix("u ").unwrap(), &set);
+                assert_eq!(again.unwrap().selectors().len(), made.selectors().len(), "{line}");
+                line
+            }
+            Err(error) => error,
+        }
+    }
+
+    // Replies of Valkey 9.1 to ACL SETUSER and ACL LIST.
+    #[test]
+    fn native_descriptions() {
+        for (rules, line) in [
+            ("on nopass ~* +@all", "u on nopass ~* resetchannels +@all"),
+            (
+                "db=0,1 db=3 +get ~k* (db=2 +set allkeys)",
+                "u off ~k* resetchannels db=3 -@all +get (~* resetchannels db=2 -@all +set)",
+            ),
+            ("alldbs resetdbs", "u off resetchannels resetdbs -@all"),
+            ("+select|0 +select|1 -select +select|2 -@all +debug|digest", "u off resetchannels -@all +debug|digest"),
+            ("+@all +client|id", "u off resetchannels +@all +client|id"),
+            ("+config|get +@read +config -@READ +GET", "u off resetchannels -@all +config -@read +get"),
+            ("%R~a %w~a %RW~b %R~c ()", "u off ~a ~b %R~c resetchannels -@all (resetchannels -@all)"),
+            ("+get|x|y", "+get|x|y: Unknown"),
+            ("~* ~x", "~x: AllKeys"),
+            ("&* &x", "&x: AllChannels"),
+            ("<x", "<x: NoSuchPassword"),
+            ("+config|get|x", "+config|get|x: SubcommandArgument"),
+            ("+config|nosuch", "+config|nosuch: Unknown"),
+            ("-get|x", "-get|x: Unknown"),
+            ("+get|", "+get|: Syntax"),
+            ("(on)", "(on): Syntax"),
+        ] {
+            let found = described(rules, Level::Native);
+            assert_eq!(found, line, "{rules}");
+        }
+    }
+
+    // As the tests of Redis 7.0 expect it.
+    #[test]
+    fn old_descriptions() {
+        for (rules, line) in [
+            ("+@all +client|id", "u off resetchannels +@all"),
+            ("+@all -memory|doctor", "u off resetchannels +@all -memory|doctor"),
+            ("+memory|doctor +memory", "u off resetchannels -@all +memory"),
+            ("-@all +acl +select|0", "u off resetchannels -@all +acl +select|0"),
+            ("+@all -@string", "u off resetchannels +@all -@string"),
+            ("reset +@stream", "u off sanitize-payload resetchannels -@all +@stream"),
+            ("db=1", "db=1: Syntax"),
+        ] {
+            assert_eq!(described(rules, Level::V7_0), line, "{rules}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_file_reads_back() {
+        let table = CommandTable::new(&crate::commands::all(), &[]).unwrap();
+        let set = RuleSet { commands: &table, level: Level::Native, all_channels: false };
+        let mut odd = User::new(b"o\"dd\xff", &set);
+        for rule in
+            [b"on".as_slice(), b">secret", b"~a\"b", b"~\\'", b"&\x01", b"(\"~x\\\"y\" +get)", b"(~plain +@read)"]
+        {
+            odd.apply(rule, &set).unwrap();
+        }
+        let words = crate::config::words(odd.config_line(&set).as_bytes()).unwrap();
+        assert_eq!(words[0], b"o\"dd\xff");
+        let mut again = User::new(&words[0], &set);
+        let words: Vec<&[u8]> = words[1..].iter().map(Vec::as_slice).collect();
+        again.apply_all(&crate::acl::rule::merge_selectors(&words).unwrap(), &set).unwrap();
+        assert_eq!(again, odd);
+    }
+}

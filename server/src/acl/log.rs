@@ -55,7 +55,7 @@ pub struct Entry {
 #[derive(Default)]
 pub struct AclLog {
     entries: Mutex<(u64, VecDeque<Entry>)>,
-    counts: [AtomicU64; 5],
+    counts: [AtomicU64; 6],
 }
 
 impl AclLog {

@@ -22,7 +22,7 @@ mod user;
 pub use accounts::{Account, Accounts, Changed, Replaced};
 pub use check::{Denial, Reason, acl_check, may_read_all_keys};
 pub use denied::log_denial;
-pub(crate) use denied::log_failed_login;
+pub(crate) use denied::{log_failed_certificate, log_failed_login};
 pub use file::{LoadError, load, save};
 pub use log::{AclLog, Context as LogContext, Entry as LogEntry};
 pub use rule::{RuleError, RuleFault, check_grammar, is_valid_name};

@@ -107,6 +107,7 @@ pub(crate) fn serve_again(worker: &Worker, guard: &mut Guard<'_, Shard>, waiter:
     }
     let mut effects = worker.effects.borrow_mut();
     effects.record_touched = true;
+    effects.record_events = crate::memory::publishes_events(worker);
     serve(worker, guard, &mut effects, ready, worker.clock(), Access::default());
 }
 

@@ -37,6 +37,11 @@ impl Host {
             Effect::Port => {
                 self.listen(config).map_err(|()| "Unable to listen on this port. Check server logs.".to_owned())
             }
+            Effect::TlsPort => {
+                self.configure_tls(config)?;
+                self.listen(config).map_err(|()| "Unable to listen on this port. Check server logs.".to_owned())
+            }
+            Effect::Tls => self.configure_tls(config),
             Effect::Bind => self.listen(config).map_err(|()| "Failed to bind to specified addresses.".to_owned()),
             Effect::Logging => {
                 let options = options::log(config);
@@ -67,6 +72,14 @@ impl Host {
         }
     }
 
+    fn configure_tls(&self, config: &Config) -> Result<(), String> {
+        let Some(server) = self.server.upgrade() else { return Ok(()) };
+        server.tls.configure(config).map_err(|error| {
+            tracing::warn!("{error}");
+            "Unable to update TLS configuration. Check server logs.".to_owned()
+        })
+    }
+
     /// Writes the OOM score, if the configuration wants it.
     pub(super) fn set_oom_score(&self, config: &Config) -> Result<(), String> {
         let (mode, value) = options::oom_score(config);
@@ -82,7 +95,8 @@ impl Host {
         self.relisten.send(Relisten { options: options::listen(config), answer }).map_err(drop)?;
         answered.recv().map_err(drop)?.map_err(drop)?;
         if let Some(server) = self.server.upgrade() {
-            server.process.port.store(i64::from(config.port), Relaxed);
+            let port = if config.port == 0 { config.tls_port } else { config.port };
+            server.process.port.store(i64::from(port), Relaxed);
         }
         self.show_title(config);
         Ok(())

@@ -14,12 +14,18 @@ pub(super) fn listen(config: &Config) -> ListenOptions {
     ListenOptions {
         bind: config.bind.clone(),
         port: config.port,
+        tls_port: config.tls_port,
         backlog: i32::try_from(config.tcp_backlog).unwrap_or(i32::MAX),
         unixsocket: (!unixsocket.is_empty()).then_some(unixsocket),
         unixsocketperm: config.unixsocketperm,
         fastopen_queue: config.tcp_fastopen as usize,
         defer_accept_s: config.tcp_defer_accept as usize,
     }
+}
+
+/// Where to answer HTTP with metrics.
+pub(super) fn metrics(config: &Config) -> ListenOptions {
+    ListenOptions { bind: config.metrics_bind.clone(), port: config.metrics_port, ..ListenOptions::default() }
 }
 
 /// Where to log, and how.

@@ -5,7 +5,7 @@ use super::options;
 use crate::config::{Config, Loaded, fatal_error};
 use crate::logging::{LogHandle, banner::Banner};
 use crate::net::listen::{self, ListenOptions, Listener};
-use crate::net::{Acceptor, WorkerPool};
+use crate::net::{Acceptor, Handshakes, WorkerPool};
 use crate::persistence::save::save_at_end;
 use crate::persistence::startup::{self as loading, Start};
 use crate::process::background::{self, Side};
@@ -16,6 +16,7 @@ use crate::process::{crash, limits, signals};
 use crate::server::{ProcessInfo, Server};
 use crate::shutdown::ShutdownRequest;
 use ochre_store::{Access, Clock, Effects, Txn};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -58,7 +59,9 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     if let Err(error) = crate::huge_pages::start(Arc::downgrade(&server)) {
         tracing::warn!(%error, "no thread for huge pages");
     }
+    configure_tls(&server)?;
     let listeners = open(&listening)?;
+    let for_metrics = open_for_metrics(&server)?;
     let (relisten, wishes) = unbounded_channel();
     let host = Host {
         program: startup.args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -73,6 +76,7 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     let _ = host.set_oom_score(&server.config());
     server.changes.set_host(Box::new(move |effect, config| host.carry_out(effect, config)));
     watch_signals(&server, &log)?;
+    crate::metrics::http::start(for_metrics, &server).map_err(|error| format!("Can't serve metrics: {error}"))?;
     let crashing = Arc::downgrade(&server);
     crash::set_state_report(Box::new(move |report| {
         if let Some(server) = crashing.upgrade() {
@@ -134,6 +138,16 @@ fn pid_file(startup: &Startup, config: &Config) -> Option<PidFile> {
     PidFile::create(path).map_err(|error| tracing::warn!(%error, "Failed to write PID file")).ok()
 }
 
+/// Makes TLS ready, if it is used.
+fn configure_tls(server: &Server) -> Result<(), String> {
+    let config = server.config();
+    server.tls.configure(&config).map_err(|error| {
+        tracing::warn!("{error}");
+        tracing::warn!("Failed to configure TLS. Check logs for more info.");
+        format!("Failed to configure TLS: {error}")
+    })
+}
+
 fn open(options: &ListenOptions) -> Result<Vec<Listener>, String> {
     let listeners = listen::bind_all(options).map_err(|error| {
         tracing::warn!("{error}");
@@ -143,6 +157,15 @@ fn open(options: &ListenOptions) -> Result<Vec<Listener>, String> {
         tracing::warn!("{warning}");
     }
     Ok(listeners)
+}
+
+/// Binds the addresses for metrics, if there are any.
+fn open_for_metrics(server: &Server) -> Result<Vec<TcpListener>, String> {
+    let bound = listen::bind_tcp(&options::metrics(&server.config())).map_err(|error| {
+        tracing::warn!("{error}");
+        error.to_string()
+    })?;
+    Ok(bound.into_iter().map(|(_, listener)| listener).collect())
 }
 
 /// What is listened on, and the wishes to change it.
@@ -157,7 +180,9 @@ fn run(server: &Arc<Server>, listening: Listening, workers: usize, supervisor: &
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let Listening { options, listeners, mut wishes } = listening;
-        server.process.port.store(i64::from(options.port), std::sync::atomic::Ordering::Relaxed);
+        let port = if options.port == 0 { options.tls_port } else { options.port };
+        server.process.port.store(i64::from(port), std::sync::atomic::Ordering::Relaxed);
+        let handshakes = Handshakes::new(server, &pool);
         tracing::info!("Server initialized");
         let Start { admits, mut done } = loading::begin(server)?;
         // A short load is over before anybody is let in, so that nobody is refused for it.
@@ -169,7 +194,8 @@ fn run(server: &Arc<Server>, listening: Listening, workers: usize, supervisor: &
         if !is_loaded && server.shutdown.is_requested() {
             return Ok(());
         }
-        let mut acceptor = Acceptor::start(listeners, options, &pool)?;
+        let mut acceptor = Acceptor::start(listeners, options, &pool, &handshakes)?;
+        tokio::spawn(crate::tls::reload_changed_files(server.clone()));
         if is_loaded {
             tracing::info!("Ready to accept connections");
             supervisor.ready();

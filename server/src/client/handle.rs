@@ -1,6 +1,6 @@
 //! What the rest of the process sees of a client, and how it reaches it.
 
-use super::Outbox;
+use super::{Outbox, Push};
 use crate::acl::Account;
 use crate::blocking::Waiter;
 use atomic_waker::AtomicWaker;
@@ -50,8 +50,10 @@ impl Signals {
     pub const WAIT_OVER: u8 = 16;
     /// The client may be served, which it has to see to itself.
     pub const WAIT_AGAIN: u8 = 32;
+    /// The user may listen to less than before.
+    pub const RULES: u8 = 64;
     /// More of the log has reached the disk.
-    pub const DURABLE: u8 = 64;
+    pub const DURABLE: u8 = 128;
 
     /// Adds signals.
     pub fn raise(&self, signals: u8) {
@@ -89,6 +91,10 @@ pub struct Published {
     pub watched: AtomicU32,
     /// Bytes that the queued commands and the list of watched keys take.
     pub transaction_bytes: AtomicU64,
+    /// How many channels, patterns and channels of slots it listens to.
+    pub subscriptions: [AtomicU32; 3],
+    /// Bytes that its subscriptions take.
+    pub subscription_bytes: AtomicU64,
     /// Bytes in the query buffer.
     pub query_len: AtomicU64,
     /// Bytes free in the query buffer.
@@ -97,6 +103,8 @@ pub struct Published {
     pub argv_bytes: AtomicU64,
     /// Bytes of replies not yet sent.
     pub output_len: AtomicU64,
+    /// Bytes of them that are shared with other clients.
+    pub output_shared: AtomicU64,
     /// Size of the reply buffer as CLIENT LIST shows it.
     pub output_capacity: AtomicU64,
     /// Bytes allocated for replies.
@@ -208,8 +216,8 @@ impl ClientHandle {
         self.waker.wake();
     }
     /// Hands over a message of another's making; it is sent after the replies that are already under way.
-    pub fn push(&self, message: &[u8]) {
-        if self.outbox.push(message) {
+    pub fn push(&self, push: Push) {
+        if self.outbox.push(push) {
             self.signal(Signals::OUTBOX);
         }
     }
@@ -218,12 +226,19 @@ impl ClientHandle {
         let host = self.addr.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
         self.is_unix || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
+    /// Bytes of output that are not sent yet, pushes included.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.published.output_len.load(Relaxed) + self.outbox.len() as u64
+    }
     /// Bytes that its buffers and its entry in the registry take.
     pub fn buffer_bytes(&self) -> u64 {
         let seen = &self.published;
         let query = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed);
         let commands = seen.argv_bytes.load(Relaxed) + seen.transaction_bytes.load(Relaxed);
-        query + seen.output_allocated.load(Relaxed) + commands + size_of::<ClientHandle>() as u64
+        let pushes = self.outbox.len() as u64 + seen.output_shared.load(Relaxed);
+        let subscriptions = seen.subscription_bytes.load(Relaxed);
+        let output = seen.output_allocated.load(Relaxed) + pushes;
+        query + output + commands + subscriptions + size_of::<ClientHandle>() as u64
     }
     /// The class by which output limits go.
     pub fn kind(&self) -> ClientKind {

@@ -9,7 +9,7 @@ mod session;
 
 pub use handle::{ClientHandle, ClientKind, Origin, Published, Signals};
 pub use memory::ClientMemory;
-pub use outbox::Outbox;
+pub use outbox::{Outbox, Push};
 pub use registry::{Registration, Registry};
 pub use replica::ReplicaSide;
 pub use session::{Client, ReplyMode};

@@ -3,6 +3,7 @@
 use super::{ClientHandle, ReplicaSide};
 use crate::acl::{Account, Accounts, User};
 use crate::propagation::Rewrite;
+use crate::pubsub::{Space, Subscriptions};
 use crate::server::Attention;
 use crate::transaction::{Transaction, Watching};
 use ochre_resp::reply::Protocol;
@@ -48,6 +49,8 @@ pub struct Client {
     pub(crate) transaction: Option<Box<Transaction>>,
     /// What it watches.
     pub(crate) watching: Option<Box<Watching>>,
+    /// What it listens to.
+    pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// What is propagated in place of the command it runs; none while nobody has asked.
     pub(crate) rewrite: Option<Box<Rewrite>>,
     /// Where the propagation log ended after its last command.
@@ -82,6 +85,7 @@ impl Client {
             monitor: false,
             transaction: None,
             watching: None,
+            subscriptions: None,
             rewrite: None,
             written: 0,
             depends: 0,
@@ -118,6 +122,7 @@ impl Client {
             user: self.user.clone(),
             transaction: None,
             watching: None,
+            subscriptions: None,
             rewrite: None,
             replica: None,
             attention: 0,
@@ -129,6 +134,31 @@ impl Client {
         self.protocol = protocol;
         let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
         self.handle.published.protocol.store(version, Relaxed);
+        self.mark_listener();
+    }
+    /// Whether it listens to any channel or pattern.
+    pub fn is_listener(&self) -> bool {
+        self.subscriptions.is_some()
+    }
+    /// Its subscriptions have changed, or what follows from them.
+    pub(crate) fn subscriptions_changed(&mut self) {
+        if self.subscriptions.as_ref().is_some_and(|own| own.is_empty()) {
+            self.subscriptions = None;
+        }
+        let (own, seen) = (self.subscriptions.as_deref(), &self.handle.published);
+        for space in [Space::Channel, Space::Pattern, Space::Shard] {
+            let number = own.map_or(0, |own| own.len(space));
+            seen.subscriptions[space as usize].store(number as u32, Relaxed);
+        }
+        seen.subscription_bytes.store(own.map_or(0, Subscriptions::allocated) as u64, Relaxed);
+        self.mark_listener();
+        self.publish_flags();
+    }
+    fn mark_listener(&mut self) {
+        self.attention &= !Attention::LISTENS_ONLY;
+        if self.is_listener() && self.protocol == Protocol::Resp2 {
+            self.attention |= Attention::LISTENS_ONLY;
+        }
     }
     /// MULTI.
     pub(crate) fn begin_transaction(&mut self) {
@@ -181,6 +211,9 @@ impl Client {
         }
         if self.monitor {
             flags |= ClientHandle::FLAG_MONITOR;
+        }
+        if self.is_listener() {
+            flags |= ClientHandle::FLAG_PUBSUB;
         }
         if self.attention & Attention::IN_TRANSACTION != 0 {
             flags |= ClientHandle::FLAG_MULTI;

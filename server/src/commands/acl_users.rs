@@ -2,6 +2,7 @@
 
 use super::acl::{ADMIN, EVERYWHERE};
 use crate::acl::{self, Account, Changed, RuleSet, Selector, acl_check, is_valid_name};
+use crate::client::Signals;
 use crate::command::CommandSpec;
 use crate::context::Context;
 use crate::error::{self, CommandResult};
@@ -93,11 +94,15 @@ fn end_connections(context: &mut Context<'_>, gone: &[Arc<Account>]) {
 }
 
 /// Closes the connections whose subscriptions a user has lost.
-fn end_subscriptions(_context: &mut Context<'_>, changed: &Changed) {
+fn end_subscriptions(context: &Context<'_>, changed: &Changed) {
     if changed.now.keeps_channels_of(&changed.before) {
         return;
     }
-    // There are no subscriptions yet: those of `changed.account` whom `User::may_subscribe` refuses.
+    let handles = context.server.clients.all().into_iter();
+    // Each connection looks at its own subscriptions.
+    handles
+        .filter(|handle| Arc::ptr_eq(&handle.account.lock(), &changed.account))
+        .for_each(|handle| handle.signal(Signals::RULES));
 }
 
 /// ACL GETUSER

@@ -31,6 +31,13 @@ pub static PING: CommandSpec = CommandSpec {
 };
 
 fn ping(context: &mut Context<'_>) -> CommandResult {
+    // Among messages a client of the old protocol would not know a simple string for what it is.
+    if context.client.is_listener() && context.client.protocol == Protocol::Resp2 && context.argv.len() <= 2 {
+        context.reply.array(2);
+        context.reply.bulk("pong");
+        context.reply.bulk(context.argv.get(1).unwrap_or_default());
+        return Ok(());
+    }
     match context.argv.len() {
         1 => context.reply.simple("PONG"),
         2 => context.reply.bulk(context.argv.at(1)),
@@ -225,6 +232,10 @@ fn reset(context: &mut Context<'_>) -> CommandResult {
     client.end_transaction();
     crate::transaction::stop_watching(context.server, client, &mut context.txn)?;
     let handle = client.handle.clone();
+    if let Some(mut own) = client.subscriptions.take() {
+        context.server.pubsub.leave(&handle, &mut own);
+        client.subscriptions_changed();
+    }
     handle.name.lock().clear();
     *client = Client::new(handle, &context.server.accounts);
     client.set_protocol(Protocol::Resp2);

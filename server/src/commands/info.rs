@@ -57,6 +57,7 @@ const fn on_demand(name: &'static [&'static str], title: &'static str, write: fn
 /// In the order in which they are shown.
 const SECTIONS: &[Section] = &[
     section(&["server"], "Server", process::server),
+    section(&["tls"], "TLS", process::tls),
     section(&["clients"], "Clients", process::clients),
     section(&["memory"], "Memory", memory::memory),
     section(&["persistence"], "Persistence", data::persistence),

@@ -29,6 +29,12 @@ impl Changes {
     pub fn set_host(&self, host: Host) {
         let _ = self.host.set(host);
     }
+
+    /// Does something that no change may come between.
+    pub(crate) fn in_turn(&self, act: impl FnOnce()) {
+        let _turn = self.turn.lock();
+        act();
+    }
 }
 
 /// `CONFIG SET`: all of `pairs` or none. Errs with what the client is told; then everything is as before.
@@ -79,6 +85,7 @@ pub fn store_settings(server: &Server, config: &Config) {
     settings.stream_node_max_entries.store(config.stream_node_max_entries, Relaxed);
     give_memory_back(config.jemalloc_bg_thread);
     server.attention.set(Attention::MAXMEMORY, config.maxmemory > 0);
+    server.attention.set(Attention::NOTIFY, config.notify_keyspace_events.publishes());
 }
 
 /// Whether threads of the allocator give memory back that is not needed any more; otherwise that is done now and then by

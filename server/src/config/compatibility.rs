@@ -42,6 +42,12 @@ impl Level {
         }
     }
 
+    /// Whether scripts may not call what may block, where later versions have it not block.
+    #[must_use]
+    pub fn refuses_blocking_in_scripts(self) -> bool {
+        self == Self::V7_0
+    }
+
     /// Whether the error for a script that has written, and so cannot be killed, is the one of 7.0.
     #[must_use]
     pub fn old_unkillable_text(self) -> bool {
@@ -97,6 +103,12 @@ impl Level {
     /// Whether GEOSEARCH searches polygons.
     #[must_use]
     pub fn searches_polygons(self) -> bool {
+        self == Self::Native
+    }
+
+    /// Whether certificates that have expired or are not valid yet are refused when they are read.
+    #[must_use]
+    pub fn refuses_outdated_certificates(self) -> bool {
         self == Self::Native
     }
 

@@ -9,6 +9,10 @@ use super::registry::Config;
 pub enum Effect {
     /// Open the listeners anew: `port`.
     Port,
+    /// Open the listeners anew: `tls-port`.
+    TlsPort,
+    /// Read certificates and keys, and use them with the other directives on TLS.
+    Tls,
     /// Open the listeners anew: `bind`.
     Bind,
     /// Make room for the number of clients, or fail.

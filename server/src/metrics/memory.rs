@@ -199,6 +199,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_allocator_has_its_options() {
+        // The build sets them from outside of the code, so that one may lose them without noticing.
+        let options = tikv_jemalloc_ctl::config::malloc_conf::read().expect("jemalloc tells its options");
+        assert!(options.contains("slab_sizes:128-128:4|256-256:4|512-512:16,cache_oblivious:false"), "{options}");
+    }
+
+    #[test]
     fn figures_follow_from_each_other() {
         let report = MemoryReport {
             used: 10_000,

@@ -1,9 +1,9 @@
 //! Accepting connections and handing them to the workers.
 
-use super::listen::{self, ListenError, ListenOptions, Listener};
+use super::handshake::Handshakes;
+use super::listen::{self, ListenError, ListenOptions, Listener, Place, Service};
 use super::worker::{Incoming, WorkerPool};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
@@ -13,28 +13,36 @@ pub struct Acceptor {
     options: ListenOptions,
     running: Vec<Running>,
     pool: Arc<WorkerPool>,
+    handshakes: Arc<Handshakes>,
 }
 
 /// A listener, and the task that accepts from it.
 struct Running {
     /// `None` for a Unix socket.
-    address: Option<SocketAddr>,
+    place: Option<Place>,
     task: JoinHandle<()>,
 }
 
 impl Acceptor {
-    /// Accepts on all listeners, which were made from `options`, in the runtime of the caller.
+    /// Accepts on all listeners, which were made from `options`, in the runtime of the caller. Connections go to the
+    /// workers, those for TLS after their handshake.
     ///
     /// # Errors
     /// If the system refuses to watch a listener.
-    pub fn start(listeners: Vec<Listener>, options: ListenOptions, pool: &Arc<WorkerPool>) -> io::Result<Acceptor> {
-        let mut acceptor = Acceptor { options, running: Vec::new(), pool: pool.clone() };
+    pub fn start(
+        listeners: Vec<Listener>,
+        options: ListenOptions,
+        pool: &Arc<WorkerPool>,
+        handshakes: &Arc<Handshakes>,
+    ) -> io::Result<Acceptor> {
+        let (pool, handshakes) = (pool.clone(), handshakes.clone());
+        let mut acceptor = Acceptor { options, running: Vec::new(), pool, handshakes };
         for listener in listeners {
             match listener {
-                Listener::Tcp(listener) => acceptor.add(listener)?,
+                Listener::Tcp(service, listener) => acceptor.add(service, listener)?,
                 Listener::Unix(listener) => {
-                    let task = tokio::spawn(accept_unix(UnixListener::from_std(listener)?, pool.clone()));
-                    acceptor.running.push(Running { address: None, task });
+                    let task = tokio::spawn(accept_unix(UnixListener::from_std(listener)?, acceptor.pool.clone()));
+                    acceptor.running.push(Running { place: None, task });
                 }
             }
         }
@@ -46,13 +54,13 @@ impl Acceptor {
     /// # Errors
     /// When one that is not optional cannot be bound, which is logged; then all is as before.
     pub async fn relisten(&mut self, options: ListenOptions) -> Result<(), ListenError> {
-        let open: Vec<SocketAddr> = self.running.iter().filter_map(|running| running.address).collect();
+        let open: Vec<Place> = self.running.iter().filter_map(|running| running.place).collect();
         if listen::overlaps(&options, &open) {
-            // All addresses and one of them cannot be open side by side.
+            // They cannot be open side by side.
             return self.replace(options).await;
         }
         let (fresh, kept) = listen::bind_tcp_beside(&options, &open)?;
-        self.close(|address| !kept.contains(&address)).await;
+        self.close(|place| !kept.contains(&place)).await;
         self.add_all(fresh, &options)?;
         self.options = options;
         Ok(())
@@ -74,11 +82,11 @@ impl Acceptor {
         outcome
     }
 
-    /// Closes the TCP listeners at the addresses that `unwanted` names.
-    async fn close(&mut self, unwanted: impl Fn(SocketAddr) -> bool) {
+    /// Closes the TCP listeners at the places that `unwanted` names.
+    async fn close(&mut self, unwanted: impl Fn(Place) -> bool) {
         let (closing, running) = std::mem::take(&mut self.running)
             .into_iter()
-            .partition(|running: &Running| running.address.is_some_and(&unwanted));
+            .partition(|running: &Running| running.place.is_some_and(&unwanted));
         self.running = running;
         for Running { task, .. } in closing {
             task.abort();
@@ -87,20 +95,29 @@ impl Acceptor {
         }
     }
 
-    fn add_all(&mut self, listeners: Vec<std::net::TcpListener>, options: &ListenOptions) -> Result<(), ListenError> {
-        for listener in listeners {
-            self.add(listener).map_err(|error| {
+    fn add_all(
+        &mut self,
+        listeners: Vec<(Service, std::net::TcpListener)>,
+        options: &ListenOptions,
+    ) -> Result<(), ListenError> {
+        for (service, listener) in listeners {
+            self.add(service, listener).map_err(|error| {
                 tracing::warn!(%error, "a listener cannot be watched");
-                ListenError::Tcp { port: options.port }
+                let port = if service == Service::Tls { options.tls_port } else { options.port };
+                ListenError::Tcp { port, service }
             })?;
         }
         Ok(())
     }
 
-    fn add(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
-        let address = Some(listener.local_addr()?);
-        let task = tokio::spawn(accept_tcp(TcpListener::from_std(listener)?, self.pool.clone()));
-        self.running.push(Running { address, task });
+    fn add(&mut self, service: Service, listener: std::net::TcpListener) -> io::Result<()> {
+        let place = Some((service, listener.local_addr()?));
+        let listener = TcpListener::from_std(listener)?;
+        let task = match service {
+            Service::Plain => tokio::spawn(accept_tcp(listener, self.pool.clone())),
+            Service::Tls => tokio::spawn(accept_tls(listener, self.handshakes.clone())),
+        };
+        self.running.push(Running { place, task });
         Ok(())
     }
 }
@@ -115,6 +132,15 @@ async fn accept_tcp(listener: TcpListener, pool: Arc<WorkerPool>) {
     loop {
         match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
             Ok(stream) => pool.hand_over(Incoming::Tcp(stream)),
+            Err(error) => after_failure(&error).await,
+        }
+    }
+}
+
+async fn accept_tls(listener: TcpListener, handshakes: Arc<Handshakes>) {
+    loop {
+        match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+            Ok(stream) => handshakes.begin(stream),
             Err(error) => after_failure(&error).await,
         }
     }

@@ -8,6 +8,7 @@ use crate::acl::Accounts;
 use crate::client::{Client, ClientHandle, Origin, Published, Signals};
 use crate::config::Config;
 use crate::dispatch::Step;
+use crate::pubsub::Space;
 use crate::server::{Attention, Server};
 use bytes::{Buf, BytesMut};
 use ochre_resp::ProtocolError;
@@ -90,26 +91,29 @@ const IDLE_MS: i64 = 2000;
 const ARGUMENTS_MAX: usize = 1 << 20;
 /// How often a command may turn out to need further shards before it takes all of them.
 const EXTENSIONS_MAX: u32 = 2;
+/// It lets others run after having filled its output with pushes so often.
+const PUSHES_A_TURN: usize = 8;
 /// A connection lets others run after so many commands.
 const TURN_COMMANDS: usize = 256;
 
 /// Whether the cron should have the connection look after its buffers.
-pub(crate) fn wants_housekeeping(seen: &Published, idle_ms: i64) -> bool {
+pub(crate) fn wants_housekeeping(client: &ClientHandle, idle_ms: i64) -> bool {
+    let seen = &client.published;
     let query = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed);
     (idle_ms > IDLE_MS && query > 0)
         || query as usize > QUERY_SHRINK_LEN
         || seen.output_capacity.load(Relaxed) > Output::CAPACITY_MIN as u64
         || seen.output_peak.load(Relaxed) >= seen.output_capacity.load(Relaxed)
-        || seen.output_len.load(Relaxed) > 0
+        || client.waiting_bytes() > 0
 }
 
 impl Connection {
     /// Sets up an accepted connection; `None` if it was turned away.
-    pub(crate) fn open(worker: &Worker, stream: Stream, addresses: Addresses) -> Option<Connection> {
+    pub(crate) fn open(worker: &Worker, mut stream: Stream, addresses: Addresses) -> Option<Connection> {
         let config = worker.config();
         let server = &worker.server;
         if is_kept_out(&addresses, &config, &server.accounts) {
-            refuse(worker, &stream, &crate::error::PROTECTED_MODE);
+            refuse(worker, &mut stream, &crate::error::PROTECTED_MODE);
             return None;
         }
         let handle = Arc::new(ClientHandle::new(Origin {
@@ -123,14 +127,17 @@ impl Connection {
             account: server.accounts.default_account().clone(),
         }));
         let Some(registration) = server.clients.add(handle.clone(), config.maxclients as usize) else {
-            refuse(worker, &stream, &crate::error::MAX_CLIENTS);
+            refuse(worker, &mut stream, &crate::error::MAX_CLIENTS);
             return None;
         };
-        if let Stream::Tcp(tcp) = &stream {
+        if let Some(tcp) = stream.tcp() {
             tune(tcp, &config);
         }
         worker.stats.connections.add(1);
-        let client = Client::new(handle.clone(), &server.accounts);
+        let mut client = Client::new(handle.clone(), &server.accounts);
+        if let Stream::Tls(stream) = &stream {
+            crate::tls::log_in_by_certificate(server, &config, &mut client, stream.peer_certificate());
+        }
         handle.published.flags.store(client.flags(), Relaxed);
         Some(Connection {
             stream,
@@ -154,7 +161,7 @@ impl Connection {
             match poll_fn(|cx| self.poll_event(cx, &worker)).await {
                 Event::Data => self.serve_input(&worker).await,
                 Event::Signals(signals) => self.on_signals(&worker, signals),
-                Event::Flushed => {}
+                Event::Flushed => self.send_pushes(&worker),
                 Event::End => break,
             }
             let ended = match self.closing {
@@ -166,8 +173,12 @@ impl Connection {
                 break;
             }
         }
+        self.stream.say_goodbye();
         if self.client.monitor {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
+        }
+        if let Some(mut own) = self.client.subscriptions.take() {
+            worker.server.pubsub.leave(&self.client.handle, &mut own);
         }
         if self.client.replica.as_ref().is_some_and(|replica| replica.is_attached()) {
             worker.server.log.detach(&worker.server, self.client.id(), crate::clock::unix_ms());
@@ -240,7 +251,7 @@ impl Connection {
 
     /// Output is of the present, whatever it depends on.
     #[cold]
-    pub(super) fn depend_on_all(&mut self, server: &Server) {
+    pub(crate) fn depend_on_all(&mut self, server: &Server) {
         if server.attention.get() & Attention::DURABLE != 0 {
             self.client.depends = self.client.depends.max(server.log.end().appended);
         }
@@ -342,6 +353,7 @@ impl Connection {
             behind_the_others().await;
         }
         self.flush(worker);
+        self.send_pushes(worker);
         self.publish(worker);
     }
 
@@ -523,18 +535,51 @@ impl Connection {
             self.closing = Closing::Now;
             return;
         }
-        if signals & Signals::OUTBOX != 0 {
-            self.depend_on_all(&worker.server);
-            self.output.append_outbox(&self.client.handle.outbox);
-            self.flush(worker);
+        if signals & Signals::RULES != 0 {
+            self.follow_rules();
         }
         if signals & Signals::DURABLE != 0 {
             self.flush(worker);
         }
         if signals & Signals::HOUSEKEEPING != 0 {
             self.tidy(worker);
+        } else {
+            worker.begin_batch();
         }
+        self.send_pushes(worker);
         self.publish(worker);
+    }
+
+    /// Its user may do other things than before. Who may not listen any more where it does is closed.
+    fn follow_rules(&mut self) {
+        self.client.see_user();
+        let user = &self.client.user;
+        let own = self.client.subscriptions.as_deref();
+        if own.is_some_and(|own| !own.all(|space, name| user.may_subscribe(name, space == Space::Pattern))) {
+            self.closing = Closing::Now;
+        }
+    }
+
+    /// Sends what others have pushed, as much of it as the socket takes. The rest is sent when the socket takes more.
+    pub(super) fn send_pushes(&mut self, worker: &Worker) {
+        for _ in 0..PUSHES_A_TURN {
+            if self.client.handle.outbox.is_empty() || self.closing != Closing::No {
+                return;
+            }
+            self.depend_on_all(&worker.server);
+            self.take_pushes();
+            self.flush(worker);
+            if !self.output.is_empty() {
+                return;
+            }
+        }
+        // Others have their turn first.
+        self.client.handle.signal(Signals::OUTBOX);
+    }
+
+    /// Puts what others have pushed behind its own replies.
+    pub(crate) fn take_pushes(&mut self) {
+        self.output.append_outbox(&self.client.handle.outbox, self.client.protocol);
     }
 
     /// Answers a protocol error and ends the connection.
@@ -550,7 +595,7 @@ impl Connection {
     /// Closes the connection if more output waits than the hard limit allows.
     pub(crate) fn check_hard_limit(&mut self, worker: &Worker) {
         let limit = worker.config().output_limit(self.client.handle.kind());
-        if self.output.is_over_hard(limit) {
+        if self.output.is_over_hard(limit, self.client.handle.outbox.len()) {
             self.close_over_limit(worker);
         }
     }
@@ -564,7 +609,8 @@ impl Connection {
 
     /// Sends what can be sent at once, and looks at the output limits before and after.
     pub(super) fn flush(&mut self, worker: &Worker) {
-        if self.closing != Closing::Now && self.output.len() > Output::CAPACITY_MAX {
+        let pushes = self.client.handle.outbox.len();
+        if self.closing != Closing::Now && self.output.len() + pushes > Output::CAPACITY_MAX {
             self.check_hard_limit(worker);
         }
         if self.closing == Closing::Now {
@@ -580,9 +626,10 @@ impl Connection {
             }
         }
         if !self.output.is_empty() {
+            let pushes = self.client.handle.outbox.len();
             let kind = self.client.handle.kind();
             let limit = worker.config().output_limit(kind);
-            if self.output.is_over(limit, worker.now_ms()) {
+            if self.output.is_over(limit, pushes, worker.now_ms()) {
                 self.close_over_limit(worker);
             }
         }
@@ -616,6 +663,7 @@ impl Connection {
     fn publish_output(&self) {
         let seen = &self.client.handle.published;
         seen.output_len.store(self.output.len() as u64, Relaxed);
+        seen.output_shared.store(self.output.shared_len() as u64, Relaxed);
         seen.output_capacity.store(self.output.capacity() as u64, Relaxed);
         seen.output_allocated.store(self.output.allocated() as u64, Relaxed);
         seen.output_peak.store(self.output.peak() as u64, Relaxed);
@@ -690,9 +738,10 @@ fn is_kept_out(addresses: &Addresses, config: &Config, accounts: &Accounts) -> b
 }
 
 /// Tells a new connection why it is turned away.
-fn refuse(worker: &Worker, stream: &Stream, error: &crate::error::CommandError) {
+fn refuse(worker: &Worker, stream: &mut Stream, error: &crate::error::CommandError) {
     let mut output = Output::default();
     error.write(&mut output.reply(ochre_resp::reply::Protocol::Resp2));
     stream.send_now(output.waiting());
+    stream.say_goodbye();
     worker.stats.rejected_connections.add(1);
 }

@@ -22,6 +22,8 @@ pub struct ListenOptions {
     pub bind: Vec<String>,
     /// `port`; 0 for no TCP.
     pub port: u16,
+    /// `tls-port`; 0 for no TLS.
+    pub tls_port: u16,
     /// `tcp-backlog`: the length of the accept queue the kernel is asked for, also for the Unix socket.
     pub backlog: i32,
     /// `unixsocket`: a path, or a name in the abstract namespace after `@`.
@@ -40,6 +42,7 @@ impl Default for ListenOptions {
         ListenOptions {
             bind: vec!["*".into(), "-::*".into()],
             port: 6379,
+            tls_port: 0,
             backlog: 511,
             unixsocket: None,
             unixsocketperm: 0,
@@ -49,11 +52,31 @@ impl Default for ListenOptions {
     }
 }
 
+/// What is spoken on a TCP port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The protocol as it is.
+    Plain,
+    /// The same inside TLS.
+    Tls,
+}
+
+impl Service {
+    /// Its name in the log and in INFO.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Service::Plain => "tcp",
+            Service::Tls => "tls",
+        }
+    }
+}
+
 /// A bound, non-blocking listener.
 #[derive(Debug)]
 pub enum Listener {
     /// One address of `bind`.
-    Tcp(TcpListener),
+    Tcp(Service, TcpListener),
     /// `unixsocket`.
     Unix(UnixListener),
 }
@@ -62,15 +85,17 @@ pub enum Listener {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// An address could not be bound; the reason was logged as a warning of its own.
-    #[error("Failed listening on port {port} (tcp), aborting.")]
+    #[error("Failed listening on port {port} ({}), aborting.", service.name())]
     Tcp {
         /// The port.
         port: u16,
+        /// What it is for.
+        service: Service,
     },
     /// The Unix socket could not be bound.
     #[error("Failed opening Unix socket: {0}")]
     Unix(String),
-    /// Neither `port` nor `unixsocket` yielded a listener.
+    /// Neither `port` nor `tls-port` nor `unixsocket` yielded a listener.
     #[error("Configured to not listen anywhere, exiting.")]
     Nowhere,
 }
@@ -81,18 +106,25 @@ pub enum ListenError {
 /// When an address that is not optional or the Unix socket cannot be bound (what was bound is closed again), or when
 /// nothing is left to listen on.
 pub fn bind_all(options: &ListenOptions) -> Result<Vec<Listener>, ListenError> {
-    let mut listeners: Vec<_> = bind_tcp(options)?.into_iter().map(Listener::Tcp).collect();
+    let mut listeners: Vec<_> =
+        bind_tcp(options)?.into_iter().map(|(service, listener)| Listener::Tcp(service, listener)).collect();
     if let Some(name) = options.unixsocket.as_deref().filter(|name| !name.is_empty()) {
         listeners.push(Listener::Unix(bind_unix(name, options.unixsocketperm, options.backlog)?));
     }
     if listeners.is_empty() { Err(ListenError::Nowhere) } else { Ok(listeners) }
 }
 
+/// A TCP address, and what is spoken there.
+pub type Place = (Service, SocketAddr);
+
+/// A bound, non-blocking TCP listener, and what is spoken there.
+pub type Bound = (Service, TcpListener);
+
 /// Binds the TCP addresses alone. Returns nothing for port 0.
 ///
 /// # Errors
 /// When an address that is not optional cannot be bound.
-pub fn bind_tcp(options: &ListenOptions) -> Result<Vec<TcpListener>, ListenError> {
+pub fn bind_tcp(options: &ListenOptions) -> Result<Vec<Bound>, ListenError> {
     bind_tcp_with(options, &mut Vec::new(), &mut |line| tracing::warn!("{line}"))
 }
 
@@ -101,25 +133,31 @@ pub fn bind_tcp(options: &ListenOptions) -> Result<Vec<TcpListener>, ListenError
 ///
 /// # Errors
 /// When an address that is not optional cannot be bound.
-pub fn bind_tcp_beside(
-    options: &ListenOptions,
-    open: &[SocketAddr],
-) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), ListenError> {
+pub fn bind_tcp_beside(options: &ListenOptions, open: &[Place]) -> Result<(Vec<Bound>, Vec<Place>), ListenError> {
     let mut unwanted = open.to_vec();
     let fresh = bind_tcp_with(options, &mut unwanted, &mut |line| tracing::warn!("{line}"))?;
-    Ok((fresh, open.iter().filter(|address| !unwanted.contains(address)).copied().collect()))
+    Ok((fresh, open.iter().filter(|place| !unwanted.contains(place)).copied().collect()))
 }
 
-/// Whether an address of `options` cannot be bound as long as those of `open` are: one is all addresses, the other one
-/// of them.
-pub fn overlaps(options: &ListenOptions, open: &[SocketAddr]) -> bool {
+/// Whether an address of `options` cannot be bound as long as those of `open` are: one is all addresses and the other one
+/// of them, or something else is spoken there.
+pub fn overlaps(options: &ListenOptions, open: &[Place]) -> bool {
     let names = options.bind.iter().map(|entry| entry.strip_prefix('-').unwrap_or(entry));
-    names.filter_map(|name| resolve(name, options.port).ok()).any(|wanted| {
-        open.iter().any(|old| {
+    let places = names.flat_map(|name| {
+        ports(options).filter_map(move |(service, port)| resolve(name, port).ok().map(|address| (service, address)))
+    });
+    places.into_iter().any(|(service, wanted)| {
+        open.iter().any(|(old_service, old)| {
             let one_is_all = old.ip().is_unspecified() != wanted.ip().is_unspecified();
-            one_is_all && old.port() == wanted.port() && old.is_ipv4() == wanted.is_ipv4()
+            let changes = *old == wanted && *old_service != service;
+            changes || one_is_all && old.port() == wanted.port() && old.is_ipv4() == wanted.is_ipv4()
         })
     })
+}
+
+/// The ports that are not 0.
+fn ports(options: &ListenOptions) -> impl Iterator<Item = (Service, u16)> {
+    [(Service::Plain, options.port), (Service::Tls, options.tls_port)].into_iter().filter(|(_, port)| *port != 0)
 }
 
 /// Binds the Unix socket alone. A socket that already lies at the path is replaced.
@@ -162,33 +200,33 @@ fn backlog_warning_for(backlog: i32, somaxconn: &str) -> Option<String> {
 /// Takes addresses that need not be bound out of `open`.
 fn bind_tcp_with(
     options: &ListenOptions,
-    open: &mut Vec<SocketAddr>,
+    open: &mut Vec<Place>,
     warn: &mut dyn FnMut(&str),
-) -> Result<Vec<TcpListener>, ListenError> {
-    let port = options.port;
+) -> Result<Vec<Bound>, ListenError> {
     let mut listeners = Vec::new();
-    if port == 0 {
-        return Ok(listeners);
-    }
-    for entry in &options.bind {
-        let (name, optional) = match entry.strip_prefix('-') {
-            Some(rest) => (rest, true),
-            None => (entry.as_str(), false),
-        };
-        let bound = resolve(name, port).and_then(|address| match open.iter().position(|known| *known == address) {
-            Some(at) => {
-                open.swap_remove(at);
-                Ok(None)
-            }
-            None => bind_address(address, options).map(Some),
-        });
-        match bound {
-            Ok(listener) => listeners.extend(listener),
-            Err(error) => {
-                let text = &error.text;
-                warn(&format!("Warning: Could not create server TCP listening socket {name}:{port}: {text}"));
-                if !error.is_forgiven(optional) {
-                    return Err(ListenError::Tcp { port });
+    for (service, port) in ports(options) {
+        for entry in &options.bind {
+            let (name, optional) = match entry.strip_prefix('-') {
+                Some(rest) => (rest, true),
+                None => (entry.as_str(), false),
+            };
+            let bound = resolve(name, port).and_then(|address| {
+                match open.iter().position(|known| *known == (service, address)) {
+                    Some(at) => {
+                        open.swap_remove(at);
+                        Ok(None)
+                    }
+                    None => bind_address(address, options).map(Some),
+                }
+            });
+            match bound {
+                Ok(listener) => listeners.extend(listener.map(|listener| (service, listener))),
+                Err(error) => {
+                    let text = &error.text;
+                    warn(&format!("Warning: Could not create server TCP listening socket {name}:{port}: {text}"));
+                    if !error.is_forgiven(optional) {
+                        return Err(ListenError::Tcp { port, service });
+                    }
                 }
             }
         }
@@ -313,7 +351,7 @@ mod tests {
         ListenOptions { bind: bind.iter().map(|name| (*name).to_owned()).collect(), port, ..ListenOptions::default() }
     }
 
-    fn warnings(options: &ListenOptions) -> (Vec<String>, Result<Vec<TcpListener>, ListenError>) {
+    fn warnings(options: &ListenOptions) -> (Vec<String>, Result<Vec<Bound>, ListenError>) {
         let mut lines = Vec::new();
         let result = bind_tcp_with(options, &mut Vec::new(), &mut |line| lines.push(line.to_owned()));
         (lines, result)
@@ -330,7 +368,7 @@ mod tests {
         let port = free_port();
         let listeners = bind_all(&options(&["localhost", "-::1"], port)).unwrap();
         for listener in &listeners {
-            let Listener::Tcp(listener) = listener else { panic!("not TCP") };
+            let Listener::Tcp(Service::Plain, listener) = listener else { panic!("not TCP") };
             assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
             assert!(SockRef::from(listener).reuse_address().unwrap());
             let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -342,7 +380,7 @@ mod tests {
     fn all_addresses_of_both_families_share_a_port() {
         let port = free_port();
         let (lines, result) = warnings(&options(&["*", "-::*"], port));
-        let addresses: Vec<_> = result.unwrap().iter().map(|l| l.local_addr().unwrap().to_string()).collect();
+        let addresses: Vec<_> = result.unwrap().iter().map(|(_, l)| l.local_addr().unwrap().to_string()).collect();
         assert_eq!(addresses.first().unwrap(), &format!("0.0.0.0:{port}"));
         assert!(addresses.len() == 2 || lines.len() == 1, "{lines:?}");
     }
@@ -395,7 +433,7 @@ mod tests {
         let port = free_port();
         let mut first = bind_tcp(&options(&["127.0.0.1"], port)).unwrap();
         let open = [first.remove(0)];
-        let address = open[0].local_addr().unwrap();
+        let address = (Service::Plain, open[0].1.local_addr().unwrap());
         let (fresh, kept) = bind_tcp_beside(&options(&["127.0.0.1", "127.0.0.2"], port), &[address]).unwrap();
         assert_eq!((fresh.len(), kept), (1, vec![address]));
         let (_, kept) = bind_tcp_beside(&options(&["127.0.0.3"], port), &[address]).unwrap();
@@ -406,12 +444,16 @@ mod tests {
 
     #[test]
     fn all_addresses_overlap_each_of_their_family() {
-        let open: Vec<SocketAddr> = vec!["0.0.0.0:7".parse().unwrap(), "[::1]:7".parse().unwrap()];
+        let open = ["0.0.0.0:7", "[::1]:7"].map(|address| (Service::Plain, address.parse().unwrap()));
         assert!(overlaps(&options(&["-127.0.0.1"], 7), &open));
         assert!(overlaps(&options(&["::*"], 7), &open));
         for (bind, port) in [("*", 7), ("::1", 7), ("127.0.0.1", 8), ("::2", 7)] {
             assert!(!overlaps(&options(&[bind], port), &open), "{bind} {port}");
         }
+        // The same address for something else, and two ports of one address.
+        let tls = |port, tls_port| ListenOptions { tls_port, ..options(&["::1"], port) };
+        assert!(overlaps(&tls(0, 7), &open));
+        assert!(!overlaps(&tls(7, 8), &open));
     }
 
     #[test]
@@ -425,11 +467,11 @@ mod tests {
     #[test]
     fn own_listener_options_reach_the_kernel() {
         let mut wanted = options(&["127.0.0.1"], free_port());
-        let plain = bind_tcp(&wanted).unwrap().remove(0);
+        let (_, plain) = bind_tcp(&wanted).unwrap().remove(0);
         assert_eq!((TcpFastOpenQueue.get(&plain).unwrap(), TcpDeferAccept.get(&plain).unwrap()), (0, 0));
         drop(plain);
         (wanted.fastopen_queue, wanted.defer_accept_s) = (37, 7);
-        let tuned = bind_tcp(&wanted).unwrap().remove(0);
+        let (_, tuned) = bind_tcp(&wanted).unwrap().remove(0);
         assert_eq!(TcpFastOpenQueue.get(&tuned).unwrap(), 37);
         // The kernel rounds up to whole retransmissions: 1, 3, 7, 15 seconds.
         assert_eq!(TcpDeferAccept.get(&tuned).unwrap(), 7);

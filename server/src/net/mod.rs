@@ -3,16 +3,19 @@
 mod accept;
 mod batch;
 mod connection;
+mod handshake;
 pub(crate) mod http;
 pub mod listen;
 mod output;
 pub mod sockopt;
 mod stream;
+mod tls_stream;
 mod waiting;
 mod worker;
 
 pub use accept::Acceptor;
 pub(crate) use batch::{Batch, KeyHashes, Queued};
 pub(crate) use connection::{Closing, Connection};
+pub use handshake::Handshakes;
 pub(crate) use output::Output;
 pub use worker::{Incoming, Worker, WorkerPool};

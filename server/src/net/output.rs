@@ -1,18 +1,22 @@
 //! The replies a connection has not sent yet.
 
 use super::stream::Stream;
-use crate::client::Outbox;
+use crate::client::{Outbox, Push};
 use crate::config::OutputLimit;
+use crate::pubsub::Message;
 use crate::stats::WorkerStats;
 use ochre_resp::reply::{DoubleFormat, Protocol, ReplyWriter};
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 
 /// Replies in order, and how much of them is sent.
 pub(crate) struct Output {
+    /// A large message, which goes before the bytes.
+    shared: Option<Shared>,
     bytes: Vec<u8>,
     sent: usize,
     /// The capacity the buffer goes back to when it is empty.
@@ -37,6 +41,7 @@ pub(crate) struct Output {
 impl Default for Output {
     fn default() -> Output {
         Output {
+            shared: None,
             bytes: Vec::new(),
             sent: 0,
             capacity: Output::CAPACITY_MAX,
@@ -51,6 +56,24 @@ impl Default for Output {
         }
     }
 }
+
+/// A message that is sent from where it lies, together with all others who receive it.
+struct Shared {
+    message: Arc<Message>,
+    protocol: Protocol,
+    sent: usize,
+}
+
+impl Shared {
+    fn rest(&self) -> &[u8] {
+        self.message.bytes(self.protocol).get(self.sent..).unwrap_or_default()
+    }
+}
+
+/// Messages of this length and more are not copied.
+const SHARED_LEN_MIN: usize = 16 * 1024;
+/// What others have pushed is taken over until so much waits: what is not, stays shared.
+const TAKEN_LEN_MAX: usize = 64 * 1024;
 
 /// Replies of this length and more are corked, where that is wanted.
 const CORK_BYTES: usize = 64 * 1024;
@@ -81,9 +104,27 @@ impl Output {
     pub(crate) fn cut(&mut self, mark: usize) {
         self.bytes.truncate(mark);
     }
-    /// Appends what others pushed.
-    pub(crate) fn append_outbox(&mut self, outbox: &Outbox) {
-        outbox.drain_into(&mut self.bytes);
+    /// Appends what others pushed, as much of it as is soon sent.
+    pub(crate) fn append_outbox(&mut self, outbox: &Outbox, protocol: Protocol) {
+        outbox.take_while(|push| {
+            if self.len() >= TAKEN_LEN_MAX {
+                return false;
+            }
+            match push {
+                Push::Message(message) if message.len() >= SHARED_LEN_MIN => {
+                    if !self.is_empty() {
+                        return false;
+                    }
+                    self.shared = Some(Shared { message: message.clone(), protocol, sent: 0 });
+                }
+                push => push.append_to(&mut self.bytes, protocol),
+            }
+            true
+        });
+    }
+    /// Bytes waiting that are shared with other clients.
+    pub(crate) fn shared_len(&self) -> usize {
+        self.shared.as_ref().map_or(0, |shared| shared.rest().len())
     }
     /// Appends a reply that was made elsewhere.
     pub(crate) fn append(&mut self, reply: &[u8]) {
@@ -99,12 +140,12 @@ impl Output {
     }
     /// Bytes waiting.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len() - self.sent
+        self.bytes.len() - self.sent + self.shared_len()
     }
     /// Whether all is sent.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.len() == self.sent
+        self.bytes.len() == self.sent && self.shared.is_none()
     }
     /// Capacity of the buffer as CLIENT LIST shows it.
     pub(crate) fn capacity(&self) -> usize {
@@ -149,13 +190,13 @@ impl Output {
     pub(crate) fn is_held(&self) -> bool {
         !self.held.is_empty()
     }
-    /// Up to which byte of the buffer may be sent.
+    /// How many bytes may be sent.
+    #[inline]
     fn sendable(&self) -> usize {
         if self.held.is_empty() {
-            return self.bytes.len();
+            return usize::MAX;
         }
-        let ahead = usize::try_from(self.released - self.sent_total).unwrap_or(usize::MAX);
-        self.bytes.len().min(self.sent.saturating_add(ahead))
+        usize::try_from(self.released.saturating_sub(self.sent_total)).unwrap_or(usize::MAX)
     }
 
     /// Has a large reply leave in full segments only, until all of it is sent.
@@ -173,12 +214,15 @@ impl Output {
         stats: &WorkerStats,
     ) -> Poll<io::Result<()>> {
         self.peak = self.peak.max(self.len());
-        let end = self.sendable();
-        while self.sent < end {
-            match Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.sent..end]) {
+        let mut budget = self.sendable();
+        while !self.is_empty() && budget > 0 {
+            let next = self.shared.as_ref().map_or(&self.bytes[self.sent..], Shared::rest);
+            let next = next.get(..budget).unwrap_or(next);
+            match Pin::new(&mut *stream).poll_write(cx, next) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
-                    self.sent += written;
+                    self.advance(written);
+                    budget -= written;
                     self.sent_total += written as u64;
                     stats.bytes_out.add(written as u64);
                     stats.writes.add(1);
@@ -190,7 +234,7 @@ impl Output {
                 }
             }
         }
-        if end < self.bytes.len() {
+        if !self.is_empty() {
             self.drop_sent();
             return Poll::Pending;
         }
@@ -206,21 +250,33 @@ impl Output {
         Poll::Ready(Ok(()))
     }
 
+    fn advance(&mut self, written: usize) {
+        match &mut self.shared {
+            Some(shared) => {
+                shared.sent += written;
+                if shared.rest().is_empty() {
+                    self.shared = None;
+                }
+            }
+            None => self.sent += written,
+        }
+    }
+
     /// Bytes sent since the connection began.
     pub(crate) fn sent_total(&self) -> u64 {
         self.sent_total
     }
-    /// Whether more waits than the hard limit allows.
-    pub(crate) fn is_over_hard(&self, limit: OutputLimit) -> bool {
-        limit.hard > 0 && self.len() as u64 >= limit.hard
+    /// Whether more waits than the hard limit allows, together with `pushes`: the bytes in the outbox.
+    pub(crate) fn is_over_hard(&self, limit: OutputLimit, pushes: usize) -> bool {
+        limit.hard > 0 && (self.len() + pushes) as u64 >= limit.hard
     }
 
     /// Whether the limit is broken: the hard one now, or the soft one for too long.
-    pub(crate) fn is_over(&mut self, limit: OutputLimit, now_ms: i64) -> bool {
-        if self.is_over_hard(limit) {
+    pub(crate) fn is_over(&mut self, limit: OutputLimit, pushes: usize, now_ms: i64) -> bool {
+        if self.is_over_hard(limit, pushes) {
             return true;
         }
-        let waiting = self.len() as u64;
+        let waiting = (self.len() + pushes) as u64;
         if limit.soft == 0 || waiting < limit.soft {
             self.over_soft_limit_since_ms = 0;
             return false;

@@ -1,6 +1,7 @@
-//! A connected socket of either kind.
+//! A connected socket of any kind.
 
 use super::sockopt;
+use super::tls_stream::TlsStream;
 use socket2::SockRef;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -13,6 +14,7 @@ use tokio::net::{TcpStream, UnixStream};
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
@@ -20,35 +22,52 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.as_raw_fd(),
             Stream::Unix(stream) => stream.as_raw_fd(),
+            Stream::Tls(stream) => stream.tcp().as_raw_fd(),
+        }
+    }
+    /// The TCP socket below, if there is one.
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Stream::Tcp(stream) => Some(stream),
+            Stream::Unix(_) => None,
+            Stream::Tls(stream) => Some(stream.tcp()),
         }
     }
     /// Waits until there is something to read, without a buffer to read it into.
-    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Stream::Tcp(stream) => stream.poll_read_ready(cx),
             Stream::Unix(stream) => stream.poll_read_ready(cx),
+            Stream::Tls(stream) => stream.poll_plaintext(cx),
         }
     }
     /// Asks for immediate acknowledgements again, after a read. A socket that refuses serves all the same.
     pub(crate) fn rearm_quickack(&self) {
-        if let Stream::Tcp(stream) = self {
+        if let Some(stream) = self.tcp() {
             let _ = sockopt::rearm_quickack(stream);
         }
     }
     /// Holds partial segments back, or sends them; true if that is possible here.
     pub(crate) fn set_cork(&self, corked: bool) -> bool {
-        match self {
-            Stream::Tcp(stream) if corked => sockopt::cork(stream).is_ok(),
-            Stream::Tcp(stream) => sockopt::uncork(stream).is_ok(),
-            Stream::Unix(_) => false,
+        match self.tcp() {
+            Some(stream) if corked => sockopt::cork(stream).is_ok(),
+            Some(stream) => sockopt::uncork(stream).is_ok(),
+            None => false,
+        }
+    }
+    /// To be called before the connection is closed by this side.
+    pub(crate) fn say_goodbye(&mut self) {
+        if let Stream::Tls(stream) = self {
+            stream.say_goodbye();
         }
     }
     /// Sends what the socket takes at once, past the event loop, which does not know a fresh socket to be writable.
-    pub(crate) fn send_now(&self, bytes: &[u8]) {
+    pub(crate) fn send_now(&mut self, bytes: &[u8]) {
         // The peer may be gone; nobody waits for the outcome.
         let _ = match self {
-            Stream::Tcp(stream) => SockRef::from(stream).send(bytes),
-            Stream::Unix(stream) => SockRef::from(stream).send(bytes),
+            Stream::Tls(stream) => stream.send_now(bytes),
+            Stream::Tcp(stream) => SockRef::from(&*stream).send(bytes),
+            Stream::Unix(stream) => SockRef::from(&*stream).send(bytes),
         };
     }
 }
@@ -59,6 +78,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => stream.poll_read(cx, buf),
         }
     }
 }
@@ -69,6 +89,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Tls(stream) => stream.poll_write(cx, buf),
         }
     }
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -78,6 +99,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => stream.poll_shutdown(cx),
         }
     }
 }

@@ -37,6 +37,7 @@ impl Connection {
             self.let_go_of_batch();
         }
         self.flush(worker);
+        self.send_pushes(worker);
         self.publish(worker);
         let argv_bytes = waiter.argv().iter().map(|argument| argument.len() as u64).sum();
         self.client.handle.published.argv_bytes.store(argv_bytes, Relaxed);
@@ -101,10 +102,14 @@ impl Connection {
                 Claimed::Busy | Claimed::Over => {}
             }
         }
-        if !self.output.is_empty()
-            && let Poll::Ready(Err(_)) = self.poll_write(cx, worker)
-        {
-            return Poll::Ready(Event::End);
+        if !self.output.is_empty() {
+            match self.poll_write(cx, worker) {
+                Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
+                Poll::Ready(Ok(())) if !self.client.handle.outbox.is_empty() => {
+                    return Poll::Ready(Event::Signals(Signals::OUTBOX));
+                }
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
         }
         match self.poll_read(cx, worker) {
             Poll::Ready(true) => Poll::Ready(Event::Data),

@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use super::stream::Stream;
+use super::tls_stream::TlsStream;
 use crate::args::Argv;
 use crate::client::{Client, ClientHandle, Signals};
 use crate::clock::{Ticks, unix_ms};
@@ -13,6 +14,7 @@ use crate::stats::{CommandStats, WorkerStats};
 use ochre_store::evict::Evictor;
 use ochre_store::expire::ExpireCycle;
 use ochre_store::{Effects, Member};
+use ochre_tls::rustls::ServerConnection;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -24,6 +26,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 pub enum Incoming {
     /// A TCP connection.
     Tcp(std::net::TcpStream),
+    /// The same after its TLS handshake.
+    Tls(std::net::TcpStream, Box<ServerConnection>),
     /// A connection through a Unix socket at that path.
     Unix(std::os::unix::net::UnixStream, String),
 }
@@ -265,7 +269,7 @@ impl Worker {
                 self.evict_clients(handle);
             }
             input_max = input_max.max(seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed));
-            output_max = output_max.max(seen.output_len.load(Relaxed));
+            output_max = output_max.max(handle.waiting_bytes());
             if config.timeout > 0 && !is_exempt && idle_ms / 1000 > i64::from(config.timeout) {
                 tracing::debug!("Closing idle client");
                 handle.kill();
@@ -275,7 +279,7 @@ impl Worker {
             {
                 tracing::debug!(addr = handle.addr, "Closing client that did not finish its request in time");
                 handle.kill();
-            } else if super::connection::wants_housekeeping(seen, idle_ms) {
+            } else if super::connection::wants_housekeeping(handle, idle_ms) {
                 handle.signal(Signals::HOUSEKEEPING);
             }
         }
@@ -325,6 +329,8 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     worker.server.memory.started(worker.server.store.used_memory());
     tokio::task::spawn_local(crate::cron::run(worker.clone()));
     tokio::task::spawn_local(crate::memory::finish_evictions(worker.clone()));
+    tokio::task::spawn_local(crate::pubsub::deliver(worker.clone()));
+    tokio::task::spawn_local(crate::memory::expire(worker.clone()));
     while let Some(incoming) = inbox.recv().await {
         worker.begin_batch();
         let (stream, addresses) = match register(incoming) {
@@ -345,6 +351,11 @@ fn register(incoming: Incoming) -> std::io::Result<(Stream, super::connection::A
         Incoming::Tcp(stream) => {
             let addresses = super::connection::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
             (Stream::Tcp(tokio::net::TcpStream::from_std(stream)?), addresses)
+        }
+        Incoming::Tls(stream, session) => {
+            let addresses = super::connection::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
+            let stream = TlsStream::new(tokio::net::TcpStream::from_std(stream)?, session);
+            (Stream::Tls(Box::new(stream)), addresses)
         }
         Incoming::Unix(stream, path) => {
             (Stream::Unix(tokio::net::UnixStream::from_std(stream)?), super::connection::Addresses::unix(&path))

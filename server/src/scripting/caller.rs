@@ -111,6 +111,9 @@ impl Caller<'_, '_> {
         if command.has(Flags::NOSCRIPT) && !server.switches.scripts_call_anything.load(Relaxed) {
             return Err(error::NOT_FROM_SCRIPT);
         }
+        if command.has(Flags::BLOCKING) && self.worker.config().compatibility_level.refuses_blocking_in_scripts() {
+            refuse_blocking(command, argv)?;
+        }
         if self.client.attention & Attention::RESTRICTED != 0
             && let Err(denial) = acl_check(&self.client.user, command, argv, self.client.db)
         {
@@ -179,6 +182,19 @@ impl Caller<'_, '_> {
 /// Whether it is no container whose subcommand is missing or unknown.
 fn is_whole(command: &Command, argv: Argv<'_>) -> bool {
     !command.is_container() || argv.len() == 1
+}
+
+/// What may block is refused; what need not, where it is asked to.
+fn refuse_blocking(command: &Command, argv: Argv<'_>) -> CommandResult {
+    if !command.has(Flags::READONLY) && command.spec.name != "xreadgroup" {
+        return Err(error::NOT_FROM_SCRIPT);
+    }
+    let names_streams = |argument: &&[u8]| argument.eq_ignore_ascii_case(b"streams");
+    let options = argv.iter().take_while(|argument| !names_streams(argument));
+    match options.skip(1).any(|option| option.eq_ignore_ascii_case(b"block")) {
+        true => Err(error::block_from_script(argv.at(0))),
+        false => Ok(()),
+    }
 }
 
 /// Whether a command looks at shards beyond those of its keys.

@@ -8,10 +8,12 @@
 
 mod caller;
 mod engine;
+mod libraries;
 mod sources;
 mod unit;
 
 pub(crate) use engine::Engine;
+pub use libraries::{Function, Libraries, Library, LoadError, RestorePolicy};
 pub use sources::{Sha, Source, Sources};
 pub use unit::ScriptRequest;
 pub(crate) use unit::{ScriptUnit, effective_flags, shards};

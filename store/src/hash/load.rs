@@ -6,6 +6,7 @@ use super::write::{FieldExpiry, Writer};
 use crate::collection::FieldMap;
 use crate::corrupt::Corrupt;
 use crate::listpack::{Listpack, distinct};
+use crate::raw::block::PackedBox;
 use crate::raw::entry::Str;
 use crate::store::Store;
 
@@ -21,7 +22,7 @@ impl<'s> HashLoader<'s> {
         let hash = if len > store.settings().hash_listpack.limits().entries as u64 {
             let mut table = FieldMap::new(store);
             table.reserve(expected);
-            Hash::Table(Box::new(table))
+            Hash::Table(PackedBox::new(table))
         } else {
             Hash::Pack(Listpack::new())
         };

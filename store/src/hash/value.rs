@@ -3,6 +3,7 @@
 use super::fields::Fields;
 use crate::collection::FieldMap;
 use crate::listpack::{Listpack, Pack, Position};
+use crate::raw::block::PackedBox;
 use crate::raw::entry::Str;
 use crate::store::Store;
 
@@ -12,10 +13,10 @@ pub enum Hash {
     /// Few short fields, name and value in turn, in the order in which they came (`OBJECT ENCODING` listpack).
     Pack(Listpack),
     /// Anything else, and whatever has fields with deadlines (`OBJECT ENCODING` hashtable).
-    Table(Box<FieldMap>),
+    Table(PackedBox<FieldMap>),
 }
 
-const _: () = assert!(size_of::<Hash>() == 24);
+const _: () = assert!(size_of::<Hash>() == 9 && align_of::<Hash>() == 1);
 
 /// What stands in a field.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +100,7 @@ impl Hash {
             while let (Some(name), Some(value)) = (values.next(), values.next()) {
                 fields.set(name.as_bytes(&mut name_space), value.as_bytes(&mut value_space), None);
             }
-            *self = Hash::Table(Box::new(fields));
+            *self = Hash::Table(PackedBox::new(fields));
         }
         match self {
             Hash::Table(fields) => fields,

@@ -5,6 +5,7 @@ use crate::collection::FieldMap;
 use crate::effects::EventClass;
 use crate::listpack::{Listpack, Position};
 use crate::open::Open;
+use crate::raw::block::PackedBox;
 use crate::raw::entry::Str;
 use crate::settings::PackLimits;
 use crate::stats::count_many;
@@ -121,7 +122,7 @@ pub(super) fn new_hash<'p>(store: &Store, pairs: impl Iterator<Item = (&'p [u8],
     }
     let mut table = FieldMap::new(store);
     table.reserve(fields);
-    Hash::Table(Box::new(table))
+    Hash::Table(PackedBox::new(table))
 }
 
 /// Ends a change of `changes` fields with its event, after the one about fields that had expired before they were set.

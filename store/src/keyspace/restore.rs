@@ -156,7 +156,7 @@ fn insert(vacant: Vacant<'_>, key: Key<'_>, value: NewValue, deadline_ms: Option
         NewValue::Set(set) => Contents::Value(Value::Set(set)),
         NewValue::SortedSet(set) => Contents::Value(Value::SortedSet(set)),
         NewValue::Hash(hash) => Contents::Value(Value::Hash(hash)),
-        NewValue::Stream(stream) => Contents::Value(Value::Stream(stream)),
+        NewValue::Stream(stream) => Contents::Value(Value::Stream(stream.into())),
     };
     vacant.insert(Entry::new(key.bytes(), contents, deadline_ms, access));
 }

@@ -77,7 +77,11 @@ impl<'a> Encoded<'a> {
     #[inline]
     pub(super) fn write(&self, out: &mut [u8]) {
         let (head, rest) = out.split_at_mut(self.head_len);
-        head.copy_from_slice(&self.head[..self.head_len]);
+        match head {
+            // Nearly always: no call for one byte.
+            [only] => *only = self.head[0],
+            _ => head.copy_from_slice(&self.head[..self.head_len]),
+        }
         let (tail, back) = rest.split_at_mut(self.tail.len());
         tail.copy_from_slice(self.tail);
         write_back(back, self.len());
@@ -100,6 +104,10 @@ pub(super) fn back_bytes(len: usize) -> usize {
 /// Fills `out`, which has `back_bytes(len)` bytes.
 #[inline]
 pub(super) fn write_back(out: &mut [u8], len: usize) {
+    if let [only] = out {
+        *only = len as u8;
+        return;
+    }
     let mut rest = len;
     for byte in out.iter_mut().rev() {
         *byte = (rest & 0x7f) as u8 | 0x80;

@@ -5,32 +5,23 @@ use super::pack::{Pack, Position};
 use super::validate::validate;
 use super::{BYTES_MAX, COUNT_UNKNOWN, EMPTY_BYTES, END, HEADER_BYTES};
 use crate::corrupt::Corrupt;
-use crate::raw::entry::{Str, size_class};
+use crate::raw::block::Block;
+use crate::raw::entry::Str;
 
 /// A listpack in one allocation.
 ///
 /// The allocation has the size of the allocator's class, and what the class leaves over lies before or behind the
-/// bytes, so that pushing and popping at either end moves nothing most of the time.
+/// bytes, so that pushing and popping at either end moves nothing most of the time. The listpack itself is a pointer
+/// without alignment, so that it takes no more than its eight bytes in an entry.
 ///
 /// A [`Position`] given to a method must come from this listpack as it is; otherwise the method may panic. A method
 /// panics rather than grow the listpack beyond [`BYTES_MAX`]: see [`fits`](Listpack::fits).
 pub struct Listpack {
-    space: Box<[u8]>,
-    /// Bytes of the listpack.
-    bytes: u32,
-    /// Where the listpack starts in `space`.
-    start: u16,
-    _niche: Niche,
+    /// Marked with the place where the listpack starts in it.
+    space: Block,
 }
 
-/// A byte with one meaning, so that an enum of a listpack and several smaller things is no larger than a listpack.
-#[derive(Clone, Copy)]
-#[repr(u8)]
-enum Niche {
-    Here,
-}
-
-const _: () = assert!(size_of::<Listpack>() == 24);
+const _: () = assert!(size_of::<Listpack>() == 8 && align_of::<Listpack>() == 1);
 
 impl Listpack {
     /// An empty listpack.
@@ -40,10 +31,7 @@ impl Listpack {
 
     /// An empty listpack with room for `bytes` bytes in all, those of header and end included.
     pub fn with_capacity(bytes: usize) -> Listpack {
-        let mut space = vec![0; size_class(bytes.clamp(EMPTY_BYTES, BYTES_MAX))].into_boxed_slice();
-        space[0] = EMPTY_BYTES as u8;
-        space[HEADER_BYTES] = END;
-        Listpack { space, bytes: EMPTY_BYTES as u32, start: 0, _niche: Niche::Here }
+        Listpack { space: Block::new(&[EMPTY_BYTES as u8, 0, 0, 0, 0, 0, END], bytes.min(BYTES_MAX)) }
     }
 
     /// Copies bytes from outside after checking all of them.
@@ -54,10 +42,7 @@ impl Listpack {
 
     /// Copies the bytes of a valid listpack.
     pub(crate) fn copy(bytes: &[u8]) -> Listpack {
-        let mut space = Vec::with_capacity(size_class(bytes.len()));
-        space.extend_from_slice(bytes);
-        space.resize(space.capacity(), 0);
-        Listpack { space: space.into_boxed_slice(), bytes: bytes.len() as u32, start: 0, _niche: Niche::Here }
+        Listpack { space: Block::new(bytes, bytes.len()) }
     }
 
     /// The listpack for reading.
@@ -69,7 +54,20 @@ impl Listpack {
     /// All bytes, header and end included.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        &self.space[self.start as usize..][..self.bytes as usize]
+        let from_start = &self.space[self.start()..];
+        &from_start[..header(from_start).0]
+    }
+
+    /// Where the listpack starts in `space`.
+    #[inline]
+    fn start(&self) -> usize {
+        usize::from(self.space.mark())
+    }
+
+    /// Bytes of the listpack, as its header says.
+    #[inline]
+    fn total(&self) -> usize {
+        header(&self.space[self.start()..]).0
     }
 
     /// The number of entries: at once below 65535, else by counting.
@@ -81,43 +79,39 @@ impl Listpack {
     /// Whether there is no entry.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.bytes as usize == EMPTY_BYTES
+        self.total() == EMPTY_BYTES
     }
 
     /// Bytes allocated.
     pub fn memory(&self) -> usize {
-        self.space.len()
+        self.space.memory()
     }
 
     /// Whether values of `bytes` bytes in all, one by one at most as long, can be added.
     pub fn fits(&self, bytes: usize) -> bool {
         // An entry has at most ten bytes beside its value.
-        bytes.saturating_add(self.bytes as usize).saturating_add(10) <= BYTES_MAX
+        bytes.saturating_add(self.total()).saturating_add(10) <= BYTES_MAX
     }
 
     /// Adds a value at the end.
     #[inline]
     pub fn append(&mut self, value: Str<'_>) {
-        self.insert_at(self.bytes as usize - 1, value);
+        self.insert_at(self.total() - 1, value);
     }
 
     /// Adds values at the end, growing once for all of them.
     pub fn append_all<'a>(&mut self, values: impl Iterator<Item = Str<'a>> + Clone) {
-        let (mut total, mut count) = (0, 0);
+        let (mut total, mut count) = (0, 0_isize);
         for value in values.clone() {
             total += Encoded::new(value).total();
             count += 1;
         }
-        let mut space = self.splice(self.bytes as usize - 1, 0, total);
+        let mut space = self.splice(self.total() - 1, 0, total, count);
         for value in values {
             let encoded = Encoded::new(value);
             let (entry, rest) = space.split_at_mut(encoded.total());
             encoded.write(entry);
             space = rest;
-        }
-        let known = self.view().known_len();
-        if known != COUNT_UNKNOWN {
-            self.write_count(known + count);
         }
     }
 
@@ -144,7 +138,7 @@ impl Listpack {
     pub fn replace(&mut self, position: Position, value: Str<'_>) {
         let encoded = Encoded::new(value);
         let old = self.end_of(position) - position.offset();
-        encoded.write(self.splice(position.offset(), old, encoded.total()));
+        encoded.write(self.splice(position.offset(), old, encoded.total(), 0));
         self.shrink();
     }
 
@@ -153,9 +147,10 @@ impl Listpack {
         let encoded = Encoded::new(value);
         let (at, old) = (position.offset(), self.end_of(position) - position.offset());
         if encoded.total() == old {
-            encoded.write(&mut self.space[self.start as usize + at..][..old]);
+            let start = self.start();
+            encoded.write(&mut self.space[start + at..][..old]);
         } else {
-            encoded.write(self.splice(at, old, encoded.total()));
+            encoded.write(self.splice(at, old, encoded.total(), 0));
         }
     }
 
@@ -196,7 +191,7 @@ impl Listpack {
         let total = HEADER_BYTES + moved.len();
         let mut tail = Listpack::with_capacity(total);
         tail.space[HEADER_BYTES..total].copy_from_slice(moved);
-        tail.bytes = total as u32;
+        tail.write_total(total);
         let known = self.view().known_len();
         let (kept, gone) = if known == COUNT_UNKNOWN {
             let gone = tail.view().iter().count();
@@ -204,10 +199,10 @@ impl Listpack {
         } else {
             (at, known - at)
         };
-        tail.write_header(gone);
-        let end = self.bytes as usize - 1;
-        self.splice(position.offset(), end - position.offset(), 0);
-        self.write_header(kept);
+        tail.write_count(gone);
+        let end = self.total() - 1;
+        self.splice(position.offset(), end - position.offset(), 0, 0);
+        self.write_count(kept);
         self.shrink();
         tail
     }
@@ -219,25 +214,24 @@ impl Listpack {
             (a, b) => a + b,
         };
         // The larger one keeps its place, as the smaller one's bytes are moved.
-        if self.bytes >= other.bytes {
-            let added = &other.bytes()[HEADER_BYTES..other.bytes as usize - 1];
-            self.splice(self.bytes as usize - 1, 0, added.len()).copy_from_slice(added);
+        if self.total() >= other.total() {
+            let added = &other.bytes()[HEADER_BYTES..other.total() - 1];
+            self.splice(self.total() - 1, 0, added.len(), 0).copy_from_slice(added);
         } else {
             std::mem::swap(self, &mut other);
-            let added = &other.bytes()[HEADER_BYTES..other.bytes as usize - 1];
-            self.splice(HEADER_BYTES, 0, added.len()).copy_from_slice(added);
+            let added = &other.bytes()[HEADER_BYTES..other.total() - 1];
+            self.splice(HEADER_BYTES, 0, added.len(), 0).copy_from_slice(added);
         }
-        self.write_header(count);
+        self.write_count(count);
     }
 
     /// Gives back memory beyond the size class of the bytes.
     pub fn shrink_to_fit(&mut self) {
-        let wanted = size_class(self.bytes as usize);
-        if wanted < self.space.len() {
-            let start = self.start as usize;
-            self.space.copy_within(start..start + self.bytes as usize, 0);
-            self.start = 0;
-            self.resize(wanted);
+        let (start, total) = (self.start(), self.total());
+        if Block::room(total) < self.space.len() {
+            self.space.copy_within(start..start + total, 0);
+            self.space.set_mark(0);
+            self.space.resize(total);
         }
     }
 
@@ -248,48 +242,40 @@ impl Listpack {
     #[inline]
     fn insert_at(&mut self, at: usize, value: Str<'_>) {
         let encoded = Encoded::new(value);
-        encoded.write(self.splice(at, 0, encoded.total()));
-        let known = self.view().known_len();
-        if known != COUNT_UNKNOWN {
-            self.write_count(known + 1);
-        }
+        encoded.write(self.splice(at, 0, encoded.total(), 1));
     }
 
     /// Removes the bytes `from..to`, which are `count` entries.
     fn cut(&mut self, from: usize, to: usize, count: usize) -> Option<Position> {
-        self.splice(from, to - from, 0);
-        let known = self.view().known_len();
-        if known != COUNT_UNKNOWN {
-            self.write_count(known - count);
-        }
+        self.splice(from, to - from, 0, -(count as isize));
         self.shrink();
         (self.bytes()[from] != END).then_some(Position::new(from))
     }
 
-    fn write_header(&mut self, count: usize) {
-        let start = self.start as usize;
-        self.space[start..start + 4].copy_from_slice(&self.bytes.to_le_bytes());
-        self.write_count(count);
+    #[inline]
+    fn write_total(&mut self, total: usize) {
+        let start = self.start();
+        self.space[start..start + 4].copy_from_slice(&(total as u32).to_le_bytes());
     }
 
     #[inline]
     fn write_count(&mut self, count: usize) {
-        let start = self.start as usize;
+        let start = self.start();
         let count = u16::try_from(count).unwrap_or(u16::MAX);
         self.space[start + 4..start + 6].copy_from_slice(&count.to_le_bytes());
     }
 
     /// Turns the `remove` bytes at `at`, which lie between header and end, into `add` bytes and returns these to be
-    /// written. The length in the header is kept right.
+    /// written. The header is kept right; `more` entries are in it than before.
     #[inline]
-    fn splice(&mut self, at: usize, remove: usize, add: usize) -> &mut [u8] {
-        let old_bytes = self.bytes as usize;
+    fn splice(&mut self, at: usize, remove: usize, add: usize, more: isize) -> &mut [u8] {
+        let start = self.start();
+        let (old_bytes, known) = header(&self.space[start..]);
         let bytes = old_bytes - remove + add;
         assert!(bytes <= BYTES_MAX, "a listpack has at most {BYTES_MAX} bytes");
         if bytes > self.space.len() {
-            self.resize(size_class(bytes));
+            self.space.resize(bytes);
         }
-        let start = self.start as usize;
         let behind = old_bytes - at - remove;
         // Afterwards free, before and behind the bytes together.
         let free = self.space.len() - bytes;
@@ -303,38 +289,33 @@ impl Listpack {
             free - generous(free)
         };
         let new_start = new_start.min(usize::from(u16::MAX));
-        let (before_to, behind_from, behind_to) = (new_start, start + at + remove, new_start + at + add);
+        self.space.set_mark(new_start as u16);
+        let space = &mut self.space[..];
+        // The header is written anew, so of the part before only the entries move.
+        let (before_from, before, before_to) = (start + HEADER_BYTES, at - HEADER_BYTES, new_start + HEADER_BYTES);
+        let (behind_from, behind_to) = (start + at + remove, new_start + at + add);
         // The part that moves away from the other goes first.
-        if before_to <= start {
-            move_within(&mut self.space, start, at, before_to);
-            move_within(&mut self.space, behind_from, behind, behind_to);
+        if new_start <= start {
+            move_within(space, before_from, before, before_to);
+            move_within(space, behind_from, behind, behind_to);
         } else {
-            move_within(&mut self.space, behind_from, behind, behind_to);
-            move_within(&mut self.space, start, at, before_to);
+            move_within(space, behind_from, behind, behind_to);
+            move_within(space, before_from, before, before_to);
         }
-        self.start = new_start as u16;
-        self.bytes = bytes as u32;
-        self.space[new_start..new_start + 4].copy_from_slice(&(bytes as u32).to_le_bytes());
-        &mut self.space[new_start + at..new_start + at + add]
+        let count = if known == COUNT_UNKNOWN { known } else { known.wrapping_add_signed(more).min(COUNT_UNKNOWN) };
+        let pack = &mut space[new_start..];
+        pack[..4].copy_from_slice(&(bytes as u32).to_le_bytes());
+        pack[4..HEADER_BYTES].copy_from_slice(&(count as u16).to_le_bytes());
+        &mut pack[at..at + add]
     }
 
     /// Gives back memory if a quarter or more would be saved.
     fn shrink(&mut self) {
         // Without the size class, which is at least the bytes, this is nearly always enough to know.
-        if self.bytes as usize * 4 <= self.space.len() * 3
-            && size_class(self.bytes as usize) * 4 <= self.space.len() * 3
-        {
+        let (total, len) = (self.total(), self.space.len());
+        if total * 4 <= len * 3 && Block::room(total) * 4 <= len * 3 {
             self.shrink_to_fit();
         }
-    }
-
-    fn resize(&mut self, bytes: usize) {
-        let mut space = std::mem::take(&mut self.space).into_vec();
-        if bytes > space.len() {
-            space.reserve_exact(bytes - space.len());
-        }
-        space.resize(bytes, 0);
-        self.space = space.into_boxed_slice();
     }
 }
 
@@ -380,9 +361,16 @@ fn generous(free: usize) -> usize {
     if free < 64 { free } else { free / 2 }
 }
 
+/// Bytes and count of entries, as the header that `pack` starts with tells them.
+#[inline]
+fn header(pack: &[u8]) -> (usize, usize) {
+    let [a, b, c, d, e, f, ..] = *pack else { return (0, 0) };
+    (u32::from_le_bytes([a, b, c, d]) as usize, usize::from(u16::from_le_bytes([e, f])))
+}
+
 #[inline]
 fn move_within(space: &mut [u8], from: usize, len: usize, to: usize) {
-    if from != to {
+    if from != to && len > 0 {
         space.copy_within(from..from + len, to);
     }
 }

@@ -156,8 +156,8 @@ fn memory_follows_the_size_class() {
     assert_eq!((pack.bytes().len(), pack.memory()), (1807, 2048));
     let head = pack.view().first().expect("not empty");
     pack.delete_from(head, 90);
-    assert_eq!((pack.bytes().len(), pack.memory()), (187, 192));
-    assert_eq!(pack.clone().memory(), 192);
+    assert_eq!((pack.bytes().len(), pack.memory()), (187, 224));
+    assert_eq!(pack.clone().memory(), 224);
 }
 
 #[test]
@@ -303,7 +303,7 @@ proptest! {
             prop_assert_eq!(&values(pack.view()), &model);
             prop_assert_eq!(pack.len(), model.len());
             prop_assert!(Pack::from_bytes(pack.bytes()).is_ok());
-            prop_assert!(pack.memory() <= 16 || pack.bytes().len() * 2 > pack.memory());
+            prop_assert!(pack.memory() <= 32 || pack.bytes().len() * 2 > pack.memory());
         }
     }
 

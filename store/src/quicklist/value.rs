@@ -7,6 +7,7 @@ use super::nodes::Node;
 use super::quick::{Quicklist, index_of};
 use super::{End, Side};
 use crate::listpack::{EMPTY_BYTES, Listpack, encoded_bytes};
+use crate::raw::block::PackedBox;
 use crate::raw::entry::Str;
 use crate::string::parse_int;
 
@@ -20,19 +21,21 @@ pub enum List {
     /// One listpack (`OBJECT ENCODING` listpack).
     Pack(Listpack),
     /// Several nodes (`OBJECT ENCODING` quicklist).
-    Quick(Box<Quicklist>),
+    Quick(PackedBox<Quicklist>),
 }
 
-const _: () = assert!(size_of::<List>() == 24);
+const _: () = assert!(size_of::<List>() == 9 && align_of::<List>() == 1);
+
+impl From<Quicklist> for List {
+    fn from(quick: Quicklist) -> List {
+        List::Quick(PackedBox::new(quick))
+    }
+}
 
 impl List {
     /// An empty list.
     pub fn new(limits: &Limits) -> List {
-        if limits.short_as_listpack {
-            List::Pack(Listpack::new())
-        } else {
-            List::Quick(Box::new(Quicklist::new(limits)))
-        }
+        if limits.short_as_listpack { List::Pack(Listpack::new()) } else { List::from(Quicklist::new(limits)) }
     }
 
     /// An empty list with room for these elements, whose lengths are `bytes` in all.
@@ -42,7 +45,7 @@ impl List {
         elements: impl ExactSizeIterator<Item = Str<'v>>,
     ) -> List {
         if !limits.short_as_listpack || limits.shape().exceeds(EMPTY_BYTES + bytes, elements.len()) {
-            return List::Quick(Box::new(Quicklist::new(limits)));
+            return List::from(Quicklist::new(limits));
         }
         let bytes: usize = elements.map(encoded_bytes).sum();
         List::Pack(Listpack::with_capacity(EMPTY_BYTES + bytes))
@@ -81,7 +84,7 @@ impl List {
                 if !limits.short_as_listpack || limits.shape().exceeds(bytes, count) {
                     let mut quick = Quicklist::new(limits);
                     quick.append_pack(std::mem::take(pack));
-                    *self = List::Quick(Box::new(quick));
+                    *self = List::from(quick);
                 }
             }
         }

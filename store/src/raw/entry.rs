@@ -1,8 +1,11 @@
 //! One key with its value in one allocation.
 //!
 //! ```text
-//! header 8 │ deadline 8, if EXPIRY │ value 24, if VALUE │ key length 8, capacity 8, if LONG │ key │ string
+//! header 8 │ deadline 4 or 8, if EXPIRY │ value 9, if VALUE │ key length 8, capacity 8, if LONG │ key │ string
 //! ```
+//!
+//! A deadline within two years or so of the process' first one takes four bytes and the high bits of the flags
+//! (see [`Deadline`]). Nothing behind it is aligned.
 //!
 //! The string is an `i64`, or the bytes of a short string, or (`OUTLINE`) pointer, length and capacity of a buffer. An
 //! entry of another type has no string but a value (see [`slot`](super::slot)). The allocation is rounded up to the
@@ -14,6 +17,7 @@ use crate::value::{Value, ValueRef};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,12 +119,25 @@ const VALUE: u8 = 8;
 /// Says, as compared with its table's, whether a snapshot still has to take the entry as it is.
 const MARK: u8 = 16;
 
+/// The high bits of the flags: with EXPIRY the era of a short deadline or one of the two marks below, else zero.
+const ERA_SHIFT: u32 = 4;
+/// A place for a short deadline, without one.
+const NO_ERA: u8 = 14;
+/// The deadline takes eight bytes.
+const WIDE: u8 = 15;
+
+/// Where short deadlines count from, ms since the Unix epoch: set once, by the first deadline.
+static EPOCH_MS: AtomicI64 = AtomicI64::new(UNKNOWN);
+const UNKNOWN: i64 = i64::MIN;
+/// How long before the first deadline they start: four eras, more than half a year.
+const EARLIER_MS: i64 = 4 << 32;
+
 const HEADER_BYTES: usize = 8;
 const TRIPLE_BYTES: usize = 24;
 /// Longest value kept inside the entry: beyond, a buffer of its own is as compact.
 pub(crate) const EMBED_MAX: usize = 192;
 const SHORT_KEY_MAX: usize = 255;
-/// Marks a deadline field without deadline.
+/// Marks a wide deadline field without deadline.
 const NO_DEADLINE: i64 = i64::MIN;
 const ALIGN: usize = 8;
 
@@ -181,7 +198,8 @@ impl Entry {
             Contents::Value(value) => (value.kind() as u8, 0, 0, VALUE),
         };
         let long = if key.len() > SHORT_KEY_MAX { LONG } else { 0 };
-        let flags = if deadline.is_some() { EXPIRY } else { 0 } | long | part;
+        let deadline = deadline.map(Deadline::of);
+        let flags = deadline.map_or(0, |deadline| EXPIRY | deadline.era() << ERA_SHIFT) | long | part;
         let key_offset = key_offset(flags);
         let capacity = size_class(key_offset + key.len() + value_bytes);
         let layout = layout(capacity);
@@ -196,16 +214,16 @@ impl Entry {
             units: (capacity / 8) as u8,
         };
         // SAFETY: `capacity` bytes were allocated, enough for all parts by the sum above; base is aligned to 8, and so
-        // are the words behind the header.
+        // is what stands right behind the header.
         unsafe {
             base.cast::<Header>().write(header);
             if let Some(deadline) = deadline {
-                base.add(HEADER_BYTES).cast::<i64>().write(deadline);
+                deadline.write(base.add(HEADER_BYTES));
             }
             if long != 0 {
                 let words = base.add(key_offset - 16).cast::<usize>();
-                words.write(key.len());
-                words.add(1).write(capacity);
+                words.write_unaligned(key.len());
+                words.add(1).write_unaligned(capacity);
             }
             base.add(key_offset).copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
             let value = base.add(key_offset + key.len());
@@ -289,10 +307,10 @@ impl Entry {
     /// Key length and capacity of a LONG entry.
     fn long_words(&self) -> (usize, usize) {
         debug_assert!(self.header().flags & LONG != 0);
-        // SAFETY: LONG announces two initialised words right before the key, aligned to 8.
+        // SAFETY: LONG announces two initialised words right before the key.
         unsafe {
             let words = self.0.add(key_offset(self.header().flags) - 16).cast::<usize>();
-            (words.read(), words.add(1).read())
+            (words.read_unaligned(), words.add(1).read_unaligned())
         }
     }
 
@@ -415,9 +433,8 @@ impl Entry {
         if self.header().flags & EXPIRY == 0 {
             return None;
         }
-        // SAFETY: EXPIRY announces an initialised word behind the header.
-        let deadline = unsafe { self.0.add(HEADER_BYTES).cast::<i64>().read() };
-        (deadline != NO_DEADLINE).then_some(deadline)
+        // SAFETY: EXPIRY announces a deadline of the form that its era says, behind the header.
+        unsafe { Deadline::read(self.0.add(HEADER_BYTES), self.header().flags >> ERA_SHIFT) }.ms()
     }
 
     /// The access clock, 24 bits.
@@ -457,9 +474,18 @@ impl Entry {
         unsafe { read_triple(self.value_at()).2 }
     }
 
-    /// Whether a deadline can be set in place.
-    pub(crate) fn has_deadline_room(&self) -> bool {
+    /// Whether there is a place for a deadline, be it only a short one.
+    #[inline]
+    pub(crate) fn has_deadline_place(&self) -> bool {
         self.header().flags & EXPIRY != 0
+    }
+
+    /// Whether this deadline can be set in place.
+    #[inline]
+    pub(crate) fn has_room_for(&self, deadline: Option<i64>) -> bool {
+        let Some(deadline) = deadline else { return true };
+        let flags = self.header().flags;
+        self.has_deadline_place() && (flags >> ERA_SHIFT == WIDE || Deadline::of(deadline).era() != WIDE)
     }
 
     /// The address, as [`into_raw`](Entry::into_raw) gives it.
@@ -469,11 +495,18 @@ impl Entry {
 
     /// Sets or clears the deadline if there is room for it; otherwise false and nothing is changed.
     pub(crate) fn try_set_deadline(&mut self, deadline: Option<i64>) -> bool {
-        if self.header().flags & EXPIRY == 0 {
+        if !self.has_deadline_place() || !self.has_room_for(deadline) {
             return deadline.is_none();
         }
-        // SAFETY: EXPIRY announces the word.
-        unsafe { self.0.add(HEADER_BYTES).cast::<i64>().write(deadline.unwrap_or(NO_DEADLINE)) };
+        let flags = self.header().flags;
+        let deadline = match (flags >> ERA_SHIFT, deadline) {
+            (WIDE, deadline) => Deadline::Wide(deadline.unwrap_or(NO_DEADLINE)),
+            (_, None) => Deadline::Short { era: NO_ERA, ms: 0 },
+            (_, Some(deadline)) => Deadline::of(deadline),
+        };
+        // SAFETY: EXPIRY announces the place; a wide deadline is written only where one stood.
+        unsafe { deadline.write(self.0.add(HEADER_BYTES)) };
+        self.header_mut().flags = flags & !(!0 << ERA_SHIFT) | deadline.era() << ERA_SHIFT;
         true
     }
 
@@ -578,14 +611,100 @@ fn fits(room: usize, len: usize, capacity: usize) -> bool {
     len <= room && (capacity <= 64 || (room - len) * 2 <= capacity)
 }
 
+/// Where the value stands, and where the key, by the flags. Looked up, since every access to an entry asks for one of them.
+static OFFSETS: [(u8, u8); 256] = {
+    let mut offsets = [(0, 0); 256];
+    let mut flags = 0;
+    while flags < 256 {
+        let wide = flags >> ERA_SHIFT == WIDE as usize;
+        let deadline = if flags & EXPIRY as usize == 0 { 0 } else { 4 + 4 * wide as usize };
+        let slot = HEADER_BYTES + deadline;
+        let value = if flags & VALUE as usize == 0 { 0 } else { SLOT_BYTES };
+        let long = if flags & LONG as usize == 0 { 0 } else { 16 };
+        offsets[flags] = (slot as u8, (slot + value + long) as u8);
+        flags += 1;
+    }
+    offsets
+};
+
 #[inline]
 fn key_offset(flags: u8) -> usize {
-    slot_offset(flags) + usize::from((flags & VALUE) / VALUE) * SLOT_BYTES + usize::from((flags & LONG) / LONG) * 16
+    usize::from(OFFSETS[usize::from(flags)].1)
 }
 
 #[inline]
 fn slot_offset(flags: u8) -> usize {
-    HEADER_BYTES + usize::from(flags & EXPIRY) * 8
+    usize::from(OFFSETS[usize::from(flags)].0)
+}
+
+/// A deadline as it stands in an entry.
+///
+/// The short form counts from [`EPOCH_MS`] in eras of 2³² ms, which are 50 days.
+#[derive(Clone, Copy)]
+enum Deadline {
+    Short { era: u8, ms: u32 },
+    Wide(i64),
+}
+
+impl Deadline {
+    /// The shortest form of a deadline.
+    fn of(deadline_ms: i64) -> Deadline {
+        let mut epoch_ms = EPOCH_MS.load(Relaxed);
+        if epoch_ms == UNKNOWN {
+            let start = deadline_ms.saturating_sub(EARLIER_MS).max(UNKNOWN + 1);
+            epoch_ms =
+                EPOCH_MS.compare_exchange(UNKNOWN, start, Relaxed, Relaxed).map_or_else(|other| other, |_| start);
+        }
+        let offset = i128::from(deadline_ms) - i128::from(epoch_ms);
+        match u64::try_from(offset) {
+            Ok(offset) if offset >> 32 < u64::from(NO_ERA) => {
+                Deadline::Short { era: (offset >> 32) as u8, ms: offset as u32 }
+            }
+            _ => Deadline::Wide(deadline_ms),
+        }
+    }
+
+    #[inline]
+    fn era(self) -> u8 {
+        match self {
+            Deadline::Short { era, .. } => era,
+            Deadline::Wide(_) => WIDE,
+        }
+    }
+
+    /// The deadline in ms since the Unix epoch; nothing if it is a place without one.
+    #[inline]
+    fn ms(self) -> Option<i64> {
+        match self {
+            Deadline::Short { era: NO_ERA, .. } => None,
+            // Does not overflow, since `of` subtracted.
+            Deadline::Short { era, ms } => Some(EPOCH_MS.load(Relaxed) + (i64::from(era) << 32 | i64::from(ms))),
+            Deadline::Wide(ms) => (ms != NO_DEADLINE).then_some(ms),
+        }
+    }
+
+    /// # Safety
+    /// `at` is aligned to 8, with room for this form: 4 bytes, or 8 if wide.
+    unsafe fn write(self, at: NonNull<u8>) {
+        match self {
+            // SAFETY: by the caller.
+            Deadline::Short { ms, .. } => unsafe { at.cast::<u32>().write(ms) },
+            // SAFETY: by the caller.
+            Deadline::Wide(ms) => unsafe { at.cast::<i64>().write(ms) },
+        }
+    }
+
+    /// # Safety
+    /// A deadline of this era was written at `at`.
+    #[inline]
+    unsafe fn read(at: NonNull<u8>, era: u8) -> Deadline {
+        if era == WIDE {
+            // SAFETY: by the caller.
+            return Deadline::Wide(unsafe { at.cast::<i64>().read() });
+        }
+        // SAFETY: by the caller.
+        Deadline::Short { era, ms: unsafe { at.cast::<u32>().read() } }
+    }
 }
 
 fn string_kind(encoding: Encoding) -> u8 {
@@ -669,6 +788,67 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Deadlines at the limits of the short form and far from it. The epoch depends on which test came first.
+    fn deadlines() -> (i64, Vec<i64>) {
+        Deadline::of(1_700_000_000_000);
+        let epoch_ms = EPOCH_MS.load(Relaxed);
+        let at = |era: i64, ms: i64| epoch_ms.saturating_add((era << 32) + ms);
+        let near = [at(0, 0), at(0, 1), at(1, -1), at(1, 0), at(7, 5), at(14, -1)];
+        (epoch_ms, near.into_iter().chain([at(0, -1), at(14, 0), i64::MIN + 1, -1, 0, i64::MAX]).collect())
+    }
+
+    #[test]
+    fn a_deadline_takes_four_bytes_if_it_is_near_and_eight_if_not() {
+        let (epoch_ms, deadlines) = deadlines();
+        for deadline in deadlines {
+            let entry = Entry::new(&[b'k'; 16], Contents::Bytes(&[b'v'; 100], Encoding::Raw), Some(deadline), 0);
+            let near = (0..14 << 32).contains(&(i128::from(deadline) - i128::from(epoch_ms)));
+            assert_eq!((entry.deadline(), entry.memory()), (Some(deadline), if near { 128 } else { 160 }));
+        }
+    }
+
+    #[test]
+    fn deadlines_change_in_place_while_they_fit_and_elsewhere_if_not() {
+        let (_, deadlines) = deadlines();
+        let all: Vec<Option<i64>> = deadlines.into_iter().map(Some).chain([None]).collect();
+        let contents: [fn() -> Contents<'static>; 4] = [
+            || Contents::Int(-7),
+            || Contents::Bytes(b"short", Encoding::Embstr),
+            || Contents::Buffer(vec![b'v'; 300], Encoding::Raw),
+            || Contents::Value(Value::Set(crate::set::Set::Ints((0..9).collect()))),
+        ];
+        for (key, make) in
+            [&b"key"[..], &[b'k'; 300]].iter().flat_map(|key| contents.iter().map(move |make| (*key, make)))
+        {
+            for &from in &all {
+                all.iter().for_each(|&to| changes_deadline(Entry::new(key, make(), from, 5), to));
+            }
+        }
+    }
+
+    fn changes_deadline(mut entry: Entry, to: Option<i64>) {
+        let shown = |entry: &Entry| format!("{:?} {:?}", entry.key(), entry.value());
+        let (from, before, has_room) = (entry.deadline(), shown(&entry), entry.has_room_for(to));
+        assert_eq!(entry.try_set_deadline(to), has_room);
+        if !has_room {
+            assert_eq!(entry.deadline(), from);
+            entry = entry.with_deadline(to);
+        }
+        assert_eq!((entry.deadline(), shown(&entry)), (to, before));
+        // Where a deadline was taken away, there is room for the same one again.
+        if to.is_none() {
+            assert_eq!((entry.try_set_deadline(from), entry.deadline()), (true, from));
+        }
+    }
+
+    #[test]
+    fn a_small_value_needs_nine_bytes_beside_its_own() {
+        let pack: crate::listpack::Listpack = [Str::Bytes(b"field"), Str::Int(7)].into_iter().collect();
+        let contents = Contents::Value(Value::Hash(crate::hash::Hash::Pack(pack)));
+        let entry = Entry::new(&[b'k'; 15], contents, None, 0);
+        assert_eq!(entry.memory(), 32 + 32);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The keys of one database in one shard: the table that owns the entries, and the table of those with a deadline.
 
+use super::block::PackedBox;
 use super::entry::{Contents, Encoding, Entry, Str, Type};
 use super::field_index::{FieldIndex, listed_ms};
 use super::slot::InEntry;
@@ -314,7 +315,7 @@ impl<'a> EntryRef<'a> {
             Type::Set => ValueRef::Set(self.into_value()?),
             Type::SortedSet => ValueRef::SortedSet(self.into_value()?),
             Type::Hash => ValueRef::Hash(self.into_value()?),
-            Type::Stream => ValueRef::Stream(self.into_value::<Box<crate::stream::Stream>>()?),
+            Type::Stream => ValueRef::Stream(self.into_value::<PackedBox<crate::stream::Stream>>()?),
         })
     }
 
@@ -401,16 +402,19 @@ impl<'a> EntryMut<'a> {
     /// Replaces value and deadline; the old entry, if it could not be changed in place, is returned to be freed.
     pub(crate) fn set(&mut self, contents: Contents<'_>, deadline: Option<i64>) -> Option<Entry> {
         self.before_change();
-        if deadline.is_none() || self.entry.has_deadline_room() {
+        if self.entry.has_room_for(deadline) {
             let in_place = match &contents {
                 Contents::Int(number) => self.entry.try_set_int(*number),
                 Contents::Bytes(bytes, encoding) => self.entry.try_set_bytes(bytes, *encoding),
                 Contents::Buffer(..) | Contents::Value(_) => false,
             };
             if in_place {
-                let (raw, before) = (self.entry.raw(), self.entry.deadline().is_some());
-                self.entry.try_set_deadline(deadline);
-                self.keys.relink(self.hash, (raw, before), (raw, deadline.is_some()));
+                // Without a place for a deadline there was none, nor will there be one.
+                if self.entry.has_deadline_place() {
+                    let (raw, before) = (self.entry.raw(), self.entry.deadline().is_some());
+                    self.entry.try_set_deadline(deadline);
+                    self.keys.relink(self.hash, (raw, before), (raw, deadline.is_some()));
+                }
                 return None;
             }
         }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 mod array;
+pub(crate) mod block;
 mod bucket;
 pub(crate) mod cell;
 pub(crate) mod element;

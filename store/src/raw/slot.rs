@@ -1,5 +1,6 @@
-//! The place of a value inside an entry: 24 bytes that hold one of several types, told apart by the entry's header.
+//! The place of a value inside an entry: nine bytes that hold one of several types, told apart by the entry's header.
 
+use super::block::PackedBox;
 use super::entry::Type;
 use crate::hash::Hash;
 use crate::quicklist::List;
@@ -9,13 +10,13 @@ use crate::stream::Stream;
 use crate::value::{Value, ValueRef};
 use std::ptr::NonNull;
 
-/// Size of the place, which is aligned to 8.
-pub(super) const SLOT_BYTES: usize = 24;
+/// Size of the place, which has no alignment.
+pub(super) const SLOT_BYTES: usize = 9;
 
 /// A type whose values stand in entries.
 ///
 /// # Safety
-/// `TYPE` belongs to this type alone and is not `String`; the size is at most [`SLOT_BYTES`], the alignment at most 8.
+/// `TYPE` belongs to this type alone and is not `String`; the size is at most [`SLOT_BYTES`], the alignment 1.
 pub(crate) unsafe trait InEntry: Sized {
     /// The type in the header of the entry.
     const TYPE: Type;
@@ -27,7 +28,7 @@ pub(crate) unsafe trait InEntry: Sized {
 macro_rules! in_entry {
     ($($type:ty => $variant:ident),*) => {
         $(
-            const _: () = assert!(size_of::<$type>() <= SLOT_BYTES && align_of::<$type>() <= 8);
+            const _: () = assert!(size_of::<$type>() <= SLOT_BYTES && align_of::<$type>() == 1);
 
             // SAFETY: one line for each type; size and alignment were just checked.
             unsafe impl InEntry for $type {
@@ -42,7 +43,7 @@ macro_rules! in_entry {
         /// Puts a value into a place that holds none.
         ///
         /// # Safety
-        /// `slot` is aligned to 8 and has [`SLOT_BYTES`] bytes of room.
+        /// `slot` has [`SLOT_BYTES`] bytes of room.
         pub(super) unsafe fn write(slot: NonNull<u8>, value: Value) {
             match value {
                 // SAFETY: by the caller and the check above.
@@ -76,4 +77,4 @@ macro_rules! in_entry {
     };
 }
 
-in_entry!(List => List, Set => Set, SortedSet => SortedSet, Hash => Hash, Box<Stream> => Stream);
+in_entry!(List => List, Set => Set, SortedSet => SortedSet, Hash => Hash, PackedBox<Stream> => Stream);

@@ -2,16 +2,14 @@
 
 use super::value::Set;
 use crate::collection::MemberSet;
-use crate::intset::Intset;
+use crate::intset::{Intset, MEMBERS_MAX};
 use crate::listpack::{EMPTY_BYTES, Listpack, encoded_bytes};
+use crate::raw::block::PackedBox;
 use crate::raw::entry::Str;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::string::parse_int;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Most members of an intset, whatever is configured: beyond, its lengths would not fit.
-const INTS_MAX: u64 = 1 << 30;
 
 /// How large a set may be in each of its forms.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +31,7 @@ impl Settings {
     pub fn set_limits(&self) -> Limits {
         let pack = self.set_listpack.limits();
         Limits {
-            ints: self.set_max_intset_entries.load(Relaxed).min(INTS_MAX) as usize,
+            ints: self.set_max_intset_entries.load(Relaxed).min(MEMBERS_MAX as u64) as usize,
             pack_entries: pack.entries,
             pack_value: pack.value,
             packs: self.set_listpacks.load(Relaxed),
@@ -69,7 +67,7 @@ impl Set {
         if count > 1 {
             members.reserve(count);
         }
-        Set::Table(Box::new(members))
+        Set::Table(PackedBox::new(members))
     }
 
     /// Becomes a hash table if `count` members, which are about to be added, are more than the present form may have.
@@ -94,7 +92,7 @@ impl Set {
         self.for_each(|member| {
             table.insert(member.as_bytes(&mut itoa::Buffer::new()));
         });
-        *self = Set::Table(Box::new(table));
+        *self = Set::Table(PackedBox::new(table));
     }
 
     /// Becomes an intset if all members, few enough, are integers.

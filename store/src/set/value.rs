@@ -3,6 +3,7 @@
 use crate::collection::MemberSet;
 use crate::intset::Intset;
 use crate::listpack::Listpack;
+use crate::raw::block::PackedBox;
 use crate::raw::entry::Str;
 use crate::string::parse_int;
 
@@ -14,10 +15,10 @@ pub enum Set {
     /// Few short members, in the order in which they came (`OBJECT ENCODING` listpack).
     Pack(Listpack),
     /// Anything else (`OBJECT ENCODING` hashtable).
-    Table(Box<MemberSet>),
+    Table(PackedBox<MemberSet>),
 }
 
-const _: () = assert!(size_of::<Set>() == 24);
+const _: () = assert!(size_of::<Set>() == 9 && align_of::<Set>() == 1);
 
 impl Set {
     /// The number of members.

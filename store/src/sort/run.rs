@@ -85,7 +85,7 @@ pub fn sort_and_store(
 
 /// A list that was built as a whole.
 fn to_list(sorted: &Sorted<'_, '_>, limits: &Limits) -> Result<List, Error> {
-    let mut list = List::Quick(Box::new(Quicklist::new(limits)));
+    let mut list = List::from(Quicklist::new(limits));
     sorted.for_each(|value| list.push(End::Tail, value.unwrap_or(Str::Bytes(b""))))?;
     list.fit(limits);
     Ok(list)

@@ -6,6 +6,7 @@ use super::value::SortedSet;
 use crate::collection::OrderedSet;
 use crate::corrupt::Corrupt;
 use crate::listpack::{Listpack, Pack, distinct};
+use crate::raw::block::PackedBox;
 use crate::raw::entry::Str;
 use crate::store::Store;
 
@@ -37,7 +38,7 @@ impl<'s> SortedSetLoader<'s> {
         let limits = self.store.settings().zset_listpack.limits();
         let mut pack = Listpack::new();
         if self.members.len() > limits.entries || self.longest > limits.value || !pack.fits(self.bytes) {
-            return SortedSet::Order(Box::new(self.members));
+            return SortedSet::Order(PackedBox::new(self.members));
         }
         for (member, score) in self.members.range(0..self.members.len()) {
             pack::append(&mut pack, Str::Bytes(member), score);

@@ -6,6 +6,7 @@ use super::range::{By, Selection, ranks};
 use crate::collection::OrderedSet;
 use crate::error::Error;
 use crate::listpack::Listpack;
+use crate::raw::block::PackedBox;
 use crate::raw::entry::Str;
 use crate::settings::PackLimits;
 use crate::store::{Key, Store};
@@ -18,10 +19,10 @@ pub enum SortedSet {
     /// Few short members, each followed by its score, ascending (`OBJECT ENCODING` listpack).
     Pack(Listpack),
     /// Anything else (`OBJECT ENCODING` skiplist).
-    Order(Box<OrderedSet>),
+    Order(PackedBox<OrderedSet>),
 }
 
-const _: () = assert!(size_of::<SortedSet>() == 24);
+const _: () = assert!(size_of::<SortedSet>() == 9 && align_of::<SortedSet>() == 1);
 
 /// The sorted set at a key. Counts as a read.
 ///
@@ -46,7 +47,7 @@ impl SortedSet {
         if expected <= limits.entries && longest <= limits.value {
             SortedSet::Pack(Listpack::new())
         } else {
-            SortedSet::Order(Box::new(OrderedSet::new(store)))
+            SortedSet::Order(PackedBox::new(OrderedSet::new(store)))
         }
     }
 
@@ -163,7 +164,7 @@ impl SortedSet {
             while let (Some(member), Some(score)) = (entries.next(), entries.next()) {
                 order.set(member.as_bytes(&mut space), pack::score_of(score));
             }
-            *self = SortedSet::Order(Box::new(order));
+            *self = SortedSet::Order(PackedBox::new(order));
         }
         match self {
             SortedSet::Order(order) => order,

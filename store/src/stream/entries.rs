@@ -4,6 +4,7 @@ use super::{AppendError, Deletion, NewId, NodeLimits, References, SetId, SetIdEr
 use crate::effects::EventClass;
 use crate::error::Error;
 use crate::open::Open;
+use crate::raw::block::PackedBox;
 use crate::settings::Settings;
 use crate::store::Key;
 use crate::txn::Txn;
@@ -45,17 +46,17 @@ pub enum ChangeIdError {
 /// The stream at `key` for reading, if there is one. Counts a hit or miss; errs with `WrongType`.
 #[inline]
 pub fn get<'t>(txn: &'t mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<&'t Stream>, Error> {
-    Ok(txn.value::<Box<Stream>>(db, &key)?.map(|stream| &**stream))
+    Ok(txn.value::<PackedBox<Stream>>(db, &key)?.map(|stream| &**stream))
 }
 
 /// The stream at a key that this unit has looked at before: nothing is counted or touched. Errs with `WrongType`.
 pub fn look<'t>(txn: &'t Txn<'_>, db: usize, key: &Key<'_>) -> Result<Option<&'t Stream>, Error> {
-    Ok(txn.view::<Box<Stream>>(db, key)?.map(|stream| &**stream))
+    Ok(txn.view::<PackedBox<Stream>>(db, key)?.map(|stream| &**stream))
 }
 
 /// Whether there is a stream at `key`, which is to be changed: counts nothing. Errs with `WrongType`.
 pub fn exists(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error> {
-    Ok(txn.open::<Box<Stream>>(db, &key)?.is_some())
+    Ok(txn.open::<PackedBox<Stream>>(db, &key)?.is_some())
 }
 
 /// Adds an entry and returns its ID; `None` if there is no stream and none shall be created.
@@ -72,10 +73,10 @@ where
 {
     let (now_ms, limits) = (txn.now_ms().unsigned_abs(), node_limits(txn.settings()));
     let mut created = false;
-    let mut open: Open<'_, Box<Stream>> = if entry.create {
+    let mut open: Open<'_, PackedBox<Stream>> = if entry.create {
         txn.open_or_create(db, &key, || {
             created = true;
-            Box::default()
+            PackedBox::default()
         })?
     } else {
         match txn.open(db, &key)? {
@@ -111,7 +112,7 @@ pub fn delete(
     key: Key<'_>,
     ids: impl IntoIterator<Item = StreamId>,
 ) -> Result<u64, Error> {
-    let Some(mut open) = txn.open::<Box<Stream>>(db, &key)? else { return Ok(0) };
+    let Some(mut open) = txn.open::<PackedBox<Stream>>(db, &key)? else { return Ok(0) };
     let stream = open.value();
     let deleted = ids.into_iter().map(|id| u64::from(stream.delete(id))).sum();
     record(&mut open, deleted, "xdel");
@@ -127,7 +128,7 @@ pub fn delete_with(
     references: References,
     mut each: impl FnMut(Deletion),
 ) -> Result<(), Error> {
-    let Some(mut open) = txn.open::<Box<Stream>>(db, &key)? else {
+    let Some(mut open) = txn.open::<PackedBox<Stream>>(db, &key)? else {
         ids.iter().for_each(|_| each(Deletion::Missing));
         return Ok(());
     };
@@ -150,7 +151,7 @@ pub fn ack_and_delete(
     references: References,
     mut each: impl FnMut(Deletion),
 ) -> Result<(), Error> {
-    let Some(mut open) = txn.open::<Box<Stream>>(db, &key)? else {
+    let Some(mut open) = txn.open::<PackedBox<Stream>>(db, &key)? else {
         ids.iter().for_each(|_| each(Deletion::Missing));
         return Ok(());
     };
@@ -174,7 +175,7 @@ pub fn ack_and_delete(
 
 /// Trims the stream and returns how many entries went.
 pub fn trim(txn: &mut Txn<'_>, db: usize, key: Key<'_>, trim: &Trim) -> Result<u64, Error> {
-    let Some(mut open) = txn.open::<Box<Stream>>(db, &key)? else { return Ok(0) };
+    let Some(mut open) = txn.open::<PackedBox<Stream>>(db, &key)? else { return Ok(0) };
     let deleted = open.value().trim(trim);
     record(&mut open, deleted, "xtrim");
     Ok(deleted)
@@ -182,7 +183,7 @@ pub fn trim(txn: &mut Txn<'_>, db: usize, key: Key<'_>, trim: &Trim) -> Result<u
 
 /// Sets the last ID. Errs with `NoSuchKey` among others.
 pub fn set_id(txn: &mut Txn<'_>, db: usize, key: Key<'_>, set: &SetId) -> Result<(), ChangeIdError> {
-    let mut open = txn.open::<Box<Stream>>(db, &key)?.ok_or(Error::NoSuchKey)?;
+    let mut open = txn.open::<PackedBox<Stream>>(db, &key)?.ok_or(Error::NoSuchKey)?;
     let (stream, around) = open.parts();
     stream.set_id(set)?;
     around.effects.dirty += 1;
@@ -191,7 +192,7 @@ pub fn set_id(txn: &mut Txn<'_>, db: usize, key: Key<'_>, set: &SetId) -> Result
 }
 
 /// Records that this many entries were deleted, if any.
-fn record(open: &mut Open<'_, Box<Stream>>, deleted: u64, event: &'static str) {
+fn record(open: &mut Open<'_, PackedBox<Stream>>, deleted: u64, event: &'static str) {
     if deleted > 0 {
         open.changed(EventClass::Stream, event);
         open.parts().1.effects.dirty += deleted - 1;

@@ -15,9 +15,9 @@ fn filled(entries: u64) -> Stream {
 #[test]
 fn a_short_stream_is_small() {
     let stream = filled(5);
-    assert_eq!(size_of::<Stream>(), 112);
+    assert_eq!(size_of::<Stream>(), 96);
     assert_eq!(stream.nodes().map(|(_, bytes)| bytes.len()).sum::<usize>(), 118);
-    assert_eq!(stream.memory(0), 112 + 128);
+    assert_eq!(stream.memory(0), 96 + 128);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::{Claim, Claimed, ConsumerId, Delivered, Delivery, Group, Read, Scan, Stream, StreamId};
 use crate::effects::EventClass;
 use crate::error::Error;
+use crate::raw::block::PackedBox;
 use crate::store::Key;
 use crate::txn::{Around, Txn};
 use crate::value::Value;
@@ -83,9 +84,9 @@ pub fn create_group(
 ) -> Result<(), GroupError> {
     let mut created = false;
     let mut open = if create_stream {
-        txn.open_or_create::<Box<Stream>>(db, &key, || {
+        txn.open_or_create::<PackedBox<Stream>>(db, &key, || {
             created = true;
-            Box::default()
+            PackedBox::default()
         })?
     } else {
         txn.open(db, &key)?.ok_or(GroupError::NoStream)?
@@ -105,7 +106,7 @@ pub fn create_group(
 
 /// Sets the ID up to which a group has got entries.
 pub fn set_group_id(txn: &mut Txn<'_>, db: usize, key: Key<'_>, set: &NewGroup<'_>) -> Result<(), GroupError> {
-    let mut open = txn.open::<Box<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    let mut open = txn.open::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
     let (stream, around) = open.parts();
     let last_id = set.last_id.unwrap_or(stream.facts().last_id);
     stream.group_mut(set.name).ok_or(GroupError::NoGroup)?.set_id(last_id, set.entries_read);
@@ -116,13 +117,13 @@ pub fn set_group_id(txn: &mut Txn<'_>, db: usize, key: Key<'_>, set: &NewGroup<'
 
 /// Destroys a group; returns whether it was there.
 pub fn destroy_group(txn: &mut Txn<'_>, db: usize, key: Key<'_>, name: &[u8]) -> Result<bool, GroupError> {
-    let mut open = txn.open::<Box<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    let mut open = txn.open::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
     let (stream, around) = open.parts();
     let Some(group) = stream.destroy_group(name) else { return Ok(false) };
     // What frees big streams frees a big group too.
     let mut rest = Stream::new();
     rest.add_group(group);
-    around.core.value(Value::Stream(Box::new(rest)));
+    around.core.value(Value::Stream(PackedBox::new(rest)));
     // Consumers that wait are to learn of it.
     open.changed(EventClass::Stream, "xgroup-destroy");
     Ok(true)
@@ -137,7 +138,7 @@ pub fn create_consumer(
     consumer: &[u8],
 ) -> Result<bool, GroupError> {
     let now_ms = txn.now_ms();
-    let mut open = txn.open::<Box<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    let mut open = txn.open::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
     let (stream, around) = open.parts();
     let group = stream.group_mut(group).ok_or(GroupError::NoGroup)?;
     let created = group.create_consumer(consumer, now_ms).is_some();
@@ -156,7 +157,7 @@ pub fn delete_consumer(
     group: &[u8],
     consumer: &[u8],
 ) -> Result<usize, GroupError> {
-    let mut open = txn.open::<Box<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    let mut open = txn.open::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
     let (stream, around) = open.parts();
     let group = stream.group_mut(group).ok_or(GroupError::NoGroup)?;
     let Some(pending) = group.delete_consumer(consumer) else { return Ok(0) };
@@ -167,7 +168,7 @@ pub fn delete_consumer(
 
 /// Acknowledges entries and returns how many were pending. Zero if there is no such stream or group.
 pub fn ack(txn: &mut Txn<'_>, db: usize, key: Key<'_>, group: &[u8], ids: &[StreamId]) -> Result<u64, Error> {
-    let Some(mut open) = txn.open_counted::<Box<Stream>>(db, &key)? else { return Ok(0) };
+    let Some(mut open) = txn.open_counted::<PackedBox<Stream>>(db, &key)? else { return Ok(0) };
     let (stream, around) = open.parts();
     let Some(group) = stream.group_mut(group) else { return Ok(0) };
     let acknowledged = ids.iter().map(|&id| u64::from(group.ack(id).is_some())).sum();
@@ -186,7 +187,7 @@ pub fn read_group(
     read: &Read,
     each: impl FnMut(Delivered<'_>),
 ) -> Result<bool, GroupError> {
-    let mut open = txn.open_counted::<Box<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    let mut open = txn.open_counted::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
     let (stream, around) = open.parts();
     let mut delivery = stream.delivery(member.group).ok_or(GroupError::NoGroup)?;
     let served = from != ReadFrom::New || delivery.has_new();
@@ -216,7 +217,7 @@ pub fn claim(
     claims: &Claims<'_>,
     mut each: impl FnMut(StreamId, Claimed<'_>),
 ) -> Result<(), GroupError> {
-    let mut open = txn.open_counted::<Box<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    let mut open = txn.open_counted::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
     let (stream, around) = open.parts();
     let mut delivery = stream.delivery(member.group).ok_or(GroupError::NoGroup)?;
     let raised = delivery.group_mut().raise_id(claims.last_id);
@@ -246,7 +247,7 @@ pub fn autoclaim(
     scan: &Scan,
     mut each: impl FnMut(StreamId, Claimed<'_>),
 ) -> Result<StreamId, GroupError> {
-    let mut open = txn.open_counted::<Box<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    let mut open = txn.open_counted::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
     let (stream, around) = open.parts();
     let mut delivery = stream.delivery(member.group).ok_or(GroupError::NoGroup)?;
     let claimer = Claimer::new(&mut delivery, member, scan.now_ms);

@@ -77,6 +77,29 @@ impl Frame {
         self
     }
 
+    /// The reply of a transaction as it is compared: each of its replies for itself.
+    pub(super) fn normal_each(mut self, orders: &[Order]) -> Frame {
+        let items = std::mem::take(&mut self.items).into_iter().enumerate();
+        let order = |nth| orders.get(nth).copied().unwrap_or(Order::Counts);
+        self.items = items.map(|(nth, item)| item.normal(order(nth))).collect();
+        self
+    }
+
+    /// Whether the replies are the same, but for what has an explanation: starts of replies, this one and the other.
+    pub(super) fn agrees(&self, other: &Frame, explained: &[(&str, &str)]) -> bool {
+        let has_explanation = || explained.iter().any(|(our, their)| self.starts_with(our) && other.starts_with(their));
+        let same_shape = || self.head == other.head && self.items.len() == other.items.len();
+        let each = || self.items.iter().zip(&other.items).all(|(item, other)| item.agrees(other, explained));
+        self == other || has_explanation() || (same_shape() && each())
+    }
+
+    /// The bytes of a string, if it is one.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        let rest = self.head.strip_prefix(b"$")?;
+        let at = rest.iter().position(|byte| *byte == b'\n')?;
+        rest.get(at + 1..)?.strip_suffix(b"\r\n")
+    }
+
     fn sort_pairs(&mut self) {
         let items = std::mem::take(&mut self.items);
         let mut pairs: Vec<&[Frame]> = items.chunks(2).collect();

@@ -13,6 +13,29 @@ use super::words::word;
 use anyhow::{Context, Result, bail};
 use fastrand::Rng;
 
+/// What stands in lines that must be sent as they are.
+const NEVER_ODD: &[&str] = &[
+    // A large count makes a random choice a certain one.
+    "1000",
+    // A cursor must be 0.
+    "SCAN",
+    // Valkey takes a negative offset for one from the end, but only in the larger encoding.
+    "BYSCORE",
+    // An ID can be the server's choice.
+    "XADD",
+    // Names have an order only where all scores are equal.
+    "<lex!>",
+    // Valkey takes 32 bits of the index in LSET, and 63 of the number of fields in HSETEX.
+    "<place>",
+    "HSETEX",
+    // It may be too long.
+    "<timeout>",
+    "<wait>",
+    // Redis 7.0 knows no option of these.
+    "ZRANK",
+    "ZREVRANK",
+];
+
 /// Templates to choose from.
 #[derive(Debug)]
 pub struct Grammar {
@@ -55,6 +78,11 @@ impl Command {
             out.extend_from_slice(b"\r\n");
         }
         out
+    }
+
+    /// Its name, in small letters.
+    pub(super) fn name(&self) -> Vec<u8> {
+        self.words.first().map(|word| word.to_ascii_lowercase()).unwrap_or_default()
     }
 
     /// The command for people.
@@ -106,10 +134,7 @@ impl Line {
         if !parser.rest.is_empty() {
             bail!("unexpected {:?}", parser.rest);
         }
-        // A large count makes a random choice a certain one; a cursor must be 0; Valkey takes a negative offset for one
-        // from the end, but only in the larger encoding; an ID can be the server's choice; names have an order only
-        // where all scores are equal.
-        let may_be_odd = !["1000", "SCAN", "BYSCORE", "XADD", "<lex!>"].iter().any(|word| line.contains(word));
+        let may_be_odd = !NEVER_ODD.iter().any(|word| line.contains(word));
         Ok(Line { order, may_be_odd, template })
     }
 }
@@ -180,7 +205,10 @@ fn expand(part: &Part, rng: &mut Rng, words: &mut Vec<Vec<u8>>) {
     match part {
         Part::Literal(text) if rng.u32(..20) == 0 => words.push(text.to_lowercase().into_bytes()),
         Part::Literal(text) => words.push(text.clone().into_bytes()),
-        Part::Placeholder(name) if rng.u32(..150) == 0 && !["key", "count", "newid"].contains(&name.as_str()) => {
+        Part::Placeholder(name)
+            if rng.u32(..150) == 0
+                && !["key", "count", "newid", "place", "timeout", "wait"].contains(&name.as_str()) =>
+        {
             words.push(word("odd", rng))
         }
         Part::Placeholder(name) => words.push(word(name, rng)),

@@ -25,7 +25,7 @@ pub(super) fn word(name: &str, rng: &mut Rng) -> Vec<u8> {
         "text" | "element" => element(rng),
         "member" | "field" => member(rng),
         "number" => number(rng).to_string().into_bytes(),
-        "small" => rng.i32(-3..10).to_string().into_bytes(),
+        "small" | "place" => rng.i32(-3..10).to_string().into_bytes(),
         "count" => rng.i32(0..12).to_string().into_bytes(),
         "positive" => rng.i32(1..6).to_string().into_bytes(),
         "index" => index(rng),
@@ -36,6 +36,12 @@ pub(super) fn word(name: &str, rng: &mut Rng) -> Vec<u8> {
         "min" | "max" => bound(rng),
         "lexmin" | "lexmax" => lex_bound(rng),
         "bit" => one_of(&["0", "1"], rng),
+        "timeout" if rng.u32(..8) > 0 => b"0.001".to_vec(),
+        "timeout" => {
+            one_of(&["1e-3", "0.0005", "0x1p-10", "0X.004P0", "-1", "nan", "abc", "", " 0.001", "0.001 "], rng)
+        }
+        "wait" if rng.u32(..8) > 0 => b"1".to_vec(),
+        "wait" => one_of(&["-1", "1.5", "abc", "", " 1", "18446744073709551616"], rng),
         "offset" => rng.u32(..200).to_string().into_bytes(),
         "bitfield" => format!("{}{}", if rng.bool() { 'i' } else { 'u' }, rng.u32(1..65)).into_bytes(),
         "id" => format!("{}-{}", rng.u32(..6), rng.u32(..4)).into_bytes(),
@@ -84,7 +90,13 @@ pub(super) fn word(name: &str, rng: &mut Rng) -> Vec<u8> {
     }
 }
 
-fn key(kind: &str, rng: &mut Rng) -> Vec<u8> {
+/// A type, as placeholders name them.
+pub(super) fn kind(rng: &mut Rng) -> &'static str {
+    TYPES[rng.usize(..TYPES.len())]
+}
+
+/// A key of a type.
+pub(super) fn key(kind: &str, rng: &mut Rng) -> Vec<u8> {
     format!("{kind}:{}", rng.usize(..KEYS_A_TYPE)).into_bytes()
 }
 

@@ -3,18 +3,27 @@
 use serde_json::Value;
 
 /// The allowed edges. The lower crates must not learn of sockets, files or commands through the back door.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("ochre-resp", &[]),
     ("ochre-store", &[]),
     ("ochre-persist", &["ochre-store", "ochre-resp"]),
     ("ochre-replication", &["ochre-persist", "ochre-resp"]),
     ("ochre-cluster", &["ochre-resp", "ochre-store"]),
     ("ochre-scripting", &["ochre-resp"]),
+    ("ochre-tls", &[]),
     (
         "ochre-server",
-        &["ochre-resp", "ochre-store", "ochre-persist", "ochre-replication", "ochre-cluster", "ochre-scripting"],
+        &[
+            "ochre-resp",
+            "ochre-store",
+            "ochre-persist",
+            "ochre-replication",
+            "ochre-cluster",
+            "ochre-scripting",
+            "ochre-tls",
+        ],
     ),
-    ("ochre-cli", &["ochre-resp", "ochre-persist", "ochre-cluster"]),
+    ("ochre-cli", &["ochre-resp", "ochre-persist", "ochre-cluster", "ochre-tls"]),
     ("ochre-tests", &["ochre-resp"]),
     ("xtask", &[]),
 ];

@@ -16,7 +16,7 @@ const NO_DEADLINE: i64 = -1;
 
 pub(super) fn list<R: BufRead>(input: &mut Input<R>, store: &Store) -> Result<List, RdbError> {
     let limits = store.settings().list_limits();
-    let mut list = List::Quick(Box::new(Quicklist::new(&limits)));
+    let mut list = List::from(Quicklist::new(&limits));
     for _ in 0..input.length()? {
         list.push(End::Tail, Str::Bytes(&input.string()?));
     }

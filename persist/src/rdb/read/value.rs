@@ -88,7 +88,7 @@ fn list_ziplist<R: BufRead>(input: &mut Input<R>, store: &Store) -> Result<List,
     let bytes = input.string()?;
     let ziplist = Ziplist::new(&bytes).map_err(|corrupt| input.corrupt(corrupt))?;
     let limits = store.settings().list_limits();
-    let mut list = List::Quick(Box::new(Quicklist::new(&limits)));
+    let mut list = List::from(Quicklist::new(&limits));
     ziplist.iter().for_each(|element| list.push(End::Tail, element));
     list.fit(&limits);
     Ok(list)
@@ -117,7 +117,7 @@ fn list_nodes<R: BufRead>(input: &mut Input<R>, store: &Store, second: bool) -> 
             }
         }
     }
-    let mut list = List::Quick(Box::new(quick));
+    let mut list = List::from(quick);
     list.fit(&limits);
     Ok(list)
 }

@@ -12,7 +12,7 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
     let level = server.config().compatibility_level;
     let mut line = Vec::with_capacity(320);
     let capacity = seen.output_capacity.load(Relaxed);
-    let waiting = seen.output_len.load(Relaxed);
+    let waiting = handle.waiting_bytes();
     let mut db = seen.db.load(Relaxed) as usize;
     let mut idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed)).max(0);
     let mut argv_bytes = seen.argv_bytes.load(Relaxed);
@@ -36,7 +36,8 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
         let _ = write!(line, " capa={capabilities}");
     }
     let queued = i64::from(seen.queued.load(Relaxed)) - 1;
-    let _ = write!(line, " db={db} sub=0 psub=0 ssub=0 multi={queued}");
+    let [channels, patterns, shard] = [0, 1, 2].map(|space: usize| seen.subscriptions[space].load(Relaxed));
+    let _ = write!(line, " db={db} sub={channels} psub={patterns} ssub={shard} multi={queued}");
     if level.shows_watched_keys() {
         // Who has to start over anyway watches nothing any more.
         let broken = handle.watch_broken.load(Relaxed);

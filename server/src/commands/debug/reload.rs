@@ -24,12 +24,10 @@ pub(super) fn reload(context: &mut Context<'_>) -> CommandResult {
     }
     context.after.time_passed = true;
     if args.flush {
-        // Nobody is told: all of it comes back.
-        let effects = context.txn.effects();
-        let (dirty, records) = (effects.dirty, std::mem::take(&mut effects.record_touched));
+        // Nothing is counted as changed: all of it comes back. But who watches a key has lost it from sight.
+        let dirty = context.txn.effects().dirty;
         let flushed = keyspace::flush_all(&mut context.txn, FreeMode::Later);
-        let effects = context.txn.effects();
-        (effects.dirty, effects.record_touched) = (dirty, records);
+        context.txn.effects().dirty = dirty;
         flushed?;
     }
     let name = context.server.config().dbfilename.clone();

@@ -3,6 +3,7 @@
 use super::{Lines, View};
 use crate::acl::Reason;
 use crate::metrics::rates::Rate;
+use crate::pubsub::Space;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// `# Stats`
@@ -21,13 +22,17 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("instantaneous_output_kbps", kilobytes(Rate::BytesOut));
     lines.field("instantaneous_input_repl_kbps", "0.00");
     lines.field("instantaneous_output_repl_kbps", "0.00");
-    lines.field("rejected_connections", stats.sum(|worker| worker.rejected_connections.get()));
+    let rejected = stats.sum(|worker| worker.rejected_connections.get()) + stats.rejected_handshakes.load(Relaxed);
+    lines.field("rejected_connections", rejected);
     let syncs = &stats.synchronisations;
     lines.field("sync_full", syncs.full.load(Relaxed));
     lines.field("sync_partial_ok", syncs.partial.load(Relaxed));
     lines.field("sync_partial_err", syncs.refused.load(Relaxed));
     keys(lines, view);
-    for name in ["pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks"] {
+    lines.field("pubsub_channels", server.pubsub.len(Space::Channel));
+    lines.field("pubsub_patterns", server.pubsub.len(Space::Pattern));
+    lines.field("pubsubshard_channels", server.pubsub.len(Space::Shard));
+    for name in ["latest_fork_usec", "total_forks"] {
         lines.zero(name);
     }
     for name in ["migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"] {
@@ -66,9 +71,10 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     for (name, reason) in
         [("auth", Reason::Auth), ("cmd", Reason::Command), ("key", Reason::Key), ("channel", Reason::Channel)]
     {
-        lines.field(&format!("acl_access_denied_{name}"), denials.count(reason));
+        lines.field(format_args!("acl_access_denied_{name}"), denials.count(reason));
     }
     if view.server.config().compatibility_level.has_database_rules() {
+        lines.field("acl_access_denied_tls_cert", denials.count(Reason::Certificate));
         lines.field("acl_access_denied_db", denials.count(Reason::Database));
     }
 }
@@ -86,6 +92,7 @@ fn keys(lines: &mut Lines, view: &View<'_>) {
     lines.field("expire_cycle_cpu_milliseconds", expire_us / 1000);
     lines.field("evicted_keys", store.evicted_keys);
     lines.field("evicted_clients", server.stats.sum(|worker| worker.evicted_clients.get()));
+    lines.field("evicted_scripts", server.scripts.evicted());
     lines.field("total_eviction_exceeded_time", over_limit.total_ms);
     lines.field("current_eviction_exceeded_time", over_limit.current_ms);
     lines.field("keyspace_hits", store.keyspace_hits);

@@ -31,7 +31,7 @@ pub(super) fn server(lines: &mut Lines, view: &View<'_>) {
     lines.field("process_id", std::process::id());
     lines.field("process_supervised", server.process.supervisor.unwrap_or("no"));
     lines.field("run_id", &server.process.run_id);
-    lines.field("tcp_port", config.port);
+    lines.field("tcp_port", if config.port == 0 { config.tls_port } else { config.port });
     lines.field("server_time_usec", now_us);
     lines.field("uptime_in_seconds", uptime_s);
     lines.field("uptime_in_days", uptime_s / 86_400);
@@ -44,14 +44,24 @@ pub(super) fn server(lines: &mut Lines, view: &View<'_>) {
     lines.zero("io_threads_active");
     lines.field("worker_threads", config.workers());
     let mut number = 0;
-    if config.port > 0 {
-        let binds: String = config.bind.iter().map(|bind| format!("bind={bind},")).collect();
-        lines.field("listener0", format_args!("name=tcp,{binds}port={}", config.port));
-        number += 1;
+    for (name, port) in [("tcp", config.port), ("tls", config.tls_port)] {
+        if port > 0 {
+            let binds: String = config.bind.iter().map(|bind| format!("bind={bind},")).collect();
+            lines.field(format_args!("listener{number}"), format_args!("name={name},{binds}port={port}"));
+            number += 1;
+        }
     }
     if !config.unixsocket.as_os_str().is_empty() {
         let path = config.unixsocket.display();
         lines.field(format_args!("listener{number}"), format_args!("name=unix,bind={path}"));
+    }
+}
+
+/// `# TLS`
+pub(super) fn tls(lines: &mut Lines, view: &View<'_>) {
+    for (whose, info) in ["server", "client", "ca"].into_iter().zip(view.server.tls.certificates()) {
+        lines.field(format_args!("tls_{whose}_cert_serial"), info.serial);
+        lines.field(format_args!("tls_{whose}_cert_expires_in_seconds"), info.expires_in_s);
     }
 }
 
@@ -67,9 +77,8 @@ pub(super) fn clients(lines: &mut Lines, view: &View<'_>) {
     lines.field("client_recent_max_input_buffer", input_max);
     lines.field("client_recent_max_output_buffer", output_max);
     lines.field("blocked_clients", server.pause.held_back() + server.blocked.clients());
-    for name in ["tracking_clients", "pubsub_clients"] {
-        lines.zero(name);
-    }
+    lines.zero("tracking_clients");
+    lines.field("pubsub_clients", server.pubsub.clients());
     let watching = server.clients.all().iter().filter(|client| client.published.watched.load(Relaxed) > 0).count();
     lines.field("watching_clients", watching);
     lines.field("clients_in_timeout_table", server.blocked.with_timeout());

@@ -63,6 +63,12 @@ impl KeyspaceEvents {
         self.0 & other.0 == other.0
     }
 
+    /// Whether anything is published at all: that takes a channel as well as a class.
+    #[must_use]
+    pub fn publishes(self) -> bool {
+        self.0 & (Self::KEYSPACE.0 | Self::KEYEVENT.0) != 0 && self.0 & !(Self::KEYSPACE.0 | Self::KEYEVENT.0) != 0
+    }
+
     /// Whether nothing is published at all.
     #[must_use]
     pub fn is_empty(self) -> bool {

@@ -10,7 +10,7 @@ macro_rules! expiry_directives {
             active_expire_effort: u32 = Int::new(1, 1, 10), WORKS.effect(Effect::Store);
 
             /// Classes of keyspace events that are published.
-            notify_keyspace_events: KeyspaceEvents = NotifyEvents, kept("takes effect with publish and subscribe");
+            notify_keyspace_events: KeyspaceEvents = NotifyEvents, WORKS.effect(Effect::Store);
 
             /// Seed of the hash of keys, the same for servers that shall hash alike.
             hash_seed: String = Text::optional(), not_yet("a fixed hash seed").immutable().origin(Origin::Valkey);

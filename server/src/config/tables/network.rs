@@ -55,7 +55,7 @@ macro_rules! network_directives {
 
             /// The same for TLS.
             max_new_tls_connections_per_cycle: u32 = Int::new(1, 1, 1000),
-                kept("takes effect with TLS").origin(Origin::Later);
+                kept("has no meaning here: handshakes never hold up a worker").origin(Origin::Later);
 
             /// Whether listeners speak Multipath TCP.
             mptcp: bool = Switch(false), not_yet("Multipath TCP").immutable().origin(Origin::Valkey);
