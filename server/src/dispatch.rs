@@ -3,7 +3,7 @@
 use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
-use crate::client::{ClientHandle, ReplyMode};
+use crate::client::{Client, ClientHandle, ReplyMode};
 use crate::command::{Command, Flags, LockClass};
 use crate::commands::debug::is_forbidden;
 use crate::commands::pubsub::is_for_listeners;
@@ -178,6 +178,7 @@ pub(crate) fn run<'w>(
                 held = None;
                 under_lock = 0;
                 worker.server.pubsub.hand_out(worker.index);
+                connection.depend_on_all(&worker.server);
                 connection.take_pushes();
             }
             Executed::Wait(waiter) => {
@@ -318,6 +319,9 @@ fn attended_gates<'w>(
     }
     if attention & Attention::DISK_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
         return Gate::Reject(error::DISK_ERROR);
+    }
+    if attention & Attention::AOF_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
+        return Gate::Reject(error::aof_error(&server.aof.write_error()));
     }
     if attention & Attention::TOO_FEW_REPLICAS != 0 && flags.has(Flags::WRITE) {
         return Gate::Reject(error::NO_REPLICAS);
@@ -468,6 +472,7 @@ fn execute<'w>(
         (command.spec.handler)(&mut context)
     };
     let propagates = attention & Attention::PROPAGATES != 0;
+    let appended = worker.log_end.get().appended;
     if propagates {
         crate::propagation::record_call(worker, client, argv, &mut effects, 0);
     }
@@ -545,7 +550,10 @@ fn execute<'w>(
             effects.record_events = false;
         }
         if propagates {
-            client.written = worker.log_end.get();
+            client.written = worker.log_end.get().offset;
+            if attention & Attention::DURABLE != 0 {
+                depend(worker, client, command, guard.set(), appended);
+            }
         }
     }
     drop(effects);
@@ -563,6 +571,17 @@ fn execute<'w>(
         return settle_after(connection, worker, queued, command, (nanos, reply_len), after);
     }
     None
+}
+
+/// Notes what a client's output depends on, under the locks of its last command. `appended` is where this worker had
+/// appended something last before that.
+#[cold]
+fn depend(worker: &Worker, client: &mut Client, command: &Command, set: ShardSet, appended: u64) {
+    let server = &*worker.server;
+    let end = worker.log_end.get().appended;
+    let set = if matches!(command.spec.lock, LockClass::Walk) { ShardSet::ALL } else { set };
+    let change = (end != appended).then_some(end);
+    client.depends = client.depends.max(server.aof.dependence(server, set, change));
 }
 
 /// While clients wait or are paused: how the command looks at keys and what is recorded of it. Returns the shards that it
@@ -695,7 +714,7 @@ pub(crate) fn apply_reply_mode(connection: &mut Connection, mark: usize) {
 }
 
 /// CLIENT REPLY: drops the reply where none is wanted.
-fn apply_reply_mode_to(client: &mut crate::client::Client, output: &mut crate::net::Output, mark: usize) {
+fn apply_reply_mode_to(client: &mut Client, output: &mut crate::net::Output, mark: usize) {
     match client.reply_mode {
         ReplyMode::On => {}
         ReplyMode::Off => output.cut(mark),

@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod acl;
+pub mod aof;
 pub mod args;
 pub mod blocking;
 pub mod boot;

@@ -56,6 +56,8 @@ pub struct Server {
     pub attention: Attention,
     /// Identity and start time of this process.
     pub process: ProcessInfo,
+    /// The append-only file.
+    pub aof: crate::aof::Aof,
     /// What units have changed, for replicas and files.
     pub log: crate::propagation::Log,
     /// How fast counters grow.
@@ -135,12 +137,16 @@ impl Attention {
     pub const DISK_ERROR: u32 = 1 << 6;
     /// Fewer replicas are in touch than writes need.
     pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
+    /// What is not on the disk may not be seen.
+    pub const DURABLE: u32 = 1 << 12;
+    /// The append-only file cannot be written.
+    pub const AOF_ERROR: u32 = 1 << 13;
     /// Of one client, never of the process: its user may not do everything.
     pub(crate) const RESTRICTED: u32 = 1 << 30;
     /// Keyspace events are published.
     pub const NOTIFY: u32 = 1 << 10;
     /// What is no gate: it concerns what commands do, not whether they may.
-    pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::PROPAGATES;
+    pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::PROPAGATES | Self::DURABLE;
     /// What is to be prepared for before a command is run.
     pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY;
     /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
@@ -199,6 +205,7 @@ impl Server {
             accounts,
             attention: Attention::default(),
             process,
+            aof: crate::aof::Aof::new(&config),
             log: crate::propagation::Log::new(crate::random::run_id(), &config),
             rates: Default::default(),
             memory: Default::default(),

@@ -52,6 +52,8 @@ impl Signals {
     pub const WAIT_AGAIN: u8 = 32;
     /// The user may listen to less than before.
     pub const RULES: u8 = 64;
+    /// More of the log has reached the disk.
+    pub const DURABLE: u8 = 128;
 
     /// Adds signals.
     pub fn raise(&self, signals: u8) {

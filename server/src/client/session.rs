@@ -55,6 +55,10 @@ pub struct Client {
     pub(crate) rewrite: Option<Box<Rewrite>>,
     /// Where the propagation log ended after its last command.
     pub(crate) written: u64,
+    /// Up to which place of the log for the append-only file its output depends on what was done.
+    pub(crate) depends: u64,
+    /// Its commands come from a log: they were accepted once, and are what their effect was.
+    pub(crate) is_log: bool,
     /// What it has said of itself as a replica.
     pub(crate) replica: Option<Box<ReplicaSide>>,
     /// Bits of [`Attention`](crate::server::Attention) for this client alone.
@@ -84,6 +88,8 @@ impl Client {
             subscriptions: None,
             rewrite: None,
             written: 0,
+            depends: 0,
+            is_log: false,
             replica: None,
             attention: 0,
             handle,

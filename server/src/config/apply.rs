@@ -55,6 +55,7 @@ pub fn change(server: &Server, pairs: &[(&[u8], &[u8])], requester: Requester) -
     server.publish_config(change.config);
     server.persistence.judge(server, &server.config());
     server.log.judge(server, crate::clock::unix_ms());
+    server.aof.judge(server);
     Ok(())
 }
 

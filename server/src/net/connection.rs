@@ -10,7 +10,7 @@ use crate::command::Flags;
 use crate::config::Config;
 use crate::dispatch::Step;
 use crate::pubsub::Space;
-use crate::server::Attention;
+use crate::server::{Attention, Server};
 use bytes::{Buf, BytesMut};
 use ochre_resp::ProtocolError;
 use ochre_resp::request::{Decoded, Limits, RequestDecoder};
@@ -215,7 +215,7 @@ impl Connection {
             return Poll::Ready(Event::End);
         }
         if !self.output.is_empty() {
-            match self.output.poll_write(&mut self.stream, cx, &worker.stats) {
+            match self.poll_write(cx, worker) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Event::Flushed),
                 Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
                 Poll::Pending => {}
@@ -231,9 +231,37 @@ impl Connection {
         }
     }
 
+    /// Sends what may be sent.
+    pub(super) fn poll_write(&mut self, cx: &mut TaskContext<'_>, worker: &Worker) -> Poll<std::io::Result<()>> {
+        if worker.server.attention.get() & Attention::DURABLE != 0 || self.output.is_held() {
+            self.hold_back(&worker.server);
+        }
+        self.output.poll_write(&mut self.stream, cx, &worker.stats)
+    }
+
+    /// Holds output back that depends on what has not reached the disk, and lets go of what no longer does.
+    #[cold]
+    fn hold_back(&mut self, server: &Server) {
+        self.output.hold(self.client.depends);
+        let may_be_seen = |position| server.aof.may_be_seen(server, position);
+        if self.output.release(may_be_seen) {
+            server.aof.wait(&self.client.handle);
+            self.output.release(may_be_seen);
+        }
+    }
+
+    /// Output is of the present, whatever it depends on.
+    #[cold]
+    pub(crate) fn depend_on_all(&mut self, server: &Server) {
+        if server.attention.get() & Attention::DURABLE != 0 {
+            self.client.depends = self.client.depends.max(server.log.end().appended);
+        }
+    }
+
     /// Gives a replica more to be sent; whether there is no more to come.
     #[cold]
     fn feed_replica(&mut self, worker: &Worker) -> bool {
+        self.depend_on_all(&worker.server);
         let Some(replica) = &mut self.client.replica else { return false };
         let id = self.client.handle.id;
         self.output.is_empty() && replica.feed(&worker.server, id, crate::clock::unix_ms(), &mut self.output)
@@ -505,7 +533,7 @@ impl Connection {
             }
             if !self.output.is_empty() {
                 // A failed write shows again at the next read.
-                let _ = self.output.poll_write(&mut self.stream, cx, &worker.stats);
+                let _ = self.poll_write(cx, worker);
             }
             if worker.server.pause.in_force(worker.now_ms()).is_none() {
                 return Poll::Ready(0);
@@ -526,6 +554,9 @@ impl Connection {
         }
         if signals & Signals::RULES != 0 {
             self.follow_rules();
+        }
+        if signals & Signals::DURABLE != 0 {
+            self.flush(worker);
         }
         if signals & Signals::HOUSEKEEPING != 0 {
             self.tidy(worker);
@@ -552,6 +583,7 @@ impl Connection {
             if self.client.handle.outbox.is_empty() || self.closing != Closing::No {
                 return;
             }
+            self.depend_on_all(&worker.server);
             self.take_pushes();
             self.flush(worker);
             if !self.output.is_empty() {
@@ -606,7 +638,7 @@ impl Connection {
                 self.output.cork(&self.stream);
             }
             let mut cx = TaskContext::from_waker(std::task::Waker::noop());
-            if let Poll::Ready(Err(_)) = self.output.poll_write(&mut self.stream, &mut cx, &worker.stats) {
+            if let Poll::Ready(Err(_)) = self.poll_write(&mut cx, worker) {
                 self.closing = Closing::Now;
             }
         }

@@ -103,7 +103,7 @@ impl Connection {
             }
         }
         if !self.output.is_empty() {
-            match self.output.poll_write(&mut self.stream, cx, &worker.stats) {
+            match self.poll_write(cx, worker) {
                 Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
                 Poll::Ready(Ok(())) if !self.client.handle.outbox.is_empty() => {
                     return Poll::Ready(Event::Signals(Signals::OUTBOX));
@@ -144,7 +144,10 @@ impl Connection {
         let mark = self.output.mark();
         let stats = &worker.stats.by_command[usize::from(waiter.command())];
         match outcome {
-            Outcome::Served(reply) => self.output.append(&reply),
+            Outcome::Served(reply) => {
+                self.depend_on_all(&worker.server);
+                self.output.append(&reply);
+            }
             Outcome::TimedOut => {
                 let mut reply = self.output.reply(self.client.protocol);
                 waiter.otherwise().write(&worker.server, &mut reply, false);

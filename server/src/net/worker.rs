@@ -8,7 +8,7 @@ use crate::client::{Client, ClientHandle, Signals};
 use crate::clock::{Ticks, unix_ms};
 use crate::command::{Command, Flags};
 use crate::config::Config;
-use crate::propagation::Unit;
+use crate::propagation::{End, Unit};
 use crate::server::{Attention, Server};
 use crate::stats::{CommandStats, WorkerStats};
 use ochre_store::evict::Evictor;
@@ -44,7 +44,7 @@ pub struct Worker {
     /// What the unit that runs is going to propagate.
     pub(crate) unit: RefCell<Unit>,
     /// The end of the propagation log when the last unit was appended.
-    pub(crate) log_end: Cell<u64>,
+    pub(crate) log_end: Cell<End>,
     pub(crate) evictor: RefCell<Evictor>,
     /// What runs scripts.
     pub(crate) engine: crate::scripting::Engine,
