@@ -189,14 +189,14 @@ fn files_go_to_redis_and_back() -> Result<()> {
         let mut peer = None;
         carry(&mut server.client()?, || {
             checked_by_redis(&folder.file())?;
-            Ok(peer.insert(Peer::start(&[&["--dir", folder.text()], &DEBUG[..]].concat())?).client()?)
+            peer.insert(Peer::start(&[&["--dir", folder.text()], &DEBUG[..]].concat())?).client()
         })
         .context("to Redis")?;
     }
     let folder = Folder::new()?;
     let peer = Peer::start(&[&["--dir", folder.text()], &DEBUG[..]].concat())?;
     let mut server = None;
-    carry(&mut peer.client()?, || Ok(server.insert(folder.server(&LEVEL)?).client()?)).context("from Redis")
+    carry(&mut peer.client()?, || server.insert(folder.server(&LEVEL)?).client()).context("from Redis")
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn files_go_to_valkey_and_back() -> Result<()> {
         let server = folder.server(&["--rdb-version", version])?;
         let mut peer = None;
         carry(&mut server.client()?, || {
-            Ok(peer.insert(Peer::valkey(&[&["--dir", folder.text()], &DEBUG[..]].concat())?).client()?)
+            peer.insert(Peer::valkey(&[&["--dir", folder.text()], &DEBUG[..]].concat())?).client()
         })
         .with_context(|| format!("version {version} to Valkey"))?;
     }
@@ -217,7 +217,7 @@ fn files_go_to_valkey_and_back() -> Result<()> {
     command(&mut client, "HSET fields a 1 b 2")?;
     client.command(&fields)?;
     let mut server = None;
-    carry(&mut client, || Ok(server.insert(folder.server(&[])?).client()?)).context("from Valkey")?;
+    carry(&mut client, || server.insert(folder.server(&[])?).client()).context("from Valkey")?;
     let mut ours = server.context("not started")?.client()?;
     let deadlines = ["HPEXPIRETIME", "fields", "FIELDS", "2", "a", "b"];
     ensure!(ours.command(&deadlines)? == client.command(&deadlines)?);
