@@ -144,7 +144,7 @@ impl Watch for Observer<'_> {
     }
 
     fn function(&mut self, code: Vec<u8>) -> Result<(), String> {
-        self.server.functions.load(&code, false).map(drop).map_err(|error| error.to_string())
+        self.server.functions.load(&code, self.loading.merge).map(drop).map_err(|error| error.to_string())
     }
 
     fn empty_key(&mut self, key: &[u8]) {
