@@ -30,6 +30,10 @@ pub struct Server {
     pub monitors: crate::monitor::Monitors,
     /// Slow commands.
     pub slowlog: crate::slowlog::SlowLog,
+    /// Commands with large requests.
+    pub large_requests: crate::slowlog::SlowLog,
+    /// Commands with large replies.
+    pub large_replies: crate::slowlog::SlowLog,
     /// Latency events.
     pub latency: crate::latency::LatencyMonitor,
     /// Who waits in a blocking command.
@@ -40,6 +44,8 @@ pub struct Server {
     pub pubsub: crate::pubsub::PubSub,
     /// The scripts that are known.
     pub scripts: crate::scripting::Sources,
+    /// The scripts that take long.
+    pub busy_scripts: crate::scripting::BusyScripts,
     /// Libraries of functions.
     pub functions: crate::scripting::Libraries,
     /// CLIENT PAUSE.
@@ -123,6 +129,8 @@ impl Attention {
     pub const WATCHERS: u32 = 1 << 5;
     /// Somebody reads the propagation log.
     pub const PROPAGATES: u32 = 1 << 8;
+    /// A script takes long.
+    pub const BUSY: u32 = 1 << 11;
     /// The data set could not be saved.
     pub const DISK_ERROR: u32 = 1 << 6;
     /// Fewer replicas are in touch than writes need.
@@ -178,11 +186,14 @@ impl Server {
             stats: Stats::default(),
             monitors: Default::default(),
             slowlog: Default::default(),
+            large_requests: Default::default(),
+            large_replies: Default::default(),
             latency: Default::default(),
             blocked: Default::default(),
             watched: Default::default(),
             pubsub: crate::pubsub::PubSub::new(config.workers()),
             scripts: Default::default(),
+            busy_scripts: Default::default(),
             functions: Default::default(),
             pause: Default::default(),
             accounts,

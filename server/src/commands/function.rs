@@ -154,7 +154,11 @@ pub static KILL: CommandSpec = CommandSpec {
     flags: SUBCOMMAND.flags.with(Flags::ALLOW_BUSY),
     summary: "Ends the function that is running.",
     tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
-    handler: |_| Err(error::NOT_BUSY),
+    handler: |context| {
+        context.server.busy_scripts.kill(true)?;
+        context.reply.ok();
+        Ok(())
+    },
     ..SUBCOMMAND
 };
 
@@ -290,11 +294,27 @@ pub static STATS: CommandSpec = CommandSpec {
 };
 
 fn stats(context: &mut Context<'_>) -> CommandResult {
+    let busy = context.server.busy_scripts.first();
+    if busy.as_ref().is_some_and(|busy| !busy.is_function) {
+        return Err(error::BUSY_SCRIPT);
+    }
     let (libraries, functions) = context.server.functions.len();
     let reply = &mut context.reply;
     reply.map(2);
     reply.bulk("running_script");
-    reply.null();
+    match busy {
+        None => reply.null(),
+        Some(busy) => {
+            reply.map(3);
+            reply.bulk("name");
+            reply.bulk(&busy.name);
+            reply.bulk("command");
+            reply.array(busy.command.len());
+            busy.command.iter().for_each(|argument| reply.bulk(argument));
+            reply.bulk("duration_ms");
+            reply.int(i64::try_from(busy.started.elapsed().as_millis()).unwrap_or(i64::MAX));
+        }
+    }
     reply.bulk("engines");
     reply.map(1);
     reply.bulk("LUA");

@@ -192,7 +192,11 @@ pub static KILL: CommandSpec = CommandSpec {
     flags: SUBCOMMAND.flags.with(Flags::ALLOW_BUSY),
     summary: "Ends the script that is running.",
     tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
-    handler: |_| Err(error::NOT_BUSY),
+    handler: |context| {
+        context.server.busy_scripts.kill(false)?;
+        context.reply.ok();
+        Ok(())
+    },
     ..SUBCOMMAND
 };
 

@@ -19,6 +19,7 @@ use ochre_store::sync::ShardSet;
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What a command wants done with a script, which only its worker can do.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +148,7 @@ impl ScriptUnit<'_, '_> {
     fn execute(&mut self, prepared: &Prepared, keys: usize) -> Result<bool, Unfinished> {
         let Prepared { origin, vm, script } = prepared;
         let (db, protocol) = (self.client.db, self.client.protocol);
-        let flags = origin.flags();
+        let (flags, name) = (origin.flags(), origin.name());
         let mut reply = self.output.reply(protocol);
         let mut caller = Caller {
             worker: self.worker,
@@ -160,14 +161,18 @@ impl ScriptUnit<'_, '_> {
             checks_memory: self.worker.is_out_of_memory() && !flags.is_some_and(|flags| flags.allow_oom),
             wrote: false,
             reach: Some(crate::propagation::Reach::All),
+            caller: self.argv,
+            name: &name,
+            is_function: matches!(origin, Origin::Function(_)),
+            started: Instant::now(),
+            busy: None,
         };
         vm.set_doubles(caller.doubles);
         let arguments = self.argv.from(3);
-        let name = origin.name();
         let names = Names { script: &name };
         let (keys, rest) = (arguments.to(keys), arguments.from(keys));
         let outcome = vm.run(script, names, keys.iter(), rest.iter(), &mut caller, &mut reply);
-        drop(reply);
+        drop((reply, caller));
         // What the script selected is over with it.
         (self.client.db, self.client.protocol) = (db, protocol);
         self.after.redacted.clear();

@@ -130,6 +130,9 @@ const UNKNOWN: i64 = i64::MIN;
 /// How long before the first deadline they start: four eras, more than half a year.
 const EARLIER_MS: i64 = 4 << 32;
 
+/// In the units: says, as compared with its table's, whether a snapshot still has to take the entry as it is.
+const MARK: u8 = 0x80;
+
 const HEADER_BYTES: usize = 8;
 const TRIPLE_BYTES: usize = 24;
 /// Longest value kept inside the entry: beyond, a buffer of its own is as compact.
@@ -150,16 +153,13 @@ struct Header {
     key_len: u8,
     /// Length of an embedded string.
     value_len: u8,
-    /// Size of the allocation in units of 8 bytes, unless `LONG`, in the low seven bits; the high one is the mark.
+    /// Size of the allocation in units of 8 bytes, unless `LONG`; the highest bit is [`MARK`].
     units: u8,
 }
 
-/// Says, as compared with its table's, whether a snapshot still has to take the entry as it is.
-const MARK: u8 = 0x80;
-// The largest entry that is not LONG: header, deadline, key, and an embedded string or a value.
-const _: () = assert!(size_class(HEADER_BYTES + 8 + SHORT_KEY_MAX + EMBED_MAX + SLOT_BYTES) / 8 < MARK as usize);
-
 const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
+// All that is not LONG leaves that bit alone: twice this is more than any size class of it.
+const _: () = assert!((HEADER_BYTES + 8 + SLOT_BYTES + SHORT_KEY_MAX + EMBED_MAX) * 2 <= MARK as usize * 8);
 
 /// An entry. Owns its allocation and, if any, its buffer or value.
 ///
@@ -855,6 +855,7 @@ mod tests {
     fn changes_deadline(mut entry: Entry, to: Option<i64>) {
         let shown = |entry: &Entry| format!("{:?} {:?}", entry.key(), entry.value());
         let (from, before, has_room) = (entry.deadline(), shown(&entry), entry.has_room_for(to));
+        is_marked_without_other_change(&mut entry);
         assert_eq!(entry.try_set_deadline(to), has_room);
         if !has_room {
             assert_eq!(entry.deadline(), from);
@@ -865,6 +866,17 @@ mod tests {
         if to.is_none() {
             assert_eq!((entry.try_set_deadline(from), entry.deadline()), (true, from));
         }
+    }
+
+    fn is_marked_without_other_change(entry: &mut Entry) {
+        let shown = |entry: &Entry| format!("{:?} {:?} {}", entry.key(), entry.value(), entry.memory());
+        let (deadline, before) = (entry.deadline(), shown(entry));
+        for mark in [false, true, false, true] {
+            assert_eq!((entry.deadline(), shown(entry)), (deadline, before.clone()));
+            entry.set_mark(mark);
+            assert_eq!(entry.mark(), mark);
+        }
+        assert_eq!((entry.deadline(), shown(entry)), (deadline, before));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::table::{Keyed, Role, Slot, Table};
 use crate::error::Error;
 use crate::free::{Core, is_large};
 use crate::random::Random;
+use crate::short::equal;
 use crate::snapshot::{Budget, Cut, Owed, Removed, Tie};
 use crate::value::ValueRef;
 use std::marker::PhantomData;
@@ -207,7 +208,7 @@ impl Keys {
             self.main.rehash_step(1);
         }
         // SAFETY: the main table points to live entries of its own.
-        match self.main.find(hash, |entry| unsafe { Entry::borrow(entry) }.key() == key) {
+        match self.main.find(hash, |entry| equal(unsafe { Entry::borrow(entry) }.key(), key)) {
             Some(slot) => {
                 // SAFETY: the slot was just found, and the exclusive borrow keeps the table as it is.
                 let entry = unsafe { Entry::borrow(self.main.get(slot)) };
@@ -220,7 +221,7 @@ impl Keys {
     /// The entry of `key`, whose hash is `hash`.
     pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<EntryRef<'_>> {
         // SAFETY: the main table points to live entries of its own.
-        let slot = self.main.find(hash, |entry| unsafe { Entry::borrow(entry) }.key() == key)?;
+        let slot = self.main.find(hash, |entry| equal(unsafe { Entry::borrow(entry) }.key(), key))?;
         // SAFETY: the slot was just found; the shared borrow keeps the table and its entries as they are.
         Some(EntryRef { entry: unsafe { Entry::borrow(self.main.get(slot)) }, keys: PhantomData })
     }
