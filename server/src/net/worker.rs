@@ -71,6 +71,7 @@ pub struct Worker {
 impl Worker {
     fn new(index: usize, server: Arc<Server>) -> Worker {
         let stats = Arc::new(WorkerStats::new(server.commands.all().len()));
+        stats.last_cron_ms.set(unix_ms().unsigned_abs());
         server.stats.register(stats.clone());
         Worker {
             index,
