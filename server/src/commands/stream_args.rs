@@ -242,7 +242,7 @@ mod tests {
             let parsed = loop {
                 match args.parse(&mut cursor, level) {
                     Ok(true) => {}
-                    Ok(false) => break cursor.finish().and_then(|()| args.finish(true, &Settings::default())),
+                    Ok(false) => break cursor.finish().and_then(|()| args.finish(true, &Settings::default(), false)),
                     Err(error) => break Err(error),
                 }
             };
