@@ -36,4 +36,5 @@ pub mod shutdown;
 pub mod slowlog;
 pub mod stats;
 pub mod tls;
+pub mod tracking;
 pub mod transaction;
