@@ -52,6 +52,63 @@ pub fn write(value: ValueRef<'_>, settings: Settings) -> Vec<u8> {
     payload
 }
 
+/// Bytes of a value in such a payload, or in a file: those of its type and the footer are not counted.
+#[must_use]
+pub fn value_bytes(value: ValueRef<'_>, settings: Settings) -> u64 {
+    let version = rdb::version_needed(value, settings.version);
+    let mut output = Output::part(std::io::sink(), settings.compress);
+    let written = rdb::write_value(&mut output, value, Writing { version });
+    debug_assert!(written.is_ok(), "what leads nowhere refuses no bytes");
+    output.offset()
+}
+
+/// The payload of libraries of functions, given by their code.
+#[must_use]
+pub fn write_functions<C: AsRef<[u8]>>(codes: &[C], settings: Settings) -> Vec<u8> {
+    let mut output = Output::new(Vec::new(), settings.compress);
+    let mut write = || {
+        for code in codes {
+            output.raw(&[rdb::FUNCTION])?;
+            output.string(code.as_ref())?;
+        }
+        output.raw(&(settings.version as u16).to_le_bytes())
+    };
+    let written = write();
+    debug_assert!(written.is_ok(), "memory does not refuse bytes");
+    let checksum = output.checksum();
+    let mut payload = output.into_inner();
+    payload.extend_from_slice(&checksum.to_le_bytes());
+    payload
+}
+
+/// What is wrong with a payload of functions. The texts are those of Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FunctionsError {
+    /// It holds something else.
+    #[error("given type is not a function")]
+    NoFunction,
+    /// It is damaged.
+    #[error("failed loading the given functions payload")]
+    Damaged,
+}
+
+/// The code of the libraries in a payload that [`verify`] has checked.
+///
+/// # Errors
+/// [`FunctionsError`]
+pub fn read_functions(payload: &[u8]) -> Result<Vec<Vec<u8>>, FunctionsError> {
+    let body = body(payload, Verify::Version).map_err(|_| FunctionsError::Damaged)?;
+    let mut input = Input::of_bytes(body);
+    let mut codes = Vec::new();
+    while (input.offset() as usize) < body.len() {
+        match input.byte() {
+            Ok(rdb::FUNCTION) => codes.push(input.string().map_err(|_| FunctionsError::Damaged)?),
+            _ => return Err(FunctionsError::NoFunction),
+        }
+    }
+    Ok(codes)
+}
+
 /// Checks the footer of a payload.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::args::{Args, as_number, as_string, function};
 use crate::host::{Host, LogLevel, Refusal, Replicate};
+use crate::library::{self, Loading};
 use crate::raise;
 use crate::vm::VmOptions;
 use mlua::{HookTriggers, Lua, Result, Table, Value, VmState};
@@ -10,6 +11,7 @@ use ochre_resp::{Protocol, Span};
 use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// The host of the script that this thread runs.
 pub(crate) struct Current<'h>(pub(crate) &'h mut (dyn Host + 'h));
@@ -30,6 +32,8 @@ pub(crate) struct State {
     /// Why the script must end, if it must.
     pub(crate) ending: Cell<Option<Ending>>,
     pub(crate) doubles: Cell<DoubleFormat>,
+    /// The library that is being loaded.
+    pub(crate) loading: RefCell<Option<Loading>>,
     call: RefCell<Call>,
 }
 
@@ -40,6 +44,8 @@ pub(crate) enum Ending {
     Aborted,
     /// Somebody has killed it.
     Killed,
+    /// It is a library that takes too long to load.
+    Timeout,
 }
 
 /// A command that is being called: its buffers are used again.
@@ -59,6 +65,7 @@ impl State {
             protocol: Cell::default(),
             ending: Cell::default(),
             doubles: Cell::new(doubles),
+            loading: RefCell::default(),
             call: RefCell::default(),
         })
     }
@@ -68,14 +75,25 @@ impl State {
         if self.ending.get().is_none() {
             self.ending.set(Some(ending));
         }
-        lua.set_hook(HookTriggers::EVERY_LINE, |_, _| killed())?;
-        killed()
+        let raise = match ending {
+            Ending::Timeout => load_timeout,
+            Ending::Aborted | Ending::Killed => killed,
+        };
+        lua.set_hook(HookTriggers::EVERY_LINE, move |_, _| raise())?;
+        raise().and_then(|_| killed())
     }
+}
+
+fn load_timeout<T>() -> Result<T> {
+    raise::reply("ERR FUNCTION LOAD timeout", false)
 }
 
 fn killed<T>() -> Result<T> {
     raise::reply("ERR Script killed by user with SCRIPT KILL...", false)
 }
+
+/// How long the code of a library may run when it is loaded.
+const LOAD_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// Has the host asked now and then whether the script is to end.
 pub(crate) fn watch(lua: &Lua, state: &Rc<State>) -> Result<()> {
@@ -83,6 +101,10 @@ pub(crate) fn watch(lua: &Lua, state: &Rc<State>) -> Result<()> {
     lua.set_global_hook(HookTriggers::new().every_nth_instruction(100_000), move |lua, _| {
         if state.ending.get().is_some() {
             return killed();
+        }
+        let is_late = |loading: &Loading| loading.started.elapsed() > LOAD_TIME_MAX;
+        if state.loading.borrow().as_ref().is_some_and(is_late) {
+            return state.end(lua, Ending::Timeout);
         }
         if HOST.is_set() && HOST.with(|host| host.0.interrupt()) {
             return state.end(lua, Ending::Killed);
@@ -101,7 +123,6 @@ pub(crate) fn library(lua: &Lua, options: &VmOptions, state: &Rc<State>) -> Resu
     table.raw_set("acl_check_cmd", function(lua, "acl_check_cmd", move |args| may_call(&args, &shared))?)?;
     let shared = state.clone();
     table.raw_set("setresp", function(lua, "setresp", move |args| set_protocol(&args, &shared))?)?;
-    table.raw_set("log", function(lua, "log", |args| log(&args))?)?;
     table.raw_set("set_repl", function(lua, "set_repl", |args| set_replication(&args))?)?;
     table.raw_set("sha1hex", function(lua, "sha1hex", |args| sha1_hex(&args))?)?;
     table.raw_set("error_reply", function(lua, "error_reply", |args| error_reply(&args))?)?;
@@ -109,19 +130,34 @@ pub(crate) fn library(lua: &Lua, options: &VmOptions, state: &Rc<State>) -> Resu
     table.raw_set("replicate_commands", function(lua, "replicate_commands", |_| Ok(true))?)?;
     table.raw_set("breakpoint", function(lua, "breakpoint", |_| Ok(false))?)?;
     table.raw_set("debug", function(lua, "debug", |_| Ok(()))?)?;
-    for (level, name) in ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"].into_iter().enumerate() {
-        table.raw_set(name, level)?;
-    }
     let targets = [("REPL_NONE", 0), ("REPL_AOF", 1), ("REPL_SLAVE", 2), ("REPL_REPLICA", 2), ("REPL_ALL", 3)];
     for (name, flags) in targets {
         table.raw_set(name, flags)?;
+    }
+    add_common(lua, &table, options)?;
+    Ok(table)
+}
+
+/// The table `redis` of a library that is being loaded.
+pub(crate) fn loading_library(lua: &Lua, options: &VmOptions, state: &Rc<State>) -> Result<Table> {
+    let table = lua.create_table()?;
+    table.raw_set("register_function", library::register_function(lua, state)?)?;
+    add_common(lua, &table, options)?;
+    Ok(table)
+}
+
+/// What is there while a library is loaded, too.
+fn add_common(lua: &Lua, table: &Table, options: &VmOptions) -> Result<()> {
+    table.raw_set("log", function(lua, "log", |args| log(&args))?)?;
+    for (level, name) in ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"].into_iter().enumerate() {
+        table.raw_set(name, level)?;
     }
     table.raw_set("REDIS_VERSION", options.redis_version)?;
     table.raw_set("REDIS_VERSION_NUM", version_number(options.redis_version))?;
     table.raw_set("SERVER_NAME", options.server_name)?;
     table.raw_set("SERVER_VERSION", options.server_version)?;
     table.raw_set("SERVER_VERSION_NUM", version_number(options.server_version))?;
-    Ok(table)
+    Ok(())
 }
 
 /// `1.2.3` as 0x00010203.

@@ -12,6 +12,7 @@ mod args;
 mod bits;
 mod host;
 mod json;
+mod library;
 mod msgpack;
 mod packing;
 mod raise;
@@ -23,9 +24,10 @@ mod shebang;
 mod vm;
 
 pub use host::{Host, LogLevel, Refusal, Replicate};
+pub use library::{FunctionInfo, LibraryError, LibraryHeader};
 pub use result::Errors;
 pub use shebang::{ScriptFlags, Shebang, ShebangError};
-pub use vm::{Names, Outcome, Script, Vm, VmOptions};
+pub use vm::{LoadedLibrary, Names, Outcome, Script, Vm, VmOptions};
 
 /// The name of a script: the SHA-1 of its source, in lower-case hexadecimal digits.
 pub fn sha1_hex(source: &[u8]) -> [u8; 40] {

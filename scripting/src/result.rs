@@ -1,7 +1,7 @@
 //! What a script returns, as a reply.
 
 use crate::args::to_int;
-use mlua::{Result, Table, Value};
+use mlua::{Lua, Result, Table, Value};
 use ochre_resp::{Protocol, ReplyWriter};
 
 /// Errors in the reply of a script.
@@ -17,26 +17,93 @@ pub struct Errors {
 const DEPTH_MAX: usize = 7990;
 
 /// Writes the reply that a value stands for.
-pub(crate) fn write(value: Value, spoken: Protocol, reply: &mut ReplyWriter<'_>, errors: &mut Errors) -> Result<()> {
+pub(crate) fn write(
+    lua: &Lua,
+    value: Value,
+    spoken: Protocol,
+    reply: &mut ReplyWriter<'_>,
+    errors: &mut Errors,
+) -> Result<()> {
     let mut writer = Writer { spoken, reply, errors };
-    // What is still to be written, the next last: depth costs no native stack.
-    let mut open = vec![vec![value]];
-    while let Some(values) = open.last_mut() {
-        let Some(value) = values.pop() else {
-            open.pop();
-            continue;
+    // Tables lie on a stack of their own, so that depth costs no native stack.
+    let mut open: Vec<Open> = Vec::new();
+    open.extend(writer.begin(value)?);
+    while let Some(last) = open.last_mut() {
+        let value = match last.next(lua)? {
+            Some(value) => value,
+            None => {
+                open.pop();
+                continue;
+            }
         };
-        if open.len() > DEPTH_MAX {
+        if open.len() >= DEPTH_MAX {
             writer.error(b"ERR reached lua stack limit", false);
             continue;
         }
-        let mut parts = writer.begin(value)?;
-        if !parts.is_empty() {
-            parts.reverse();
-            open.push(parts);
-        }
+        open.extend(writer.begin(value)?);
     }
     Ok(())
+}
+
+/// A table of which parts are still to be written.
+enum Open {
+    Array {
+        table: Table,
+        next: usize,
+        len: usize,
+    },
+    /// Only the keys.
+    Set {
+        keys: std::vec::IntoIter<Key>,
+    },
+    /// Each key, and then its value.
+    Map {
+        table: Table,
+        keys: std::vec::IntoIter<Key>,
+        key: Option<Value>,
+    },
+}
+
+/// A key of a set or a map. mlua holds few values at once, so strings lie elsewhere.
+enum Key {
+    String(Box<[u8]>),
+    Other(Value),
+}
+
+impl Key {
+    fn of(value: Value) -> Key {
+        match value {
+            Value::String(string) => Key::String((&*string.as_bytes()).into()),
+            other => Key::Other(other),
+        }
+    }
+    fn into_value(self, lua: &Lua) -> Result<Value> {
+        Ok(match self {
+            Key::String(string) => Value::String(lua.create_string(string)?),
+            Key::Other(value) => value,
+        })
+    }
+}
+
+impl Open {
+    /// The next part.
+    fn next(&mut self, lua: &Lua) -> Result<Option<Value>> {
+        match self {
+            Open::Array { next, len, .. } if *next >= *len => Ok(None),
+            Open::Array { table, next, .. } => {
+                *next += 1;
+                table.raw_get(*next).map(Some)
+            }
+            Open::Set { keys } => keys.next().map(|key| key.into_value(lua)).transpose(),
+            Open::Map { table, keys, key } => match key.take() {
+                Some(key) => table.raw_get(key).map(Some),
+                None => {
+                    *key = keys.next().map(|key| key.into_value(lua)).transpose()?;
+                    Ok(key.clone())
+                }
+            },
+        }
+    }
 }
 
 struct Writer<'w, 'r> {
@@ -47,21 +114,21 @@ struct Writer<'w, 'r> {
 }
 
 impl Writer<'_, '_> {
-    /// Writes a value, or the header of one that has parts, and returns these.
-    fn begin(&mut self, value: Value) -> Result<Vec<Value>> {
+    /// Writes a value, or the header of one that has parts, which is returned.
+    fn begin(&mut self, value: Value) -> Result<Option<Open>> {
         match value {
             Value::String(string) => self.reply.bulk(&*string.as_bytes()),
             Value::Boolean(value) if self.spoken == Protocol::Resp3 => self.reply.bool(value),
             Value::Boolean(true) => self.reply.int(1),
             Value::Integer(number) => self.reply.int(number),
             Value::Number(number) => self.reply.int(to_int(number)),
-            Value::Table(table) => return self.begin_table(&table),
+            Value::Table(table) => return self.begin_table(table),
             _ => self.reply.null(),
         }
-        Ok(Vec::new())
+        Ok(None)
     }
 
-    fn begin_table(&mut self, table: &Table) -> Result<Vec<Value>> {
+    fn begin_table(&mut self, table: Table) -> Result<Option<Open>> {
         if let Value::String(text) = table.raw_get("err")? {
             let counted = matches!(table.raw_get("ignore_error_stats_update")?, Value::Boolean(true));
             self.error(&text.as_bytes(), counted);
@@ -71,36 +138,25 @@ impl Writer<'_, '_> {
             self.reply.double(number);
         } else if let Value::String(digits) = table.raw_get("big_number")? {
             self.reply.big_number(one_line(&digits.as_bytes()));
-        } else if let Some((format, text)) = verbatim(table)? {
+        } else if let Some((format, text)) = verbatim(&table)? {
             self.reply.verbatim(&format, text);
-        } else if let Value::Table(map) = table.raw_get("map")? {
-            let mut parts = Vec::new();
-            map.for_each(|key: Value, value: Value| {
-                parts.extend([key, value]);
-                Ok(())
-            })?;
-            self.reply.map(parts.len() / 2);
-            return Ok(parts);
-        } else if let Value::Table(set) = table.raw_get("set")? {
-            let mut parts = Vec::new();
-            set.for_each(|key: Value, _: Value| {
-                parts.push(key);
-                Ok(())
-            })?;
-            self.reply.set(parts.len());
-            return Ok(parts);
+        } else if let Value::Table(table) = table.raw_get("map")? {
+            let keys = keys(&table)?;
+            self.reply.map(keys.len());
+            return Ok(Some(Open::Map { table, keys: keys.into_iter(), key: None }));
+        } else if let Value::Table(table) = table.raw_get("set")? {
+            let keys = keys(&table)?;
+            self.reply.set(keys.len());
+            return Ok(Some(Open::Set { keys: keys.into_iter() }));
         } else {
-            let mut parts = Vec::new();
-            loop {
-                match table.raw_get(parts.len() + 1)? {
-                    Value::Nil => break,
-                    part => parts.push(part),
-                }
+            let mut len = 0;
+            while !matches!(table.raw_get(len + 1)?, Value::Nil) {
+                len += 1;
             }
-            self.reply.array(parts.len());
-            return Ok(parts);
+            self.reply.array(len);
+            return Ok((len > 0).then_some(Open::Array { table, next: 0, len }));
         }
-        Ok(Vec::new())
+        Ok(None)
     }
 
     fn error(&mut self, text: &[u8], counted: bool) {
@@ -110,6 +166,15 @@ impl Writer<'_, '_> {
             self.errors.uncounted.push(text.to_vec());
         }
     }
+}
+
+fn keys(table: &Table) -> Result<Vec<Key>> {
+    let mut keys = Vec::new();
+    table.for_each(|key: Value, _: Value| {
+        keys.push(Key::of(key));
+        Ok(())
+    })?;
+    Ok(keys)
 }
 
 fn number(value: &Value) -> Option<f64> {

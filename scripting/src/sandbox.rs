@@ -45,8 +45,9 @@ const ALLOWED: &[&str] = &[
 /// Sets globals, protects them, and gives the function that runs a script: `run(script, keys, arguments)`, or
 /// `run(function, keys, arguments, true)`, which gets these as arguments.
 const SET_UP: &str = r#"
-local globals, setreadonly, xpcall, handler = ...
+local globals, setreadonly, xpcall, handler, library_globals = ...
 local protected = {}
+local setmetatable, getmetatable, next, type = setmetatable, getmetatable, next, type
 local function protect(value)
     if type(value) == 'table' and not protected[value] then
         protected[value] = true
@@ -59,7 +60,7 @@ local function protect(value)
 end
 protect(globals)
 protect(getmetatable(''))
-return function(script, keys, arguments, is_function)
+local function run(script, keys, arguments, is_function)
     if is_function then
         return xpcall(function() return script(keys, arguments) end, handler)
     end
@@ -69,10 +70,42 @@ return function(script, keys, arguments, is_function)
     setreadonly(globals, true)
     return xpcall(script, handler)
 end
+if not library_globals then
+    return run
+end
+-- Functions see globals through another table, which shows others while a library is loaded.
+local view = { __index = globals }
+local shown = setmetatable({}, view)
+protect(library_globals)
+setreadonly(view, true)
+setreadonly(shown, true)
+local function show(globals)
+    setreadonly(view, false)
+    view.__index = globals
+    setreadonly(view, true)
+end
+local function same(raised)
+    return raised
+end
+return run, shown, function(code)
+    show(library_globals)
+    return xpcall(code, same)
+end, function()
+    show(globals)
+end
 "#;
 
-/// A state for scripts, and the function that runs them.
-pub(crate) fn create(options: &VmOptions, state: &Rc<State>) -> Result<(Lua, Function)> {
+/// A state for scripts.
+pub(crate) struct Sandbox {
+    pub(crate) lua: Lua,
+    /// Runs a script.
+    pub(crate) run: Function,
+    /// Runs the code of a library, and shows it the usual globals afterwards; only where there are libraries.
+    pub(crate) load: Option<(Function, Function)>,
+}
+
+/// Makes a state for scripts, or for functions.
+pub(crate) fn create(options: &VmOptions, state: &Rc<State>, for_functions: bool) -> Result<Sandbox> {
     let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
     // `pcall` is Lua's own: a panic ends the process before anybody could catch it.
     let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
@@ -103,13 +136,32 @@ pub(crate) fn create(options: &VmOptions, state: &Rc<State>) -> Result<(Lua, Fun
     let handler = lua.create_function(describe)?;
     globals.raw_set("__redis__err__handler", &handler)?;
     let missing = function(&lua, "__index", |args| missing(&args))?;
-    let metatable = lua.create_table()?;
-    metatable.raw_set("__index", missing)?;
-    globals.set_metatable(Some(metatable))?;
+    let names_missing = |table: &Table| -> Result<()> {
+        let metatable = lua.create_table()?;
+        metatable.raw_set("__index", &missing)?;
+        table.set_metatable(Some(metatable))
+    };
+    names_missing(&globals)?;
+    let library_globals = match for_functions {
+        true => {
+            let (library_globals, api) = (lua.create_table()?, api::loading_library(&lua, options, state)?);
+            names_missing(&api)?;
+            names_missing(&library_globals)?;
+            library_globals.raw_set("redis", &api)?;
+            library_globals.raw_set("server", api)?;
+            Some(library_globals)
+        }
+        false => None,
+    };
     let xpcall: Function = globals.get("xpcall")?;
     let set_up = lua.load(SET_UP).set_name("=sandbox").into_function()?;
-    let run = set_up.call((&globals, setreadonly, xpcall, handler))?;
-    Ok((lua, run))
+    let (run, shown, load, show): (Function, Option<Table>, Option<Function>, Option<Function>) =
+        set_up.call((&globals, setreadonly, xpcall, handler, library_globals))?;
+    if let Some(shown) = shown {
+        lua.set_globals(shown)?;
+    }
+    lua.gc_collect()?;
+    Ok(Sandbox { lua, run, load: load.zip(show) })
 }
 
 /// Somebody reads a global that does not exist.

@@ -164,3 +164,126 @@ fn errors_say_where_they_arose() {
         ("return 'still there'", "$11|still there|"),
     ]);
 }
+
+#[test]
+fn libraries_register_functions() {
+    let options = VmOptions {
+        redis_version: "7.2.4",
+        server_name: "ochre",
+        server_version: "0.1.0",
+        seed: 1,
+        doubles: DoubleFormat::Shortest,
+    };
+    let vm = Vm::for_functions(&options).unwrap();
+    let code = b"#!lua name=lib\nlocal function f(keys, args) return {keys[1], args[1], redis.call('echo', 'x')} end\n\
+        redis.register_function('f', f)\n\
+        redis.register_function{function_name='g', callback=f, flags={'no-writes'}, description='d'}";
+    let library = vm.load_library(code).unwrap();
+    assert_eq!(library.functions.len(), 2);
+    assert!(library.functions[1].flags.no_writes && library.functions[1].description.is_some());
+    let mut out = Vec::new();
+    let mut reply = ReplyWriter::new(&mut out, Protocol::Resp2);
+    let (keys, arguments) = ([b"k".as_slice()], [b"a".as_slice()]);
+    let script = library.script(b"f").unwrap();
+    let names = Names { script: "f" };
+    vm.run(&script, names, keys.into_iter(), arguments.into_iter(), &mut Echo::default(), &mut reply);
+    assert_eq!(String::from_utf8_lossy(&out), "*3\r\n$1\r\nk\r\n$1\r\na\r\n$1\r\nx\r\n");
+    let fail = |code: &str| vm.load_library(code.as_bytes()).err().map(|error| error.to_string()).unwrap_or_default();
+    for (code, error) in [
+        ("return 1", "Missing library metadata"),
+        ("#!lua name=a\nreturn 1", "No functions registered"),
+        (
+            "#!lua name=a-b\nreturn 1",
+            "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long",
+        ),
+        ("#!lua name=a\nreturn (", "Error compiling function: user_function:2: unexpected symbol near '<eof>'"),
+        ("#!lua name=a\na = 1", "Error registering functions: ERR user_function:2: Attempt to modify a readonly table"),
+        (
+            "#!lua name=a\nredis.call('x')",
+            "Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'call'",
+        ),
+        (
+            "#!lua name=a\nmath.floor(1)",
+            "Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'math'",
+        ),
+        (
+            "#!lua name=a\nredis.register_function()",
+            "Error registering functions: ERR wrong number of arguments to redis.register_function",
+        ),
+        ("#!lua name=a\nwhile true do end", "Error registering functions: ERR FUNCTION LOAD timeout"),
+    ] {
+        assert_eq!(fail(code), error, "{code}");
+    }
+}
+
+// Holes that Lua and the libraries of Redis have had.
+#[test]
+fn known_holes_are_closed() {
+    check(&[
+        // CVE-2024-31449
+        ("return bit.tohex(255, -2147483648)", "$8|000000FF|"),
+        // CVE-2025-46817
+        ("return pcall(unpack, {}, -2147483648, 2147483647) and 1 or 0", ":0|"),
+        ("return select('#', unpack({}, 2147483646, 2147483647))", ":2|"),
+        // CVE-2025-46818
+        (
+            "local ok, e = pcall(function() getmetatable('').__index = nil end) return {ok=e}",
+            "+user_script:1: Attempt to modify a readonly table|",
+        ),
+        (
+            "local ok, e = pcall(function() string.rep = nil end) return {ok=e}",
+            "+user_script:1: Attempt to modify a readonly table|",
+        ),
+        // CVE-2025-46819
+        (
+            "return loadstring('return [' .. string.rep('=', 100000) .. '[x]' .. string.rep('=', 100000) .. ']')()",
+            "$1|x|",
+        ),
+        // CVE-2022-24834, CVE-2018-11218, CVE-2018-11219
+        ("return #cjson.encode(string.rep('\\0', 1000000))", ":6000002|"),
+        ("return pcall(cmsgpack.unpack, string.rep('\\145', 1000000)) and 1 or 0", ":0|"),
+        ("return pcall(cmsgpack.unpack, '\\219\\255\\255\\255\\255') and 1 or 0", ":0|"),
+        ("return pcall(struct.unpack, 'I' .. 2^31, 'x') and 1 or 0", ":0|"),
+        ("return pcall(struct.unpack, 'c2147483647', 'x') and 1 or 0", ":0|"),
+        ("return pcall(struct.unpack, 'i', 'abcd', -10) and 1 or 0", ":0|"),
+        ("return pcall(cjson.decode, string.rep('[', 1000000)) and 1 or 0", ":0|"),
+        // CVE-2014-5461
+        (
+            "local function f(p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17, p18, p19, p20, p21, p22, p23, p24, p25, p26, p27, p28, p29, p30, ...) local a = ... return a or 1 end return f()",
+            ":1|",
+        ),
+        // Bytecode
+        ("return loadstring(string.dump(function() return 1 end)) and 1 or 0", ":0|"),
+        (
+            "setfenv(0, {}) return 1",
+            "-ERR user_script:1: Attempt to modify a readonly table script: sha, on @user_script:1.|",
+        ),
+        ("rawset(_G, 'x', 1)", "-ERR Attempt to modify a readonly table script: sha, on @user_script:1.|"),
+        ("return newproxy and 1", ":1|"),
+    ]);
+}
+
+#[test]
+fn many_values_are_no_problem() {
+    check(&[
+        ("local t = {} for i = 1, 20000 do t[i] = 'x' .. i end return #cjson.encode(t)", ":168895|"),
+        ("local t = {} for i = 1, 20000 do t['x' .. i] = 'y' .. i end return #cjson.encode(t)", ":337789|"),
+        ("local t = {} for i = 1, 20000 do t['x' .. i] = 'y' .. i end return #cmsgpack.pack(t) > 200000 and 1", ":1|"),
+        ("local t = {} for i = 1, 20000 do t[i] = 'x' .. i end return #cmsgpack.unpack(cmsgpack.pack(t))", ":20000|"),
+    ]);
+    let vm = vm();
+    let many = run_in(
+        &vm,
+        "local t = {} for i = 1, 20000 do t[i] = 'x' .. i end return t",
+        &mut Echo::default(),
+        Protocol::Resp2,
+    );
+    assert!(many.starts_with("*20000|$2|x1|") && many.ends_with("$6|x20000|"));
+    let map = run_in(
+        &vm,
+        "local t = {} for i = 1, 20000 do t['x' .. i] = 1 end return {map=t}",
+        &mut Echo::default(),
+        Protocol::Resp3,
+    );
+    assert!(map.starts_with("%20000|$"));
+}

@@ -1,10 +1,12 @@
 //! One Lua state and the scripts that are compiled in it.
 
+use crate::api::Ending;
 use crate::api::{self, Current, HOST, State};
 use crate::args::as_string;
 use crate::host::Host;
+use crate::library::{FunctionInfo, LibraryError, LibraryHeader, Loading};
 use crate::result::{self, Errors};
-use crate::{api::Ending, sandbox};
+use crate::sandbox::{self, Sandbox};
 use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, Table, Value};
 use ochre_resp::reply::DoubleFormat;
@@ -30,15 +32,36 @@ pub struct VmOptions {
 /// A Lua state with the globals of scripts. It stays on its thread.
 pub struct Vm {
     run: Function,
+    load: Option<(Function, Function)>,
     state: Rc<State>,
     runs: Cell<u32>,
     // The last to go.
     lua: Lua,
 }
 
-/// A compiled script. It belongs to its [`Vm`].
+/// A compiled script, or a function of a library. It belongs to its [`Vm`].
 #[derive(Clone)]
-pub struct Script(Function);
+pub struct Script {
+    function: Function,
+    /// It gets keys and arguments handed over, where a script finds them among its globals.
+    is_function: bool,
+}
+
+/// A library whose code has run. It belongs to its [`Vm`].
+pub struct LoadedLibrary {
+    /// Its functions, in the order in which they were registered.
+    pub functions: Vec<FunctionInfo>,
+    callbacks: Table,
+}
+
+impl LoadedLibrary {
+    /// The function of that name.
+    pub fn script(&self, name: &[u8]) -> Option<Script> {
+        let name = self.callbacks.weak_lua().try_upgrade()?.create_string(name).ok()?;
+        let function = self.callbacks.raw_get(name).ok()?;
+        Some(Script { function, is_function: true })
+    }
+}
 
 /// How messages name the script that runs.
 #[derive(Clone, Copy, Debug)]
@@ -65,11 +88,23 @@ impl Vm {
     /// # Errors
     /// If there is not enough memory: in words.
     pub fn new(options: &VmOptions) -> Result<Vm, String> {
+        Vm::create(options, false)
+    }
+
+    /// A fresh state for libraries of functions.
+    ///
+    /// # Errors
+    /// As [`new`](Vm::new).
+    pub fn for_functions(options: &VmOptions) -> Result<Vm, String> {
+        Vm::create(options, true)
+    }
+
+    fn create(options: &VmOptions, for_functions: bool) -> Result<Vm, String> {
         let state = State::new(options.doubles);
         let create = || {
-            let (lua, run) = sandbox::create(options, &state)?;
+            let Sandbox { lua, run, load } = sandbox::create(options, &state, for_functions)?;
             api::watch(&lua, &state)?;
-            Ok(Vm { run, state: state.clone(), runs: Cell::new(0), lua })
+            Ok(Vm { run, load, state: state.clone(), runs: Cell::new(0), lua })
         };
         create().map_err(|error: mlua::Error| error.to_string())
     }
@@ -79,9 +114,52 @@ impl Vm {
     /// # Errors
     /// The compiler's complaint.
     pub fn compile(&self, source: &[u8]) -> Result<Script, String> {
-        let chunk = self.lua.load(source).set_name("@user_script").set_mode(ChunkMode::Text);
-        match chunk.into_function() {
-            Ok(function) => Ok(Script(function)),
+        self.chunk(source, "@user_script").map(|function| Script { function, is_function: false })
+    }
+
+    /// Runs the code of a library, which registers its functions.
+    ///
+    /// # Errors
+    /// [`LibraryError`] if there is something wrong with it, or no function.
+    pub fn load_library(&self, code: &[u8]) -> Result<LoadedLibrary, LibraryError> {
+        let header = LibraryHeader::parse(code)?;
+        let code = code.get(header.len..).unwrap_or_default();
+        let code = self.chunk(code, "@user_function").map_err(LibraryError::Compile)?;
+        let run = || -> mlua::Result<(Option<Loading>, bool, Value)> {
+            let callbacks = self.lua.create_table()?;
+            let started = std::time::Instant::now();
+            *self.state.loading.borrow_mut() = Some(Loading { functions: Vec::new(), callbacks, started });
+            self.state.ending.set(None);
+            let (load, show_globals) =
+                self.load.as_ref().ok_or_else(|| mlua::Error::runtime("no state for functions"))?;
+            let result = load.call(code);
+            let loading = self.state.loading.borrow_mut().take();
+            self.end_hooks();
+            show_globals.call::<()>(())?;
+            let (done, raised): (bool, Value) = result?;
+            Ok((loading, done, raised))
+        };
+        let (loading, done, raised) = run().map_err(|error| LibraryError::Register(format!("ERR {error}")))?;
+        if !done {
+            let text = match &raised {
+                Value::Table(table) => as_string(&self.lua, &table.raw_get("err").unwrap_or_default()),
+                other => as_string(&self.lua, other),
+            };
+            let text = text.ok().flatten().map(|text| text.to_string_lossy()).unwrap_or_default();
+            let is_table = matches!(raised, Value::Table(_));
+            return Err(LibraryError::Register(if is_table { text } else { format!("ERR {text}") }));
+        }
+        match loading {
+            Some(Loading { functions, callbacks, .. }) if !functions.is_empty() => {
+                Ok(LoadedLibrary { functions, callbacks })
+            }
+            _ => Err(LibraryError::Empty),
+        }
+    }
+
+    fn chunk(&self, source: &[u8], name: &str) -> Result<Function, String> {
+        match self.lua.load(source).set_name(name).set_mode(ChunkMode::Text).into_function() {
+            Ok(function) => Ok(function),
             Err(mlua::Error::SyntaxError { message, .. }) => Err(message),
             Err(error) => Err(error.to_string()),
         }
@@ -101,15 +179,10 @@ impl Vm {
         self.state.ending.set(None);
         let run = || -> mlua::Result<(bool, Value)> {
             let (keys, arguments) = (self.list(keys)?, self.list(arguments)?);
-            self.run.call((&script.0, keys, arguments))
+            self.run.call((&script.function, keys, arguments, script.is_function))
         };
         let result = HOST.set(Current(host), run);
-        let ending = self.state.ending.get();
-        if ending.is_some() {
-            // The hook that ended it is still there.
-            self.lua.remove_hook();
-            let _ = api::watch(&self.lua, &self.state);
-        }
+        let ending = self.end_hooks();
         self.collect();
         if ending == Some(Ending::Aborted) {
             return Outcome::Aborted;
@@ -117,7 +190,7 @@ impl Vm {
         let mut errors = Errors::default();
         let start = reply.position();
         let written = match result {
-            Ok((true, value)) => result::write(value, self.state.protocol.get(), reply, &mut errors),
+            Ok((true, value)) => result::write(&self.lua, value, self.state.protocol.get(), reply, &mut errors),
             Ok((false, raised)) => self.fail(raised, names, reply, &mut errors),
             Err(error) => Err(error),
         };
@@ -128,6 +201,16 @@ impl Vm {
             errors = Errors { any: true, uncounted: vec![text.into_bytes()] };
         }
         Outcome::Replied(errors)
+    }
+
+    /// If something was ended: the hook that did it goes. Returns why it was ended.
+    fn end_hooks(&self) -> Option<Ending> {
+        let ending = self.state.ending.get();
+        if ending.is_some() {
+            self.lua.remove_hook();
+            let _ = api::watch(&self.lua, &self.state);
+        }
+        ending
     }
 
     /// Bytes that Lua has allocated.

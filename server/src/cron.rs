@@ -14,6 +14,7 @@ pub(crate) async fn run(worker: Rc<Worker>) {
         if !worker.server.switches.cron_rests.load(Relaxed) {
             worker.sweep();
         }
+        worker.stats.last_cron_ms.set(crate::clock::unix_ms().unsigned_abs());
         worker.member.publish_memory();
         let server = &worker.server;
         server.memory.observe(server.store.used_memory());

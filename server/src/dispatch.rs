@@ -3,8 +3,9 @@
 use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
-use crate::client::{Client, ReplyMode};
+use crate::client::{Client, ClientHandle, ReplyMode};
 use crate::command::{Command, Flags, LockClass};
+use crate::commands::debug::is_forbidden;
 use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
 use crate::context::{After, Context, Mode};
@@ -58,6 +59,7 @@ pub(crate) fn run<'w>(
     // Opened when needed: a guard over all shards keeps everybody out, this worker's own slices too.
     let mut slice: Option<Slice<'w, Shard>> = None;
     let mut under_lock = 0;
+    let mut is_bare = false;
     let mut tick = worker.ticks.now();
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
@@ -115,7 +117,8 @@ pub(crate) fn run<'w>(
             // What was waited for is used at least once, whoever waits for it now.
             fits && (under_lock == 0 || under_lock < COMMANDS_A_LOCK && !is_over && !guard.contended())
         });
-        if !keep {
+        // A guard over nothing is for one command: it has not passed the gate.
+        if !keep || std::mem::take(&mut is_bare) {
             held = None;
             under_lock = 0;
         }
@@ -125,7 +128,13 @@ pub(crate) fn run<'w>(
         if slice.is_none() && held.as_ref().is_none_or(|guard| guard.set() != ShardSet::ALL) {
             slice = worker.member.party().enter();
             if slice.is_none() {
-                return Step::NeedShards(ShardSet::EMPTY);
+                let is_busy = worker.server.attention.get() & Attention::BUSY != 0;
+                if !(is_busy && wanted.is_empty() && command.has(Flags::ALLOW_BUSY)) {
+                    return Step::NeedShards(ShardSet::EMPTY);
+                }
+                // It looks at no data, so it need not wait until the script is over.
+                held = Some(worker.member.party().nothing());
+                is_bare = true;
             }
         }
         let guard = match (&mut held, &slice) {
@@ -214,7 +223,7 @@ enum Gate<'s> {
 fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_short: bool) -> Gate<'w> {
     let server = &*worker.server;
     let argv = || connection.batch.argv(queued, connection.argument_bytes());
-    if !connection.client.authenticated && is_kept_out(worker, queued) {
+    if !connection.client.authenticated && is_kept_out(worker, queued, &connection.client.handle) {
         return Gate::Reject(error::NO_AUTH);
     }
     let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
@@ -237,12 +246,15 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
 /// Whether a client that has not logged in has to do so before this command. Only some versions say so before they look
 /// whether it is one.
 #[cold]
-fn is_kept_out(worker: &Worker, queued: &Queued) -> bool {
+fn is_kept_out(worker: &Worker, queued: &Queued, client: &ClientHandle) -> bool {
     let command = queued.command.map(|id| worker.server.commands.by_id(id));
     let is_one = command
         .is_some_and(|command| command.spec.accepts(queued.args()) && !(command.is_container() && queued.args() > 1));
     let is_open = command.is_some_and(|command| command.has(Flags::NO_AUTH));
-    let asks = is_one || worker.config().compatibility_level.asks_for_login_first();
+    let config = worker.config();
+    // What the configuration forbids is forbidden first.
+    let is_one = is_one && !command.is_some_and(|command| is_forbidden(command, &config, client));
+    let asks = is_one || config.compatibility_level.asks_for_login_first();
     asks && !is_open && worker.server.accounts.requires_login()
 }
 
@@ -258,6 +270,9 @@ fn attended_gates<'w>(
 ) -> Gate<'w> {
     let server = &*worker.server;
     let client = &connection.client;
+    if is_forbidden(command, &worker.config(), &client.handle) {
+        return Gate::Reject(error::DEBUG_NOT_ALLOWED);
+    }
     let transaction = connection.client.transaction.as_deref();
     let queues = transaction.is_some() && !is_never_queued(command);
     if transaction.is_some() && command.has(Flags::NO_MULTI) {
@@ -316,6 +331,9 @@ fn attended_gates<'w>(
         if !command.has(Flags::LOADING) || transaction.is_some_and(refuses) {
             return Gate::Reject(error::LOADING);
         }
+    }
+    if attention & Attention::BUSY != 0 && !command.has(Flags::ALLOW_BUSY) {
+        return Gate::Reject(server.busy_scripts.refusal());
     }
     if attention & Attention::PAUSED != 0 {
         let is_write = flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
@@ -551,8 +569,10 @@ fn execute<'w>(
         // What it has made stale itself comes right behind the reply.
         after.published |= !client.handle.outbox.is_empty();
     }
-    if nanos >= worker.slow_nanos() || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
-        return settle_after(connection, worker, queued, command, nanos, after);
+    let reply_len = output.mark().saturating_sub(mark);
+    let is_large = argv.extent().max(reply_len) >= worker.large_bytes();
+    if nanos >= worker.slow_nanos() || is_large || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
+        return settle_after(connection, worker, queued, command, (nanos, reply_len), after);
     }
     None
 }
@@ -632,14 +652,14 @@ fn settle_effects(
     serves
 }
 
-/// The rare rest: slow log, latency monitor, MONITOR, closing, shutdown.
+/// The rare rest: logs of slow and large commands, latency monitor, MONITOR, closing, shutdown.
 #[cold]
 fn settle_after(
     connection: &mut Connection,
     worker: &Worker,
     queued: &Queued,
     command: &Command,
-    nanos: u64,
+    (nanos, reply_len): (u64, usize),
     after: After,
 ) -> Option<Box<Executed>> {
     let server = &*worker.server;
@@ -655,6 +675,9 @@ fn settle_after(
     }
     if nanos >= worker.slow_nanos() {
         worker.account_slow(client, command, argv, &after.redacted, nanos);
+    }
+    if argv.extent().max(reply_len) >= worker.large_bytes() {
+        worker.account_large(client, command, argv, &after.redacted, reply_len);
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {

@@ -82,8 +82,12 @@ macro_rules! texts {
 }
 
 mod pushes;
+mod scripting;
+mod streams;
 
 pub use pushes::*;
+pub use scripting::*;
+pub use streams::*;
 
 texts! {
     /// RESTORE of a key that exists.
@@ -320,6 +324,8 @@ texts! {
     NOT_A_HASH_TABLE = "ERR The value stored at the specified key is not represented using an hash table";
     /// DEBUG SDSLEN.
     NOT_AN_SDS_STRING = "ERR Not an sds encoded string.";
+    /// COMMANDLOG.
+    COMMANDLOG_TYPE = "ERR type should be one of the following: slow, large-request, large-reply";
     /// SLOWLOG GET.
     SLOWLOG_COUNT = "ERR count should be greater than or equal to -1";
     /// An integer whose negative is no integer, where it would be needed.
@@ -466,30 +472,6 @@ texts! {
     XAUTOCLAIM_IDLE_TIME = "ERR Invalid min-idle-time argument for XAUTOCLAIM";
     /// XAUTOCLAIM.
     XAUTOCLAIM_COUNT = "ERR COUNT must be > 0";
-    /// EVALSHA of what is not known.
-    NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL.";
-    /// EVAL.
-    NEGATIVE_KEYS = "ERR Number of keys can't be negative";
-    /// EVAL_RO of a script that says it writes.
-    WRITING_SCRIPT_READ_ONLY = "ERR Can not execute a script with write flag using *_ro command.";
-    /// A script that minds, while memory is over its limit.
-    SCRIPT_OOM = "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'";
-    /// A script calls a command that does not exist.
-    UNKNOWN_FROM_SCRIPT = "ERR Unknown Redis command called from script";
-    /// A script calls a command with too many or too few arguments.
-    ARITY_FROM_SCRIPT = "ERR Wrong number of args calling Redis command from script";
-    /// A script calls a command that is not for scripts.
-    NOT_FROM_SCRIPT = "ERR This Redis command is not allowed from script";
-    /// A script writes that may not.
-    WRITE_FROM_READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts.";
-    /// SCRIPT DEBUG.
-    SCRIPT_DEBUG = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
-    /// SCRIPT DEBUG while there is no debugger.
-    NO_DEBUGGER = "ERR The debugger of scripts is not supported yet";
-    /// SCRIPT FLUSH.
-    SCRIPT_FLUSH = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
-    /// SCRIPT KILL.
-    NOT_BUSY = "NOTBUSY No scripts in execution right now.";
     /// SCAN.
     INVALID_CURSOR = "ERR invalid cursor";
     /// NOVALUES in another command than HSCAN.
@@ -644,45 +626,6 @@ pub fn no_latency_samples(event: &[u8]) -> CommandError {
     CommandError::Message(format!("ERR No samples available for event '{}'", String::from_utf8_lossy(event)))
 }
 
-/// A number of streams that is not that of the IDs; `placeholder` is what may stand for an ID.
-pub fn unbalanced_streams(full_name: &str, placeholder: char) -> CommandError {
-    CommandError::Message(format!(
-        "ERR Unbalanced '{full_name}' list of streams: for each stream key an ID or '{placeholder}' must be specified."
-    ))
-}
-
-/// XREADGROUP with an ID that stands for the last one.
-pub fn meaningless_id(id: char) -> CommandError {
-    CommandError::Message(format!(
-        "ERR The {id} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The {id} ID would just return an empty result set."
-    ))
-}
-
-/// No such stream, or no such group of it.
-pub fn no_key_or_group(key: &[u8], group: &[u8]) -> CommandError {
-    let (key, group) = (shorten(key, usize::MAX), shorten(group, usize::MAX));
-    quoting(&[b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"])
-}
-
-/// No such stream, or no such group of it, to read from.
-pub fn no_group_to_read(key: &[u8], group: &[u8]) -> CommandError {
-    match no_key_or_group(key, group) {
-        CommandError::Quoting(text) => quoting(&[&text, b" in XREADGROUP with GROUP option"]),
-        other => other,
-    }
-}
-
-/// No such group of a stream that exists.
-pub fn no_group(key: &[u8], group: &[u8]) -> CommandError {
-    let (key, group) = (shorten(key, usize::MAX), shorten(group, usize::MAX));
-    quoting(&[b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"])
-}
-
-/// An option of XCLAIM that does not exist or lacks its value.
-pub fn xclaim_option(option: &[u8]) -> CommandError {
-    quoting(&[b"ERR Unrecognized XCLAIM option '", shorten(option, usize::MAX), b"'"])
-}
-
 /// An option of HELLO that does not exist or lacks its values.
 pub fn hello_option(option: &[u8]) -> CommandError {
     quoting(&[b"ERR Syntax error in HELLO option '", option, b"'"])
@@ -729,46 +672,6 @@ pub fn no_permission(user: &[u8], command: &str, reason: Reason, old_text: bool)
         (Reason::Channel, false) => NO_CHANNEL_PERMISSION,
         (Reason::Database, _) => NO_DATABASE_PERMISSION,
     }
-}
-
-/// A command that the user may not execute, called from a script.
-pub fn no_permission_in_script(user: &[u8], command: &str, reason: Reason, old_text: bool) -> CommandError {
-    if !old_text {
-        let why = no_permission(user, command, reason, false).text().replacen("NOPERM ", "", 1);
-        return CommandError::Message(format!("NOPERM ACL failure in script: {why}"));
-    }
-    CommandError::Text(match reason {
-        Reason::Command => "ERR The user executing the script can't run this command or subcommand",
-        Reason::Key => {
-            "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
-        }
-        Reason::Channel => "ERR The user executing the script can't publish to the channel mentioned in the command",
-        Reason::Auth | Reason::Database | Reason::Certificate => {
-            "ERR The user executing the script lacking the permissions for the command"
-        }
-    })
-}
-
-/// The first line of a script.
-pub fn bad_shebang(wrong: &ochre_scripting::ShebangError) -> CommandError {
-    use ochre_scripting::ShebangError;
-    match wrong {
-        ShebangError::Endless => CommandError::Text("ERR Invalid script shebang"),
-        ShebangError::NoEngine => CommandError::Text("ERR Invalid engine in script shebang"),
-        ShebangError::Engine(name) => quoting(&[b"ERR Unexpected engine in script shebang: ", name]),
-        ShebangError::Flag(name) => quoting(&[b"ERR Unexpected flag in script shebang: ", name]),
-        ShebangError::Option(name) => quoting(&[b"ERR Unknown lua shebang option: ", name]),
-    }
-}
-
-/// The compiler's complaint of a script.
-pub fn script_does_not_compile(why: &str) -> CommandError {
-    CommandError::Message(format!("ERR Error compiling script (new function): {why}"))
-}
-
-/// There is no Lua state.
-pub fn no_lua(why: &str) -> CommandError {
-    CommandError::Message(format!("ERR Scripts cannot run: {why}"))
 }
 
 /// A queued command that the user may not execute any more.

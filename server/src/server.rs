@@ -30,6 +30,10 @@ pub struct Server {
     pub monitors: crate::monitor::Monitors,
     /// Slow commands.
     pub slowlog: crate::slowlog::SlowLog,
+    /// Commands with large requests.
+    pub large_requests: crate::slowlog::SlowLog,
+    /// Commands with large replies.
+    pub large_replies: crate::slowlog::SlowLog,
     /// Latency events.
     pub latency: crate::latency::LatencyMonitor,
     /// Who waits in a blocking command.
@@ -42,6 +46,10 @@ pub struct Server {
     pub scripts: crate::scripting::Sources,
     /// Who is told that keys change.
     pub tracking: crate::tracking::Tracking,
+    /// The scripts that take long.
+    pub busy_scripts: crate::scripting::BusyScripts,
+    /// Libraries of functions.
+    pub functions: crate::scripting::Libraries,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
     /// Users, and what they were denied.
@@ -123,6 +131,8 @@ impl Attention {
     pub const WATCHERS: u32 = 1 << 5;
     /// Somebody reads the propagation log.
     pub const PROPAGATES: u32 = 1 << 8;
+    /// A script takes long.
+    pub const BUSY: u32 = 1 << 11;
     /// The data set could not be saved.
     pub const DISK_ERROR: u32 = 1 << 6;
     /// Fewer replicas are in touch than writes need.
@@ -132,7 +142,7 @@ impl Attention {
     /// Keyspace events are published.
     pub const NOTIFY: u32 = 1 << 10;
     /// Somebody tracks keys.
-    pub const TRACKING: u32 = 1 << 11;
+    pub const TRACKING: u32 = 1 << 12;
     /// What is no gate: it concerns what commands do, not whether they may.
     pub(crate) const NO_GATE: u32 = Self::WAITERS
         | Self::WATCHERS
@@ -187,12 +197,16 @@ impl Server {
             stats: Stats::default(),
             monitors: Default::default(),
             slowlog: Default::default(),
+            large_requests: Default::default(),
+            large_replies: Default::default(),
             latency: Default::default(),
             blocked: Default::default(),
             watched: Default::default(),
             pubsub: crate::pubsub::PubSub::new(config.workers()),
             scripts: Default::default(),
             tracking: Default::default(),
+            busy_scripts: Default::default(),
+            functions: Default::default(),
             pause: Default::default(),
             accounts,
             attention: Attention::default(),

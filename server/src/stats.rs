@@ -189,6 +189,10 @@ pub struct WorkerStats {
     pub cpu_system_us: Counter,
     /// Bytes of the thread's Lua state, as of its last script.
     pub lua_bytes: Counter,
+    /// Bytes of its Lua state for functions, likewise.
+    pub lua_function_bytes: Counter,
+    /// Unix milliseconds of the last periodic work.
+    pub last_cron_ms: Counter,
     /// The largest buffers of clients, of late.
     pub buffer_peaks: BufferPeaks,
     /// The event loop, and what it had done when the statistics were last set to zero.
@@ -236,6 +240,8 @@ impl WorkerStats {
             cpu_user_us: _,
             cpu_system_us: _,
             lua_bytes: _,
+            lua_function_bytes: _,
+            last_cron_ms: _,
             buffer_peaks: _,
             event_loop: _,
             event_loop_base,

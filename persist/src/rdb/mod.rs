@@ -27,6 +27,7 @@ pub use file_read::{FileReader, Item, Record};
 pub use file_write::{FileSettings, FileWriter, Usage, WriteError};
 pub use input::Input;
 pub use load::{LoadError, LoadOptions, Loaded, Target, Unlocked, Watch, load};
+pub(crate) use opcode::FUNCTION;
 pub use output::Output;
 pub use read::read_value;
 pub use save::{Extras, UsageKind, save, version_of_store};

@@ -1,7 +1,7 @@
 //! The bytes that stand where a type stands, and are none.
 
 pub(super) const SLOT_INFO: u8 = 244;
-pub(super) const FUNCTION: u8 = 245;
+pub(crate) const FUNCTION: u8 = 245;
 pub(super) const FUNCTION_OF_CANDIDATE: u8 = 246;
 pub(super) const MODULE_AUX: u8 = 247;
 pub(super) const IDLE: u8 = 248;

@@ -23,7 +23,15 @@ fn lua<'a>(args: &Args<'a>) -> &'a Lua {
 /// A table that is being written.
 enum Open {
     Array { table: Table, next: usize, len: usize },
-    Object { pairs: std::vec::IntoIter<(Value, Value)>, is_first: bool },
+    Object { table: Table, keys: std::vec::IntoIter<Key>, is_first: bool },
+}
+
+/// A key of an object. mlua holds few values at once, so this is no `Value`.
+enum Key {
+    String(Box<[u8]>),
+    Number(f64),
+    /// Of that type.
+    Other(&'static str),
 }
 
 struct Writer<'a, 'l> {
@@ -51,11 +59,16 @@ impl Writer<'_, '_> {
                     self.open.pop();
                     continue;
                 }
-                Open::Object { pairs, is_first } => match pairs.next() {
-                    Some((key, value)) => {
+                Open::Object { table, keys, is_first } => match keys.next() {
+                    Some(key) => {
                         if !std::mem::take(is_first) {
                             self.out.push(b',');
                         }
+                        let value = match &key {
+                            Key::String(string) => table.raw_get(lua(self.args).create_string(string)?)?,
+                            Key::Number(number) => table.raw_get(*number)?,
+                            Key::Other(_) => Value::Nil,
+                        };
                         self.key(&key)?;
                         value
                     }
@@ -81,13 +94,13 @@ impl Writer<'_, '_> {
             Value::Table(table) => self.begin_table(table)?,
             Value::Nil => self.out.extend_from_slice(b"null"),
             value if *value == Value::NULL => self.out.extend_from_slice(b"null"),
-            other => return self.refuse(other, "type not supported"),
+            other => return self.refuse(type_name(other), "type not supported"),
         }
         Ok(())
     }
 
-    fn refuse(&self, value: &Value, why: &str) -> Result<()> {
-        self.args.fail(format!("Cannot serialise {}: {why}", type_name(value)))
+    fn refuse(&self, what: &str, why: &str) -> Result<()> {
+        self.args.fail(format!("Cannot serialise {what}: {why}"))
     }
 
     fn begin_table(&mut self, table: &Table) -> Result<()> {
@@ -95,19 +108,24 @@ impl Writer<'_, '_> {
         if depth > self.options.encode_depth().min(DEPTH_MAX) {
             return self.args.fail(format!("Cannot serialise, excessive nesting ({depth})"));
         }
-        let mut pairs = Vec::new();
+        let mut keys = Vec::new();
         let (mut max, mut is_array) = (0usize, true);
-        table.for_each(|key: Value, value: Value| {
+        table.for_each(|key: Value, _: Value| {
             match key {
                 Value::Integer(index @ 1..) => max = max.max(index as usize),
                 _ => is_array = false,
             }
-            pairs.push((key, value));
+            keys.push(match key {
+                Value::String(string) => Key::String((&*string.as_bytes()).into()),
+                Value::Integer(number) => Key::Number(number as f64),
+                Value::Number(number) => Key::Number(number),
+                other => Key::Other(type_name(&other)),
+            });
             Ok(())
         })?;
-        if is_array && self.options.is_sparse(max, pairs.len()) {
+        if is_array && self.options.is_sparse(max, keys.len()) {
             if !self.options.converts_sparse() {
-                return self.refuse(&Value::Table(table.clone()), "excessively sparse array");
+                return self.refuse("table", "excessively sparse array");
             }
             is_array = false;
         }
@@ -117,21 +135,20 @@ impl Writer<'_, '_> {
             self.open.push(Open::Array { table: table.clone(), next: 0, len: max });
         } else {
             self.out.push(b'{');
-            self.open.push(Open::Object { pairs: pairs.into_iter(), is_first: true });
+            self.open.push(Open::Object { table: table.clone(), keys: keys.into_iter(), is_first: true });
         }
         Ok(())
     }
 
-    fn key(&mut self, key: &Value) -> Result<()> {
+    fn key(&mut self, key: &Key) -> Result<()> {
         match key {
-            Value::Integer(_) | Value::Number(_) => {
-                let number = key.as_f64().unwrap_or_default();
+            Key::Number(number) => {
                 self.out.push(b'"');
-                self.number(number)?;
+                self.number(*number)?;
                 self.out.push(b'"');
             }
-            Value::String(string) => write_string(&mut self.out, &string.as_bytes()),
-            other => return self.refuse(other, "table key must be a number or string"),
+            Key::String(string) => write_string(&mut self.out, string),
+            Key::Other(what) => return self.refuse(what, "table key must be a number or string"),
         }
         self.out.push(b':');
         Ok(())
@@ -140,7 +157,7 @@ impl Writer<'_, '_> {
     fn number(&mut self, number: f64) -> Result<()> {
         if !number.is_finite() {
             match self.options.encode_invalid() {
-                Invalid::Refuse => return self.refuse(&Value::Number(number), "must not be NaN or Inf"),
+                Invalid::Refuse => return self.refuse("number", "must not be NaN or Inf"),
                 Invalid::Null => self.out.extend_from_slice(b"null"),
                 Invalid::Write if number.is_nan() => self.out.extend_from_slice(b"nan"),
                 Invalid::Write => self.out.extend_from_slice(if number > 0.0 { b"inf" } else { b"-inf" }),

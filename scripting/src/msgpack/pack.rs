@@ -39,16 +39,16 @@ fn put_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> Result<()> {
             }
         }
         None => {
-            let mut pairs = Vec::new();
-            table.for_each(|key: Value, value: Value| {
-                pairs.push((key, value));
+            let mut len = 0;
+            table.for_each(|_: Value, _: Value| {
+                len += 1;
                 Ok(())
             })?;
-            put_header(out, pairs.len(), 0x80, 0xde);
-            for (key, value) in pairs {
+            put_header(out, len, 0x80, 0xde);
+            table.for_each(|key: Value, value: Value| {
                 put(out, &key, depth + 1)?;
-                put(out, &value, depth + 1)?;
-            }
+                put(out, &value, depth + 1)
+            })?;
         }
     }
     Ok(())

@@ -23,6 +23,11 @@ pub(super) fn listen(config: &Config) -> ListenOptions {
     }
 }
 
+/// Where to answer HTTP with metrics.
+pub(super) fn metrics(config: &Config) -> ListenOptions {
+    ListenOptions { bind: config.metrics_bind.clone(), port: config.metrics_port, ..ListenOptions::default() }
+}
+
 /// Where to log, and how.
 pub(super) fn log(config: &Config) -> LogOptions {
     let syslog = config.syslog_enabled.then(|| syslog::SyslogOptions {

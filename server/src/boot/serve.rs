@@ -16,6 +16,7 @@ use crate::process::{crash, limits, signals};
 use crate::server::{ProcessInfo, Server};
 use crate::shutdown::ShutdownRequest;
 use ochre_store::{Access, Clock, Effects, Txn};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -60,6 +61,7 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     }
     configure_tls(&server)?;
     let listeners = open(&listening)?;
+    let for_metrics = open_for_metrics(&server)?;
     let (relisten, wishes) = unbounded_channel();
     let host = Host {
         program: startup.args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -74,6 +76,7 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     let _ = host.set_oom_score(&server.config());
     server.changes.set_host(Box::new(move |effect, config| host.carry_out(effect, config)));
     watch_signals(&server, &log)?;
+    crate::metrics::http::start(for_metrics, &server).map_err(|error| format!("Can't serve metrics: {error}"))?;
     let crashing = Arc::downgrade(&server);
     crash::set_state_report(Box::new(move |report| {
         if let Some(server) = crashing.upgrade() {
@@ -154,6 +157,15 @@ fn open(options: &ListenOptions) -> Result<Vec<Listener>, String> {
         tracing::warn!("{warning}");
     }
     Ok(listeners)
+}
+
+/// Binds the addresses for metrics, if there are any.
+fn open_for_metrics(server: &Server) -> Result<Vec<TcpListener>, String> {
+    let bound = listen::bind_tcp(&options::metrics(&server.config())).map_err(|error| {
+        tracing::warn!("{error}");
+        error.to_string()
+    })?;
+    Ok(bound.into_iter().map(|(_, listener)| listener).collect())
 }
 
 /// What is listened on, and the wishes to change it.

@@ -307,7 +307,7 @@ fn kind_of(command: &str, name: &str) -> ArgumentKind {
             _,
             "seconds" | "ttl" | "frequency" | "milliseconds" | "offset" | "start" | "end" | "stop" | "count" | "index"
             | "index1" | "index2" | "cursor" | "numkeys" | "numfields" | "db" | "not-db" | "destination-db"
-            | "increment" | "decrement" | "bit" | "min-match-len" | "protover" | "timeout" | "client-id"
+            | "increment" | "decrement" | "bit" | "min-match-len" | "protover" | "timeout" | "client-id" | "bits"
             | "not-client-id" | "maxage" | "idle" | "samples" | "version" | "limit",
         ) => ArgumentKind::Integer,
         _ => ArgumentKind::String,

@@ -13,7 +13,9 @@ mod reload;
 mod switches;
 mod tables;
 
-use crate::command::{CommandSpec, Flags, Group, LockClass};
+use crate::client::ClientHandle;
+use crate::command::{Command, CommandSpec, Flags, Group, LockClass};
+use crate::config::Config;
 use crate::context::Context;
 use crate::error::{self, CommandResult};
 use std::ops::RangeInclusive;
@@ -153,8 +155,13 @@ const NOT_YET: &[&str] = &[
     "STRUCTSIZE",
 ];
 
+/// Whether the command is DEBUG, and the configuration keeps it from the client.
+pub(crate) fn is_forbidden(command: &Command, config: &Config, client: &ClientHandle) -> bool {
+    std::ptr::eq(command.spec, &DEBUG) && !config.enable_debug_command.allows(client.is_local())
+}
+
 fn debug(context: &mut Context<'_>) -> CommandResult {
-    if !context.server.config().enable_debug_command.allows(context.client.handle.is_local()) {
+    if is_forbidden(context.command, &context.server.config(), &context.client.handle) {
         return Err(error::DEBUG_NOT_ALLOWED);
     }
     let name = context.argv.at(1);

@@ -4,6 +4,7 @@ use crate::args::{Argv, parse_int};
 use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
+use crate::server::Server;
 use ochre_persist::dump::{self, Settings, Verify};
 use ochre_persist::rdb::{RdbError, Reason, TypeCode};
 use ochre_store::keyspace::{self, NewValue, RestoreOptions};
@@ -29,16 +30,19 @@ pub static DUMP: CommandSpec = CommandSpec {
 
 fn dump(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
-    let settings = {
-        let config = context.server.config();
-        Settings { version: config.compatibility_level.rdb_version(), compress: config.rdbcompression }
-    };
+    let settings = settings(context.server);
     let payload = keyspace::value(&mut context.txn, db, key)?.map(|value| dump::write(value, settings));
     match payload {
         Some(payload) => context.reply.bulk(&payload),
         None => context.reply.null(),
     }
     Ok(())
+}
+
+/// How payloads are written.
+pub(super) fn settings(server: &Server) -> Settings {
+    let config = server.config();
+    Settings { version: config.compatibility_level.rdb_version(), compress: config.rdbcompression }
 }
 
 const RESTORE_COMMAND: CommandSpec = CommandSpec {

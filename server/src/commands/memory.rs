@@ -68,9 +68,11 @@ fn stats(context: &mut Context<'_>) -> CommandResult {
     figures.int("replication.backlog", 0);
     figures.int("clients.slaves", report.clients_replicas);
     figures.int("clients.normal", report.clients_normal);
-    for name in ["cluster.links", "aof.buffer", "lua.caches", "functions.caches"] {
+    for name in ["cluster.links", "aof.buffer"] {
         figures.int(name, 0);
     }
+    figures.int("lua.caches", context.server.scripts.bytes() as u64);
+    figures.int("functions.caches", context.server.functions.bytes() as u64);
     for tables in &report.databases {
         figures.name(&format!("db.{}", tables.db));
         figures.reply.map(3);

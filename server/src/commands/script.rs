@@ -9,7 +9,7 @@ const fn keys(flags: KeyFlags) -> KeySpec {
     KeySpec { flags, begin: Begin::Index(2), find: Find::KeyNum { count: 0, first: 1, step: 1 } }
 }
 
-const EVALUATION: CommandSpec = CommandSpec {
+pub(super) const EVALUATION: CommandSpec = CommandSpec {
     arity: -3,
     flags: Flags::NOSCRIPT
         .with(Flags::SKIP_MONITOR)
@@ -26,7 +26,7 @@ const EVALUATION: CommandSpec = CommandSpec {
     ..CommandSpec::BASE
 };
 
-const READING: CommandSpec = CommandSpec {
+pub(super) const READING: CommandSpec = CommandSpec {
     flags: EVALUATION.flags.without(Flags::MAY_REPLICATE).with(Flags::READONLY),
     keys: &[keys(KeyFlags::RO.with(KeyFlags::ACCESS))],
     since: "7.0.0",
@@ -192,7 +192,11 @@ pub static KILL: CommandSpec = CommandSpec {
     flags: SUBCOMMAND.flags.with(Flags::ALLOW_BUSY),
     summary: "Ends the script that is running.",
     tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
-    handler: |_| Err(error::NOT_BUSY),
+    handler: |context| {
+        context.server.busy_scripts.kill(false)?;
+        context.reply.ok();
+        Ok(())
+    },
     ..SUBCOMMAND
 };
 

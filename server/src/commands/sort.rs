@@ -5,10 +5,11 @@ use crate::args::Argv;
 use crate::command::{
     AclCategories, Begin, CommandSpec, Find, Flags, Group, KeyFlags, KeyPosition, KeySpec, LockClass,
 };
-use crate::context::Context;
+use crate::context::{Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
-use ochre_store::Error;
+use ochre_store::keyspace::peek_type;
 use ochre_store::sort::{self, By, Pattern, Request};
+use ochre_store::{Error, Type};
 
 const SORTED: KeySpec = KeySpec::one(1, KeyFlags::RO.with(KeyFlags::ACCESS));
 /// What BY and GET lead to.
@@ -58,6 +59,11 @@ fn run(context: &mut Context<'_>, may_store: bool) -> CommandResult {
     args.request.c_numbers = context.server.config().compatibility_level.sorts_c_numbers();
     check_patterns(context, &args)?;
     let (db, key) = (context.db(), context.key(1));
+    let in_script = matches!(context.mode, Mode::Script);
+    if in_script && args.request.by == By::Nothing && peek_type(&mut context.txn, db, key)? == Some(Type::Set) {
+        // A script is to see the same order everywhere.
+        (args.request.by, args.request.alpha) = (By::Itself, true);
+    }
     if let Some(index) = args.store {
         let to = context.key(index);
         let stored = sort::sort_and_store(&mut context.txn, db, key, to, &args.request).map_err(to_wire)?;

@@ -152,7 +152,13 @@ fn carry_out(server: &Server, effect: Effect, config: &Config) -> Result<(), Str
             Ok(())
         }
         Effect::SlowLog => {
-            server.slowlog.truncate(usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX));
+            for (log, len_max) in [
+                (&server.slowlog, config.slowlog_max_len),
+                (&server.large_requests, config.commandlog_large_request_max_len),
+                (&server.large_replies, config.commandlog_large_reply_max_len),
+            ] {
+                log.truncate(usize::try_from(len_max).unwrap_or(usize::MAX));
+            }
             Ok(())
         }
         Effect::DefaultPassword => {

@@ -42,6 +42,12 @@ impl Level {
         }
     }
 
+    /// Whether scripts may not call what may block, where later versions have it not block.
+    #[must_use]
+    pub fn refuses_blocking_in_scripts(self) -> bool {
+        self == Self::V7_0
+    }
+
     /// Whether the error for a script that has written, and so cannot be killed, is the one of 7.0.
     #[must_use]
     pub fn old_unkillable_text(self) -> bool {

@@ -7,9 +7,11 @@ use super::worker::Worker;
 use crate::acl::Accounts;
 use crate::blocking::Waiter;
 use crate::client::{Client, ClientHandle, Origin, Published, Signals};
+use crate::command::Flags;
 use crate::config::Config;
 use crate::dispatch::Step;
 use crate::pubsub::Space;
+use crate::server::Attention;
 use bytes::{Buf, BytesMut};
 use ochre_resp::ProtocolError;
 use ochre_resp::request::{Decoded, Limits, RequestDecoder};
@@ -405,7 +407,7 @@ impl Connection {
                 Step::Flush => self.send_some(worker),
                 Step::NeedShards(set) => {
                     self.send_some(worker);
-                    held = self.unless_killed(worker.member.party().lock(set)).await;
+                    held = self.unless_refused(worker, next, worker.member.party().lock(set)).await;
                     worker.begin_batch();
                 }
                 Step::NeedMore(set) => {
@@ -417,7 +419,7 @@ impl Connection {
                 Step::Wait(waiter) => self.wait(worker, &waiter, next == self.batch.len()).await,
                 Step::NeedAll => {
                     self.send_some(worker);
-                    held = self.unless_killed(worker.member.party().lock_all()).await;
+                    held = self.unless_refused(worker, next, worker.member.party().lock_all()).await;
                     worker.begin_batch();
                 }
                 Step::Free(garbage) => {
@@ -441,6 +443,22 @@ impl Connection {
         }
         let commands = &self.client.handle.published.commands;
         commands.store(commands.load(Relaxed) + next as u64, Relaxed);
+    }
+
+    /// As [`unless_killed`](Self::unless_killed), for the command at `next`: nothing too when a script takes long, so that
+    /// the gates may say so.
+    async fn unless_refused<G>(&mut self, worker: &Worker, next: usize, locks: impl Future<Output = G>) -> Option<G> {
+        let command = self.batch.get(next).command.map(|id| worker.server.commands.by_id(id));
+        let may_be_refused = command.is_some_and(|command| !command.has(Flags::ALLOW_BUSY));
+        let mut locks = std::pin::pin!(locks);
+        let or_refused = poll_fn(|cx| match locks.as_mut().poll(cx) {
+            Poll::Ready(guard) => Poll::Ready(Some(guard)),
+            Poll::Pending if may_be_refused && worker.server.attention.get() & Attention::BUSY != 0 => {
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
+        });
+        self.unless_killed(or_refused).await.flatten()
     }
 
     /// Waits for locks; `None` if the connection is to be closed instead.

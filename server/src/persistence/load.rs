@@ -143,8 +143,8 @@ impl Watch for Observer<'_> {
         }
     }
 
-    fn function(&mut self, _: Vec<u8>) -> Result<(), String> {
-        Err("libraries of functions are not supported yet".to_owned())
+    fn function(&mut self, code: Vec<u8>) -> Result<(), String> {
+        self.server.functions.load(&code, self.loading.merge).map(drop).map_err(|error| error.to_string())
     }
 
     fn empty_key(&mut self, key: &[u8]) {

@@ -104,7 +104,8 @@ pub(crate) fn extras(server: &Server) -> Extras {
         ("used-mem", server.store.used_memory().to_string()),
         ("aof-base", "0".to_owned()),
     ];
-    Extras { aux, functions: Vec::new() }
+    let functions = server.functions.codes().iter().map(|code| code.to_vec()).collect();
+    Extras { aux, functions }
 }
 
 /// Waits so many microseconds, or, if that is negative, a very short time with a chance of one in so many: for tests.

@@ -1,5 +1,6 @@
 //! The commands that a script calls.
 
+use super::busy::Busy;
 use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::client::Client;
@@ -13,7 +14,9 @@ use ochre_resp::reply::{DoubleFormat, Protocol, ReplyWriter};
 use ochre_resp::request::Span;
 use ochre_scripting::{Host, LogLevel, Refusal, Replicate};
 use ochre_store::{Access, Txn};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 /// Runs the commands of one script, all in its unit.
 pub(super) struct Caller<'e, 't> {
@@ -32,6 +35,13 @@ pub(super) struct Caller<'e, 't> {
     pub(super) wrote: bool,
     /// A command was called that reads.
     pub(super) has_read: bool,
+    /// The command that runs the script.
+    pub(super) caller: Argv<'e>,
+    pub(super) name: &'e str,
+    pub(super) is_function: bool,
+    pub(super) started: Instant,
+    /// While it counts as busy.
+    pub(super) busy: Option<Arc<Busy>>,
     /// Where effects go.
     pub(super) reach: Option<Reach>,
 }
@@ -55,7 +65,10 @@ impl Host for Caller<'_, '_> {
         if !self.has_all && (writes || reaches_out(command, argv)) {
             return Err(Refusal::Abort);
         }
-        self.wrote |= command.has(Flags::WRITE);
+        if command.has(Flags::WRITE) && !self.wrote {
+            self.wrote = true;
+            self.busy.iter().for_each(|busy| busy.set_wrote());
+        }
         let before = worker.ticks.now();
         if let Err(error) = self.execute(command, argv, protocol, reply) {
             if matches!(error, CommandError::Store(ochre_store::Error::NotLocked)) && !self.has_all {
@@ -96,11 +109,35 @@ impl Host for Caller<'_, '_> {
     }
 
     fn interrupt(&mut self) -> bool {
+        if let Some(busy) = &self.busy {
+            return busy.is_killed();
+        }
+        let threshold = self.worker.config().busy_reply_threshold;
+        let millis = self.started.elapsed().as_millis();
+        if threshold > 0 && millis >= u128::from(threshold) {
+            self.become_busy(millis);
+        }
         false
     }
 }
 
 impl Caller<'_, '_> {
+    #[cold]
+    fn become_busy(&mut self, millis: u128) {
+        let (name, command) = (self.name, if self.is_function { "FUNCTION KILL" } else { "SCRIPT KILL" });
+        tracing::warn!(
+            "Slow script detected: still in execution after {millis} milliseconds. You can try killing the script using \
+             the {command} command. Script name is: {name}."
+        );
+        let command = self.caller.iter().map(<[u8]>::to_vec).collect();
+        let busy = Arc::new(Busy::new(name.to_owned(), self.is_function, command, self.started));
+        if self.wrote {
+            busy.set_wrote();
+        }
+        self.worker.server.busy_scripts.add(&self.worker.server, busy.clone());
+        self.busy = Some(busy);
+    }
+
     /// Whether a command may be called, in the order in which real servers look.
     fn admit<'s>(&mut self, command: Option<&'s Command>, argv: Argv<'_>) -> Result<&'s Command, CommandError> {
         let Some(command) = command.filter(|command| is_whole(command, argv)) else {
@@ -112,6 +149,9 @@ impl Caller<'_, '_> {
         let server = &*self.worker.server;
         if command.has(Flags::NOSCRIPT) && !server.switches.scripts_call_anything.load(Relaxed) {
             return Err(error::NOT_FROM_SCRIPT);
+        }
+        if command.has(Flags::BLOCKING) && self.worker.config().compatibility_level.refuses_blocking_in_scripts() {
+            refuse_blocking(command, argv)?;
         }
         if self.client.attention & Attention::RESTRICTED != 0
             && let Err(denial) = acl_check(&self.client.user, command, argv, self.client.db)
@@ -128,8 +168,13 @@ impl Caller<'_, '_> {
         if self.read_only && command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE) {
             return Err(error::WRITE_FROM_READ_ONLY_SCRIPT);
         }
-        if command.has(Flags::WRITE) && !self.wrote && server.attention.get() & Attention::DISK_ERROR != 0 {
+        // A script that has begun to write is not stopped in the middle.
+        let attention = if command.has(Flags::WRITE) && !self.wrote { server.attention.get() } else { 0 };
+        if attention & Attention::DISK_ERROR != 0 {
             return Err(error::DISK_ERROR);
+        }
+        if attention & Attention::TOO_FEW_REPLICAS != 0 {
+            return Err(error::NO_REPLICAS);
         }
         if self.checks_memory && !self.wrote && command.has(Flags::DENYOOM) {
             return Err(error::OOM);
@@ -183,9 +228,33 @@ impl Caller<'_, '_> {
     }
 }
 
+impl Drop for Caller<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(busy) = &self.busy {
+            if busy.is_killed() {
+                tracing::warn!("Lua script killed by user with SCRIPT KILL.");
+            }
+            self.worker.server.busy_scripts.remove(&self.worker.server, busy);
+        }
+    }
+}
+
 /// Whether it is no container whose subcommand is missing or unknown.
 fn is_whole(command: &Command, argv: Argv<'_>) -> bool {
     !command.is_container() || argv.len() == 1
+}
+
+/// What may block is refused; what need not, where it is asked to.
+fn refuse_blocking(command: &Command, argv: Argv<'_>) -> CommandResult {
+    if !command.has(Flags::READONLY) && command.spec.name != "xreadgroup" {
+        return Err(error::NOT_FROM_SCRIPT);
+    }
+    let names_streams = |argument: &&[u8]| argument.eq_ignore_ascii_case(b"streams");
+    let options = argv.iter().take_while(|argument| !names_streams(argument));
+    match options.skip(1).any(|option| option.eq_ignore_ascii_case(b"block")) {
+        true => Err(error::block_from_script(argv.at(0))),
+        false => Ok(()),
+    }
 }
 
 /// Whether a command looks at shards beyond those of its keys.

@@ -1,10 +1,11 @@
 //! The Lua state of a worker, and what is compiled in it.
 
+use super::libraries::{Function, Library, vm_options};
 use super::sources::{Sha, Source};
 use crate::error::{self, CommandError};
 use crate::net::Worker;
-use crate::server::{REDIS_VERSION, Server};
-use ochre_scripting::{Script, Shebang, Vm, VmOptions, sha1_hex};
+use crate::server::Server;
+use ochre_scripting::{LoadedLibrary, Script, Shebang, Vm, sha1_hex};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -23,8 +24,16 @@ pub(crate) struct Engine {
     compiled: RefCell<HashMap<Sha, Rc<Compiled>>>,
     /// That of the sources which `compiled` was made from.
     generation: Cell<u64>,
+    functions: RefCell<Option<Functions>>,
     /// The last source that came with EVAL, since it mostly comes again.
     memo: RefCell<Option<Memo>>,
+}
+
+/// The Lua state of functions, and the libraries that are loaded in it.
+struct Functions {
+    vm: Rc<Vm>,
+    generation: u64,
+    loaded: HashMap<u64, (Arc<Library>, LoadedLibrary)>,
 }
 
 /// A source and its name.
@@ -46,13 +55,7 @@ impl Engine {
         if let Some(vm) = &*vm {
             return Ok(vm.clone());
         }
-        let options = VmOptions {
-            redis_version: REDIS_VERSION,
-            server_name: "ochre",
-            server_version: env!("CARGO_PKG_VERSION"),
-            seed: crate::random::seed()[0] as u32,
-            doubles: worker.config().compatibility_level.doubles(),
-        };
+        let options = vm_options(worker.config().compatibility_level.doubles());
         let made = Vm::new(&options).map_err(|why| error::no_lua(&why))?;
         Ok(vm.insert(Rc::new(made)).clone())
     }
@@ -113,6 +116,34 @@ impl Engine {
         let compiled = Rc::new(Compiled { source, script });
         all.insert(compiled.source.sha, compiled.clone());
         compiled
+    }
+
+    /// A function, ready to run, and the Lua state for it. Its library is loaded when it is first needed.
+    pub(crate) fn function(&self, worker: &Worker, function: &Function) -> Result<(Rc<Vm>, Script), CommandError> {
+        let libraries = &worker.server.functions;
+        let mut functions = self.functions.borrow_mut();
+        // FUNCTION FLUSH leaves nothing of a Lua state.
+        if functions.as_ref().is_some_and(|functions| functions.generation != libraries.generation()) {
+            *functions = None;
+        }
+        let functions = match &mut *functions {
+            Some(functions) => functions,
+            none => {
+                let options = vm_options(worker.config().compatibility_level.doubles());
+                let generation = libraries.generation();
+                let vm = Vm::for_functions(&options).map_err(|why| error::no_lua(&why))?;
+                none.insert(Functions { vm: Rc::new(vm), generation, loaded: HashMap::new() })
+            }
+        };
+        let library = &function.library;
+        if !functions.loaded.contains_key(&library.id) {
+            functions.loaded.retain(|_, (known, _)| libraries.has(known));
+            let loaded = functions.vm.load_library(&library.code).map_err(|wrong| error::message(&wrong))?;
+            functions.loaded.insert(library.id, (library.clone(), loaded));
+        }
+        let loaded = functions.loaded.get(&library.id);
+        let script = loaded.and_then(|(_, loaded)| loaded.script(function.name())).ok_or(error::NO_FUNCTION)?;
+        Ok((functions.vm.clone(), script))
     }
 
     /// SCRIPT FLUSH leaves nothing of a Lua state.

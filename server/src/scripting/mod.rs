@@ -6,12 +6,16 @@
 //! A script starts under the locks of the keys it declares, and may only read there. Before it writes or reaches for another
 //! key it starts over under all locks: so far it has done nothing. The next time it starts there at once.
 
+mod busy;
 mod caller;
 mod engine;
+mod libraries;
 mod sources;
 mod unit;
 
+pub use busy::{Busy, BusyScripts};
 pub(crate) use engine::Engine;
+pub use libraries::{Function, Libraries, Library, LoadError, RestorePolicy};
 pub use sources::{Sha, Source, Sources};
 pub use unit::ScriptRequest;
 pub(crate) use unit::{ScriptUnit, effective_flags, shards};

@@ -1,21 +1,25 @@
 //! The execution of one script.
 
 use super::caller::Caller;
-use super::engine::Compiled;
-use super::sources::Sha;
+use super::libraries::Function;
+use super::sources::{Sha, Source};
 use crate::args::Argv;
 use crate::client::Client;
 use crate::command::{Command, Flags, LockClass};
+use crate::commands::function::is_function_call;
 use crate::commands::script::{is_by_name, is_read_only};
 use crate::context::After;
 use crate::error::{self, CommandError};
 use crate::net::{Output, Worker};
 use crate::server::Attention;
 use crate::transaction::Unfinished;
-use ochre_scripting::{Names, Outcome, ScriptFlags, Shebang};
+use ochre_scripting::{Names, Outcome, Script, ScriptFlags, Shebang, Vm};
 use ochre_store::Txn;
 use ochre_store::sync::ShardSet;
+use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// What a command wants done with a script, which only its worker can do.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +31,41 @@ pub enum ScriptRequest {
     },
     /// It is to be taken in.
     Load,
+}
+
+/// Where a script comes from.
+enum Origin {
+    Source(Arc<Source>),
+    Function(Function),
+}
+
+impl Origin {
+    /// What it says of itself; none: it is a script of the old kind.
+    fn flags(&self) -> Option<ScriptFlags> {
+        match self {
+            Origin::Source(source) => source.shebang.flags,
+            Origin::Function(function) => Some(function.flags()),
+        }
+    }
+    fn name(&self) -> Cow<'_, str> {
+        match self {
+            Origin::Source(source) => String::from_utf8_lossy(&source.sha),
+            Origin::Function(function) => String::from_utf8_lossy(function.name()),
+        }
+    }
+    fn set_wide(&self) {
+        match self {
+            Origin::Source(source) => source.set_wide(),
+            Origin::Function(function) => function.set_wide(),
+        }
+    }
+}
+
+/// A script, ready to run.
+struct Prepared {
+    origin: Origin,
+    vm: Rc<Vm>,
+    script: Script,
 }
 
 /// A script that is about to run, under locks.
@@ -54,8 +93,8 @@ impl ScriptUnit<'_, '_> {
             // The commands of the script are to come after it.
             server.monitors.feed(&self.client.handle, self.client.db, self.argv, &[], crate::clock::unix_us());
         }
-        match self.find().and_then(|compiled| self.admit(&compiled).map(|()| compiled)) {
-            Ok(compiled) => self.execute(&compiled, keys),
+        match self.find().and_then(|prepared| self.admit(&prepared.origin).map(|()| prepared)) {
+            Ok(prepared) => self.execute(&prepared, keys),
             Err(error) => Ok(self.fail(&error)),
         }
     }
@@ -74,22 +113,29 @@ impl ScriptUnit<'_, '_> {
         true
     }
 
-    fn find(&self) -> Result<Rc<Compiled>, CommandError> {
+    fn find(&self) -> Result<Prepared, CommandError> {
         let (engine, worker) = (&self.worker.engine, self.worker);
-        if is_by_name(self.command) {
-            let sha = parse_sha(self.argv.at(1)).ok_or(error::NO_SCRIPT)?;
-            return engine.find(worker, &sha)?.ok_or(error::NO_SCRIPT);
+        let name = self.argv.at(1);
+        if is_function_call(self.command) {
+            let function = worker.server.functions.find(name).ok_or(error::NO_FUNCTION)?;
+            let (vm, script) = engine.function(worker, &function)?;
+            return Ok(Prepared { origin: Origin::Function(function), vm, script });
         }
-        let text = self.argv.at(1);
-        match engine.find(worker, &engine.sha(text))? {
-            Some(compiled) => Ok(compiled),
-            None => engine.load(worker, text, false),
-        }
+        let known = if is_by_name(self.command) {
+            engine.find(worker, &parse_sha(name).ok_or(error::NO_SCRIPT)?)?.ok_or(error::NO_SCRIPT)?
+        } else {
+            match engine.find(worker, &engine.sha(name))? {
+                Some(known) => known,
+                None => engine.load(worker, name, false)?,
+            }
+        };
+        let (origin, script) = (Origin::Source(known.source.clone()), known.script.clone());
+        Ok(Prepared { origin, vm: engine.vm(worker)?, script })
     }
 
     /// What the script says of itself must allow it to run here.
-    fn admit(&self, compiled: &Compiled) -> Result<(), CommandError> {
-        let Some(flags) = compiled.source.shebang.flags else { return Ok(()) };
+    fn admit(&self, origin: &Origin) -> Result<(), CommandError> {
+        let Some(flags) = origin.flags() else { return Ok(()) };
         if !flags.no_writes && is_read_only(self.command) {
             return Err(error::WRITING_SCRIPT_READ_ONLY);
         }
@@ -99,13 +145,10 @@ impl ScriptUnit<'_, '_> {
         Ok(())
     }
 
-    fn execute(&mut self, compiled: &Compiled, keys: usize) -> Result<bool, Unfinished> {
-        let vm = match self.worker.engine.vm(self.worker) {
-            Ok(vm) => vm,
-            Err(error) => return Ok(self.fail(&error)),
-        };
+    fn execute(&mut self, prepared: &Prepared, keys: usize) -> Result<bool, Unfinished> {
+        let Prepared { origin, vm, script } = prepared;
         let (db, protocol) = (self.client.db, self.client.protocol);
-        let flags = compiled.source.shebang.flags;
+        let (flags, name) = (origin.flags(), origin.name());
         let mut reply = self.output.reply(protocol);
         let mut caller = Caller {
             worker: self.worker,
@@ -119,24 +162,34 @@ impl ScriptUnit<'_, '_> {
             wrote: false,
             has_read: false,
             reach: Some(crate::propagation::Reach::All),
+            caller: self.argv,
+            name: &name,
+            is_function: matches!(origin, Origin::Function(_)),
+            started: Instant::now(),
+            busy: None,
         };
         vm.set_doubles(caller.doubles);
         let arguments = self.argv.from(3);
-        let names = Names { script: std::str::from_utf8(&compiled.source.sha).unwrap_or_default() };
+        let names = Names { script: &name };
         let (keys, rest) = (arguments.to(keys), arguments.from(keys));
-        let outcome = vm.run(&compiled.script, names, keys.iter(), rest.iter(), &mut caller, &mut reply);
+        let outcome = vm.run(script, names, keys.iter(), rest.iter(), &mut caller, &mut reply);
         let has_read = caller.has_read;
-        drop(reply);
+        drop((reply, caller));
         if has_read {
             crate::tracking::remember(self.worker, self.client, self.command, self.argv, &mut self.txn);
         }
         // What the script selected is over with it.
         (self.client.db, self.client.protocol) = (db, protocol);
         self.after.redacted.clear();
-        self.worker.stats.lua_bytes.set(vm.used_memory() as u64);
+        let stats = &self.worker.stats;
+        let bytes = match origin {
+            Origin::Source(_) => &stats.lua_bytes,
+            Origin::Function(_) => &stats.lua_function_bytes,
+        };
+        bytes.set(vm.used_memory() as u64);
         match outcome {
             Outcome::Aborted => {
-                compiled.source.set_wide();
+                origin.set_wide();
                 Err(Unfinished)
             }
             Outcome::Replied(errors) => {
@@ -157,6 +210,10 @@ pub(crate) fn shards(worker: &Worker, command: &Command, argv: Argv<'_>, declare
     if worker.server.attention.get() & Attention::MONITORS != 0 {
         return ShardSet::ALL;
     }
+    if is_function_call(command) {
+        let is_wide = worker.server.functions.find(argv.at(1)).is_some_and(|function| function.is_wide());
+        return if is_wide { ShardSet::ALL } else { declared };
+    }
     let sha = if is_by_name(command) { parse_sha(argv.at(1)) } else { Some(worker.engine.sha(argv.at(1))) };
     let source = sha.and_then(|sha| worker.engine.find(worker, &sha).ok().flatten());
     if source.is_some_and(|compiled| compiled.source.is_wide()) { ShardSet::ALL } else { declared }
@@ -169,7 +226,9 @@ pub(crate) fn effective_flags(worker: &Worker, command: &Command, argv: Argv<'_>
     if !matches!(command.spec.lock, LockClass::Script) {
         return flags;
     }
-    let script = if is_by_name(command) {
+    let script = if is_function_call(command) {
+        worker.server.functions.find(argv.at(1)).map(|function| function.flags())
+    } else if is_by_name(command) {
         let compiled = parse_sha(argv.at(1)).and_then(|sha| worker.engine.find(worker, &sha).ok().flatten());
         compiled.and_then(|compiled| compiled.source.shebang.flags)
     } else {

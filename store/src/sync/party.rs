@@ -62,6 +62,12 @@ impl<T> Party<T> {
         Some(Slice { party: self })
     }
 
+    /// A guard over no shard, whoever holds what: for what looks at no data.
+    pub fn nothing(&self) -> Guard<'_, T> {
+        self.depth.set(self.depth.get() + 1);
+        Guard::new(self, self.locks.cells.keys(), ShardSet::EMPTY, false)
+    }
+
     /// Takes the locks of `set`, parking the task while they are held or the gate is closed. The guard keeps the slice
     /// open. [`ShardSet::ALL`] is the same as [`lock_all`](Self::lock_all). Must not be polled while a [`Slice`] or
     /// [`Guard`] of this party is alive. Dropping the future at any moment passes on whatever it was granted.

@@ -29,6 +29,7 @@ pub(super) fn reload(context: &mut Context<'_>) -> CommandResult {
         let flushed = keyspace::flush_all(&mut context.txn, FreeMode::Later);
         context.txn.effects().dirty = dirty;
         flushed?;
+        context.server.functions.flush();
     }
     let name = context.server.config().dbfilename.clone();
     let loading = Loading { merge: args.merge, look: &mut |_| true };

@@ -92,6 +92,7 @@ fn keys(lines: &mut Lines, view: &View<'_>) {
     lines.field("expire_cycle_cpu_milliseconds", expire_us / 1000);
     lines.field("evicted_keys", store.evicted_keys);
     lines.field("evicted_clients", server.stats.sum(|worker| worker.evicted_clients.get()));
+    lines.field("evicted_scripts", server.scripts.evicted());
     lines.field("total_eviction_exceeded_time", over_limit.total_ms);
     lines.field("current_eviction_exceeded_time", over_limit.current_ms);
     lines.field("keyspace_hits", store.keyspace_hits);

@@ -12,6 +12,7 @@ pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
     lines.bytes("used_memory", report.used);
     lines.bytes("used_memory_rss", report.resident);
     lines.bytes("used_memory_peak", report.peak);
+    lines.field("used_memory_peak_time", report.peak_s);
     lines.field("used_memory_peak_perc", format_args!("{:.2}%", report.peak_percent()));
     lines.field("used_memory_overhead", report.overhead());
     lines.field("used_memory_startup", report.startup);
@@ -48,19 +49,21 @@ pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
 /// The Lua states of all workers, and the sources that they share.
 fn scripts(lines: &mut Lines, server: &Server) {
     let lua = server.stats.sum(|worker| worker.lua_bytes.get());
+    let lua_functions = server.stats.sum(|worker| worker.lua_function_bytes.get());
     let (count, sources) = (server.scripts.len(), server.scripts.bytes());
+    let (libraries, functions) = server.functions.len();
+    let codes = server.functions.bytes();
     lines.field("used_memory_lua", lua);
     lines.field("used_memory_vm_eval", lua);
     lines.field("used_memory_lua_human", super::human(lua));
     lines.field("used_memory_scripts_eval", sources);
     lines.field("number_of_cached_scripts", count);
-    for name in ["number_of_functions", "number_of_libraries"] {
-        lines.zero(name);
-    }
-    lines.zero("used_memory_vm_functions");
-    lines.bytes("used_memory_vm_total", lua);
-    lines.zero("used_memory_functions");
-    lines.bytes("used_memory_scripts", sources as u64);
+    lines.field("number_of_functions", functions);
+    lines.field("number_of_libraries", libraries);
+    lines.field("used_memory_vm_functions", lua_functions);
+    lines.bytes("used_memory_vm_total", lua + lua_functions);
+    lines.field("used_memory_functions", codes);
+    lines.bytes("used_memory_scripts", (sources + codes) as u64);
 }
 
 fn proportion(lines: &mut Lines, name: &str, proportion: Proportion) {

@@ -43,6 +43,7 @@ pub(super) fn server(lines: &mut Lines, view: &View<'_>) {
     // Workers read and write for themselves: there are no threads that only do so for others.
     lines.zero("io_threads_active");
     lines.field("worker_threads", config.workers());
+    lines.field("availability_zone", &config.availability_zone);
     let mut number = 0;
     for (name, port) in [("tcp", config.port), ("tls", config.tls_port)] {
         if port > 0 {

@@ -5,7 +5,7 @@ macro_rules! scripting_directives {
         "Scripting" {
             /// Milliseconds after which a script counts as busy; 0 is never.
             busy_reply_threshold: u64 = Int::new(5000, 0, i64::MAX),
-                kept("takes effect with scripts").aliases(&["lua-time-limit"]);
+                WORKS.aliases(&["lua-time-limit"]);
 
             /// Whether scripts may call what Lua has deprecated.
             lua_enable_deprecated_api: bool = Switch(false), not_yet("scripts").hidden().immutable();
