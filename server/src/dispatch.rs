@@ -92,6 +92,10 @@ pub(crate) fn run<'w>(
             },
             Gate::Pause(until_ms) => return Step::Paused(until_ms),
         };
+        if is_short && connection.client.attention & Attention::TRACKS != 0 {
+            // That keys were evicted for the command comes before its reply.
+            connection.take_pushes();
+        }
         let wanted = match command.spec.lock {
             LockClass::Keys => queued.shards,
             LockClass::KeysOrAll(reaches_out)
@@ -450,8 +454,7 @@ fn execute<'w>(
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
     let attention = server.attention.get();
     if attention & Attention::PREPARED != 0 {
-        let transaction = client.transaction.as_deref();
-        let missing = prepare(worker, guard, command, argv, transaction, &mut effects, &mut access);
+        let missing = prepare(worker, guard, command, argv, client, &mut effects, &mut access);
         if !missing.is_empty() {
             return Some(Box::new(Executed::NeedMore(guard.set().union(missing))));
         }
@@ -476,13 +479,17 @@ fn execute<'w>(
     if propagates {
         crate::propagation::record_call(worker, client, argv, &mut effects, 0);
     }
+    if attention & Attention::TRACKING != 0 {
+        let mut txn = Txn::new(&server.store, guard, clock, &mut effects, access);
+        crate::tracking::after_call(worker, client, command, argv, &mut txn);
+    }
     let stats = &worker.stats.by_command[usize::from(command.id)];
     if let Err(error) = result {
         if let CommandError::Execute(transaction) = error {
             let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
             let unit = Execution { worker, client, output, after: &mut after, txn, command: command.id };
             if unit.run(transaction).is_err() {
-                settle_effects(worker, guard, &mut effects, clock, access);
+                settle_effects(worker, guard, &mut effects, clock, access, client.id());
                 return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
             }
         } else if let CommandError::Script(request) = error {
@@ -493,7 +500,7 @@ fn execute<'w>(
                 Ok(failed) => stats.failed.add(failed.into()),
                 Err(Unfinished) => {
                     output.cut(mark);
-                    settle_effects(worker, guard, &mut effects, clock, access);
+                    settle_effects(worker, guard, &mut effects, clock, access, client.id());
                     return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
                 }
             }
@@ -506,7 +513,7 @@ fn execute<'w>(
             let beyond = matches!(error, CommandError::Store(ochre_store::Error::NotLocked));
             if beyond && guard.set() != ShardSet::ALL && effects.dirty == 0 {
                 // Its arguments name a key where its specification finds none: it is run again under all locks.
-                settle_effects(worker, guard, &mut effects, clock, access);
+                settle_effects(worker, guard, &mut effects, clock, access, client.id());
                 return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
             }
             if let CommandError::Blocked(block) = error {
@@ -514,7 +521,7 @@ fn execute<'w>(
                 let nanos = worker.ticks.nanos(*tick, now);
                 *tick = now;
                 let waiter = Blocked::begin(server, guard, client, command.id, argv, *block, nanos);
-                settle_effects(worker, guard, &mut effects, clock, access);
+                settle_effects(worker, guard, &mut effects, clock, access, client.id());
                 let published = &client.handle.published;
                 published.last_command.store(u32::from(command.id) + 1, Relaxed);
                 if server.attention.get() & Attention::MONITORS != 0 {
@@ -544,7 +551,7 @@ fn execute<'w>(
             if after.time_passed {
                 worker.begin_batch();
             }
-            after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access);
+            after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access, client.id());
         } else {
             crate::effects::settle(worker, &mut effects);
             effects.record_events = false;
@@ -565,6 +572,11 @@ fn execute<'w>(
         apply_reply_mode_to(client, output, if after.confirms { output.mark() } else { mark });
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
+    if client.attention & Attention::TRACKS != 0 {
+        client.command_over(command.full_name.starts_with("client"));
+        // What it has made stale itself comes right behind the reply.
+        after.published |= !client.handle.outbox.is_empty();
+    }
     let reply_len = output.mark().saturating_sub(mark);
     let is_large = argv.extent().max(reply_len) >= worker.large_bytes();
     if nanos >= worker.slow_nanos() || is_large || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
@@ -592,25 +604,28 @@ fn prepare(
     guard: &mut Guard<'_, Shard>,
     command: &Command,
     argv: Argv<'_>,
-    transaction: Option<&Transaction>,
+    client: &Client,
     effects: &mut Effects,
     access: &mut Access,
 ) -> ShardSet {
     let server = &*worker.server;
     let (blocked, watched) = (&server.blocked, &server.watched);
     effects.record_events = crate::memory::publishes_events(worker);
+    let tracks = server.attention.get() & Attention::TRACKING != 0;
     // While clients are paused nothing may change that would have to be replicated. And a key that expired is not removed
-    // where nobody could tell those who wait for its end, watch it or listen to events.
+    // where nobody could tell those who wait for its end, watch or track it, or listen to events.
     if server.pause.in_force(worker.now_ms()).is_some()
         || matches!(command.spec.lock, LockClass::Walk)
             && (effects.record_events
+                || tracks
                 || blocked.keys_minding_absence() > 0
                 || !watched.shards_among(ShardSet::ALL).is_empty())
     {
         access.expired = Expired::Hide;
     }
     let waiting = blocked.shards_among(guard.set());
-    effects.record_touched = !waiting.is_empty() || !watched.shards_among(guard.set()).is_empty();
+    let is_tracked = tracks && (client.tracks.is_some() || server.tracking.wants(guard.set()));
+    effects.record_touched = is_tracked || !waiting.is_empty() || !watched.shards_among(guard.set()).is_empty();
     if waiting.is_empty() || !blocked.has_destinations() {
         return ShardSet::EMPTY;
     }
@@ -620,7 +635,7 @@ fn prepare(
             missing = missing.union(crate::blocking::missing_shards(server, guard, command, argv));
         }
     };
-    match transaction {
+    match client.transaction.as_deref() {
         Some(transaction) if is_exec(command) => {
             transaction.iter(server).for_each(|(command, argv, _)| look_at(command, argv));
         }
@@ -638,9 +653,11 @@ fn settle_effects(
     effects: &mut Effects,
     clock: Clock,
     access: Access,
+    client: u64,
 ) -> bool {
     let mut ready = Ready::default();
     crate::transaction::mark(worker, guard, effects, clock);
+    crate::tracking::settle(worker, guard, effects, client);
     ready.collect(worker, guard, effects);
     effects.garbage.drain(..).for_each(|garbage| worker.server.store.free_later(garbage));
     crate::effects::settle(worker, effects);

@@ -37,4 +37,5 @@ pub mod shutdown;
 pub mod slowlog;
 pub mod stats;
 pub mod tls;
+pub mod tracking;
 pub mod transaction;

@@ -44,6 +44,8 @@ pub struct Server {
     pub pubsub: crate::pubsub::PubSub,
     /// The scripts that are known.
     pub scripts: crate::scripting::Sources,
+    /// Who is told that keys change.
+    pub tracking: crate::tracking::Tracking,
     /// The scripts that take long.
     pub busy_scripts: crate::scripting::BusyScripts,
     /// Libraries of functions.
@@ -145,10 +147,20 @@ impl Attention {
     pub(crate) const RESTRICTED: u32 = 1 << 30;
     /// Keyspace events are published.
     pub const NOTIFY: u32 = 1 << 10;
+    /// Somebody tracks keys.
+    pub const TRACKING: u32 = 1 << 12;
     /// What is no gate: it concerns what commands do, not whether they may.
-    pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::PROPAGATES | Self::DURABLE;
+    pub(crate) const NO_GATE: u32 = Self::WAITERS
+        | Self::WATCHERS
+        | Self::NOTIFY
+        | Self::PROPAGATES
+        | Self::DURABLE
+        | Self::TRACKING
+        | Self::TRACKS;
     /// What is to be prepared for before a command is run.
-    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY;
+    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING;
+    /// Of one client, never of the process: it tracks keys.
+    pub(crate) const TRACKS: u32 = 1 << 28;
     /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
     pub(crate) const LISTENS_ONLY: u32 = 1 << 29;
     /// Of one client, never of the process: it is inside MULTI.
@@ -199,6 +211,7 @@ impl Server {
             watched: Default::default(),
             pubsub: crate::pubsub::PubSub::new(config.workers()),
             scripts: Default::default(),
+            tracking: Default::default(),
             busy_scripts: Default::default(),
             functions: Default::default(),
             pause: Default::default(),

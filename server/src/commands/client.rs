@@ -2,6 +2,7 @@
 
 mod filter;
 mod info;
+mod tracking;
 
 use crate::args::{Cursor, parse_int};
 use crate::blocking::Unblock;
@@ -13,6 +14,7 @@ use crate::error::{self, CommandResult};
 use crate::pause::PauseKind;
 use crate::server::Server;
 use filter::Filter;
+use tracking::{CACHING, GETREDIR, TRACKING, TRACKINGINFO};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 const SUBCOMMAND: CommandSpec = CommandSpec {
@@ -38,7 +40,8 @@ pub static CLIENT: CommandSpec = CommandSpec {
 };
 
 const SUBCOMMANDS: Subcommands = &[
-    &CAPA, &GETNAME, &HELP, &ID, &INFO, &KILL, &LIST, &NO_EVICT, &NO_TOUCH, &PAUSE, &REPLY, &SETINFO, &SETNAME,
+    &CACHING, &CAPA, &GETNAME, &GETREDIR, &HELP, &ID, &INFO, &KILL, &LIST, &NO_EVICT, &NO_TOUCH, &PAUSE, &REPLY, &SETINFO, &SETNAME, &TRACKING,
+    &TRACKINGINFO,
     &UNBLOCK, &UNPAUSE,
 ];
 

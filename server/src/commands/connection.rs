@@ -238,6 +238,7 @@ fn reset(context: &mut Context<'_>) -> CommandResult {
     client.end_transaction();
     crate::transaction::stop_watching(context.server, client, &mut context.txn)?;
     let handle = client.handle.clone();
+    client.stop_tracking(context.server);
     if let Some(mut own) = client.subscriptions.take() {
         context.server.pubsub.leave(&handle, &mut own);
         client.subscriptions_changed();

@@ -5,6 +5,7 @@ use super::output::Output;
 use super::stream::Stream;
 use super::worker::Worker;
 use crate::acl::Accounts;
+use crate::blocking::Waiter;
 use crate::client::{Client, ClientHandle, Origin, Published, Signals};
 use crate::command::Flags;
 use crate::config::Config;
@@ -56,6 +57,8 @@ pub(crate) struct Connection {
     pub(crate) inline: bool,
     pub(crate) output: Output,
     pub(crate) closing: Closing,
+    /// The wait whose reply goes before what is pushed once it is over.
+    pub(super) waits_in: Option<Arc<Waiter>>,
     slot: usize,
     _registration: crate::client::Registration,
 }
@@ -151,6 +154,7 @@ impl Connection {
             inline: false,
             output: Output::default().with_doubles(config.compatibility_level.doubles()),
             closing: Closing::No,
+            waits_in: None,
             slot: worker.add_connection(handle),
             _registration: registration,
         })
@@ -178,6 +182,8 @@ impl Connection {
         if self.client.monitor {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
+        self.client.handle.closed.store(true, SeqCst);
+        self.client.stop_tracking(&worker.server);
         if let Some(mut own) = self.client.subscriptions.take() {
             worker.server.pubsub.leave(&self.client.handle, &mut own);
         }
@@ -347,6 +353,10 @@ impl Connection {
         // Before anybody hears of the changes, so that whoever asks next finds them counted.
         worker.member.publish_memory();
         self.client.handle.published.db.store(self.client.db as u32, Relaxed);
+        if self.closing != Closing::No {
+            // It is no more there for whoever hears of its reply.
+            self.client.handle.closed.store(true, SeqCst);
+        }
         if self.closing == Closing::Now {
             return;
         }
@@ -451,7 +461,9 @@ impl Connection {
                     worker.begin_batch();
                 }
                 Step::Barrier => {
-                    drop(worker.member.party().lock_all().await);
+                    let mut all = worker.member.party().lock_all().await;
+                    crate::tracking::limit(worker, &mut all);
+                    drop(all);
                     worker.begin_batch();
                 }
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
@@ -584,9 +596,11 @@ impl Connection {
                 return;
             }
             self.depend_on_all(&worker.server);
+            let waiting = self.client.handle.outbox.len();
             self.take_pushes();
+            let is_held = self.waits_in.is_some() && self.client.handle.outbox.len() == waiting;
             self.flush(worker);
-            if !self.output.is_empty() {
+            if !self.output.is_empty() || is_held {
                 return;
             }
         }
@@ -596,7 +610,8 @@ impl Connection {
 
     /// Puts what others have pushed behind its own replies.
     pub(crate) fn take_pushes(&mut self) {
-        self.output.append_outbox(&self.client.handle.outbox, self.client.protocol);
+        let waits = self.waits_in.as_deref();
+        self.output.append_outbox(&self.client, || waits.is_some_and(Waiter::is_over));
     }
 
     /// Answers a protocol error and ends the connection.

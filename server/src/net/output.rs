@@ -1,7 +1,7 @@
 //! The replies a connection has not sent yet.
 
 use super::stream::Stream;
-use crate::client::{Outbox, Push};
+use crate::client::{Client, Push};
 use crate::config::OutputLimit;
 use crate::pubsub::Message;
 use crate::stats::WorkerStats;
@@ -105,9 +105,11 @@ impl Output {
         self.bytes.truncate(mark);
     }
     /// Appends what others pushed, as much of it as is soon sent.
-    pub(crate) fn append_outbox(&mut self, outbox: &Outbox, protocol: Protocol) {
-        outbox.take_while(|push| {
-            if self.len() >= TAKEN_LEN_MAX {
+    /// Nothing as long as `holds`, which is asked while nobody can push more.
+    pub(crate) fn append_outbox(&mut self, client: &Client, holds: impl Fn() -> bool) {
+        let (protocol, listens) = (client.protocol, client.is_listener());
+        client.handle.outbox.take_while(|push| {
+            if self.len() >= TAKEN_LEN_MAX || holds() {
                 return false;
             }
             match push {
@@ -117,7 +119,7 @@ impl Output {
                     }
                     self.shared = Some(Shared { message: message.clone(), protocol, sent: 0 });
                 }
-                push => push.append_to(&mut self.bytes, protocol),
+                push => push.append_to(&mut self.bytes, protocol, listens),
             }
             true
         });

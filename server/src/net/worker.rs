@@ -63,6 +63,10 @@ pub struct Worker {
     clients_max: Cell<Option<u64>>,
     acks_quickly: Cell<bool>,
     corks: Cell<bool>,
+    /// How much of what the unit in progress has touched those were told who track keys.
+    pub(crate) told_touched: Cell<usize>,
+    /// More keys are tracked than the limit allows.
+    pub(crate) tracking_due: tokio::sync::Notify,
     /// Clients that were served while they waited; woken once the locks are released.
     served: RefCell<Vec<Arc<ClientHandle>>>,
     connections: RefCell<Slab<Arc<ClientHandle>>>,
@@ -95,6 +99,8 @@ impl Worker {
             clients_max: Cell::default(),
             acks_quickly: Cell::default(),
             corks: Cell::default(),
+            told_touched: Cell::default(),
+            tracking_due: Default::default(),
             served: RefCell::default(),
             connections: RefCell::default(),
             server,
@@ -380,6 +386,7 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     tokio::task::spawn_local(crate::cron::run(worker.clone()));
     tokio::task::spawn_local(crate::memory::finish_evictions(worker.clone()));
     tokio::task::spawn_local(crate::pubsub::deliver(worker.clone()));
+    tokio::task::spawn_local(crate::tracking::keep_limit(worker.clone()));
     tokio::task::spawn_local(crate::memory::expire(worker.clone()));
     while let Some(incoming) = inbox.recv().await {
         worker.begin_batch();

@@ -78,7 +78,7 @@ pub(super) fn clients(lines: &mut Lines, view: &View<'_>) {
     lines.field("client_recent_max_input_buffer", input_max);
     lines.field("client_recent_max_output_buffer", output_max);
     lines.field("blocked_clients", server.pause.held_back() + server.blocked.clients());
-    lines.zero("tracking_clients");
+    lines.field("tracking_clients", server.tracking.clients());
     lines.field("pubsub_clients", server.pubsub.clients());
     let watching = server.clients.all().iter().filter(|client| client.published.watched.load(Relaxed) > 0).count();
     lines.field("watching_clients", watching);
