@@ -118,6 +118,36 @@ pub struct Switches {
 #[derive(Default)]
 pub struct Attention(AtomicU32);
 
+// No two reasons share a bit.
+const _: () = {
+    let bits = [
+        Attention::MONITORS,
+        Attention::PAUSED,
+        Attention::MAXMEMORY,
+        Attention::LOADING,
+        Attention::WAITERS,
+        Attention::WATCHERS,
+        Attention::DISK_ERROR,
+        Attention::PROPAGATES,
+        Attention::TOO_FEW_REPLICAS,
+        Attention::NOTIFY,
+        Attention::BUSY,
+        Attention::DURABLE,
+        Attention::AOF_ERROR,
+        Attention::TRACKING,
+        Attention::TRACKS,
+        Attention::LISTENS_ONLY,
+        Attention::RESTRICTED,
+        Attention::IN_TRANSACTION,
+    ];
+    let (mut seen, mut at) = (0u32, 0);
+    while at < bits.len() {
+        assert!(seen & bits[at] == 0);
+        seen |= bits[at];
+        at += 1;
+    }
+};
+
 impl Attention {
     /// Somebody runs MONITOR.
     pub const MONITORS: u32 = 1;
@@ -131,24 +161,30 @@ impl Attention {
     pub const WAITERS: u32 = 1 << 4;
     /// Somebody watches a key.
     pub const WATCHERS: u32 = 1 << 5;
-    /// Somebody reads the propagation log.
-    pub const PROPAGATES: u32 = 1 << 8;
-    /// A script takes long.
-    pub const BUSY: u32 = 1 << 11;
     /// The data set could not be saved.
     pub const DISK_ERROR: u32 = 1 << 6;
+    /// Somebody reads the propagation log.
+    pub const PROPAGATES: u32 = 1 << 7;
     /// Fewer replicas are in touch than writes need.
-    pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
+    pub const TOO_FEW_REPLICAS: u32 = 1 << 8;
+    /// Keyspace events are published.
+    pub const NOTIFY: u32 = 1 << 9;
+    /// A script takes long.
+    pub const BUSY: u32 = 1 << 10;
     /// What is not on the disk may not be seen.
-    pub const DURABLE: u32 = 1 << 12;
+    pub const DURABLE: u32 = 1 << 11;
     /// The append-only file cannot be written.
-    pub const AOF_ERROR: u32 = 1 << 13;
+    pub const AOF_ERROR: u32 = 1 << 12;
+    /// Somebody tracks keys.
+    pub const TRACKING: u32 = 1 << 13;
+    /// Of one client, never of the process: it tracks keys.
+    pub(crate) const TRACKS: u32 = 1 << 28;
+    /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
+    pub(crate) const LISTENS_ONLY: u32 = 1 << 29;
     /// Of one client, never of the process: its user may not do everything.
     pub(crate) const RESTRICTED: u32 = 1 << 30;
-    /// Keyspace events are published.
-    pub const NOTIFY: u32 = 1 << 10;
-    /// Somebody tracks keys.
-    pub const TRACKING: u32 = 1 << 12;
+    /// Of one client, never of the process: it is inside MULTI.
+    pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
     /// What is no gate: it concerns what commands do, not whether they may.
     pub(crate) const NO_GATE: u32 = Self::WAITERS
         | Self::WATCHERS
@@ -159,12 +195,6 @@ impl Attention {
         | Self::TRACKS;
     /// What is to be prepared for before a command is run.
     pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING;
-    /// Of one client, never of the process: it tracks keys.
-    pub(crate) const TRACKS: u32 = 1 << 28;
-    /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
-    pub(crate) const LISTENS_ONLY: u32 = 1 << 29;
-    /// Of one client, never of the process: it is inside MULTI.
-    pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
 
     /// All bits.
     #[inline]

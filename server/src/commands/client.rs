@@ -14,8 +14,8 @@ use crate::error::{self, CommandResult};
 use crate::pause::PauseKind;
 use crate::server::Server;
 use filter::Filter;
-use tracking::{CACHING, GETREDIR, TRACKING, TRACKINGINFO};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use tracking::{CACHING, GETREDIR, TRACKING, TRACKINGINFO};
 
 const SUBCOMMAND: CommandSpec = CommandSpec {
     arity: 2,
@@ -40,9 +40,25 @@ pub static CLIENT: CommandSpec = CommandSpec {
 };
 
 const SUBCOMMANDS: Subcommands = &[
-    &CACHING, &CAPA, &GETNAME, &GETREDIR, &HELP, &ID, &INFO, &KILL, &LIST, &NO_EVICT, &NO_TOUCH, &PAUSE, &REPLY, &SETINFO, &SETNAME, &TRACKING,
+    &CACHING,
+    &CAPA,
+    &GETNAME,
+    &GETREDIR,
+    &HELP,
+    &ID,
+    &INFO,
+    &KILL,
+    &LIST,
+    &NO_EVICT,
+    &NO_TOUCH,
+    &PAUSE,
+    &REPLY,
+    &SETINFO,
+    &SETNAME,
+    &TRACKING,
     &TRACKINGINFO,
-    &UNBLOCK, &UNPAUSE,
+    &UNBLOCK,
+    &UNPAUSE,
 ];
 
 /// CLIENT HELP
