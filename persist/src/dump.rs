@@ -52,6 +52,16 @@ pub fn write(value: ValueRef<'_>, settings: Settings) -> Vec<u8> {
     payload
 }
 
+/// Bytes of a value in such a payload, or in a file: those of its type and the footer are not counted.
+#[must_use]
+pub fn value_bytes(value: ValueRef<'_>, settings: Settings) -> u64 {
+    let version = rdb::version_needed(value, settings.version);
+    let mut output = Output::part(std::io::sink(), settings.compress);
+    let written = rdb::write_value(&mut output, value, Writing { version });
+    debug_assert!(written.is_ok(), "what leads nowhere refuses no bytes");
+    output.offset()
+}
+
 /// The payload of libraries of functions, given by their code.
 #[must_use]
 pub fn write_functions<C: AsRef<[u8]>>(codes: &[C], settings: Settings) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! What Ochre keeps on disk and hands to other servers: RDB and AOF.
 //!
 //! [`rdb`] reads and writes values in the format of RDB files, of which a payload of DUMP is one value with a footer:
-//! see [`dump`].
+//! see [`dump`]. [`aof`] keeps the files of commands that follow a snapshot.
 //!
 //! ```
 //! use ochre_persist::dump;
@@ -16,6 +16,7 @@
 //! This crate knows neither sockets nor how commands are dispatched.
 #![forbid(unsafe_code)]
 
+pub mod aof;
 pub mod crc64;
 pub mod dump;
 pub mod rdb;

@@ -1,4 +1,5 @@
 //! One worker and one connection in one process, for counting instructions: `hot_path get|set PIPELINE REQUESTS`.
+//! `get-as-user` and `set-as-user` do it as a user who may only use some commands and keys.
 //!
 //! The client, on the main thread, which is not counted, writes the same batch again and again and reads as many bytes as
 //! it must answer. It leaves the worker time to go to sleep between batches: otherwise chance decides how often the worker
@@ -22,11 +23,12 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let usage = "usage: hot_path get|set PIPELINE REQUESTS";
+    let usage = "usage: hot_path get|set[-as-user] PIPELINE REQUESTS";
     let command = arguments.next().ok_or(usage)?;
     let pipeline: usize = arguments.next().ok_or(usage)?.parse()?;
     let requests: usize = arguments.next().ok_or(usage)?.parse()?;
-    let (request, reply) = match command.as_str() {
+    let (command, as_user) = command.strip_suffix("-as-user").map_or((command.as_str(), false), |name| (name, true));
+    let (request, reply) = match command {
         "get" => ("*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000000\r\n", "$16\r\nvalue:0000000000\r\n"),
         "set" => ("*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000000\r\n$16\r\nvalue:0000000000\r\n", "+OK\r\n"),
         _ => return Err(usage.into()),
@@ -43,6 +45,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     pool.hand_over(Incoming::Unix(served, String::new()));
 
     exchange(&mut client, "*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000000\r\n$16\r\nvalue:0000000000\r\n", "+OK\r\n")?;
+    if as_user {
+        exchange(
+            &mut client,
+            "ACL SETUSER app on nopass +@read +@write ~other:* ~key:*\r\nAUTH app any\r\n",
+            "+OK\r\n+OK\r\n",
+        )?;
+    }
     let (batch, replies) = (request.repeat(pipeline), reply.repeat(pipeline));
     for _ in 0..requests / pipeline.max(1) {
         sleep(PAUSE);

@@ -22,6 +22,21 @@ impl<'a> Argv<'a> {
     pub fn len(&self) -> usize {
         self.spans.len()
     }
+    /// From the beginning of the first to the end of the last.
+    #[inline]
+    pub fn extent(&self) -> usize {
+        match (self.spans.first(), self.spans.last()) {
+            (Some(first), Some(last)) => last.end.saturating_sub(first.start),
+            _ => 0,
+        }
+    }
+    /// How long a request with them is, as an array of bulk strings.
+    pub fn request_len(&self) -> usize {
+        let digits = |number: usize| number.checked_ilog10().map_or(1, |power| power as usize + 1);
+        let header = |number| digits(number) + "*\r\n".len();
+        self.iter()
+            .fold(header(self.len()), |len, argument| len + header(argument.len()) + argument.len() + "\r\n".len())
+    }
     /// Number of bytes in the buffer they lie in, which holds the commands behind this one too.
     pub fn buffer_len(&self) -> usize {
         self.buffer.len()

@@ -87,6 +87,11 @@ impl After {
 }
 
 impl<'c> Context<'c> {
+    /// How long a reply may become before its client is cut off for it: longer ones need not be written to their end.
+    pub(crate) fn reply_max_bytes(&self) -> usize {
+        let hard = self.server.config().output_limit(self.client.handle.kind()).hard;
+        if hard == 0 { usize::MAX } else { usize::try_from(hard).unwrap_or(usize::MAX) }
+    }
     /// The argument at `index` as a key, hashed once a batch.
     #[inline]
     pub fn key(&self, index: usize) -> Key<'c> {

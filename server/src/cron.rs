@@ -23,13 +23,14 @@ pub(crate) async fn run(worker: Rc<Worker>) {
         worker.stats.cpu_system_us.set(cpu.system_us);
         if worker.index == 0 {
             server.rates.sample(&server.stats, worker.now_ms());
-            if !server.switches.cron_rests.load(Relaxed) {
-                crate::persistence::points::look(&worker).await;
-            }
             let now_ms = crate::clock::unix_ms();
             if now_ms - replicas_ms >= 1000 {
                 replicas_ms = now_ms;
                 server.log.tick(server, now_ms);
+            }
+            if !server.switches.cron_rests.load(Relaxed) {
+                crate::persistence::points::look(&worker).await;
+                crate::aof::look(&worker).await;
             }
         }
     }

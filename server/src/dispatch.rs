@@ -3,8 +3,9 @@
 use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
-use crate::client::ReplyMode;
+use crate::client::{Client, ClientHandle, ReplyMode};
 use crate::command::{Command, Flags, LockClass};
+use crate::commands::debug::is_forbidden;
 use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
 use crate::context::{After, Context, Mode};
@@ -94,6 +95,10 @@ pub(crate) fn run<'w>(
             },
             Gate::Pause(until_ms) => return Step::Paused(until_ms),
         };
+        if is_short && connection.client.attention & Attention::TRACKS != 0 {
+            // That keys were evicted for the command comes before its reply.
+            connection.take_pushes();
+        }
         let mut runs_script = false;
         let wanted = match command.spec.lock {
             LockClass::Keys => queued.shards,
@@ -195,6 +200,7 @@ pub(crate) fn run<'w>(
                 held = None;
                 under_lock = 0;
                 worker.server.pubsub.hand_out(worker.index);
+                connection.depend_on_all(&worker.server);
                 connection.take_pushes();
             }
             Executed::Wait(waiter) => {
@@ -236,7 +242,7 @@ enum Gate<'s> {
 fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_short: bool) -> Gate<'w> {
     let server = &*worker.server;
     let argv = || connection.batch.argv(queued, connection.argument_bytes());
-    if !connection.client.authenticated && is_kept_out(worker, queued) {
+    if !connection.client.authenticated && is_kept_out(worker, queued, &connection.client.handle) {
         return Gate::Reject(error::NO_AUTH);
     }
     let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
@@ -259,12 +265,15 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
 /// Whether a client that has not logged in has to do so before this command. Only some versions say so before they look
 /// whether it is one.
 #[cold]
-fn is_kept_out(worker: &Worker, queued: &Queued) -> bool {
+fn is_kept_out(worker: &Worker, queued: &Queued, client: &ClientHandle) -> bool {
     let command = queued.command.map(|id| worker.server.commands.by_id(id));
     let is_one = command
         .is_some_and(|command| command.spec.accepts(queued.args()) && !(command.is_container() && queued.args() > 1));
     let is_open = command.is_some_and(|command| command.has(Flags::NO_AUTH));
-    let asks = is_one || worker.config().compatibility_level.asks_for_login_first();
+    let config = worker.config();
+    // What the configuration forbids is forbidden first.
+    let is_one = is_one && !command.is_some_and(|command| is_forbidden(command, &config, client));
+    let asks = is_one || config.compatibility_level.asks_for_login_first();
     asks && !is_open && worker.server.accounts.requires_login()
 }
 
@@ -280,6 +289,9 @@ fn attended_gates<'w>(
 ) -> Gate<'w> {
     let server = &*worker.server;
     let client = &connection.client;
+    if is_forbidden(command, &worker.config(), &client.handle) {
+        return Gate::Reject(error::DEBUG_NOT_ALLOWED);
+    }
     let transaction = connection.client.transaction.as_deref();
     let queues = transaction.is_some() && !is_never_queued(command);
     if transaction.is_some() && command.has(Flags::NO_MULTI) {
@@ -329,6 +341,9 @@ fn attended_gates<'w>(
     }
     if attention & Attention::DISK_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
         return Gate::Reject(error::DISK_ERROR);
+    }
+    if attention & Attention::AOF_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
+        return Gate::Reject(error::aof_error(&server.aof.write_error()));
     }
     if attention & Attention::TOO_FEW_REPLICAS != 0 && flags.has(Flags::WRITE) {
         return Gate::Reject(error::NO_REPLICAS);
@@ -457,8 +472,7 @@ fn execute<'w>(
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
     let attention = server.attention.get();
     if attention & Attention::PREPARED != 0 {
-        let transaction = client.transaction.as_deref();
-        let missing = prepare(worker, guard, command, argv, transaction, &mut effects, &mut access);
+        let missing = prepare(worker, guard, command, argv, client, &mut effects, &mut access);
         if !missing.is_empty() {
             return Some(Box::new(Executed::NeedMore(guard.set().union(missing))));
         }
@@ -479,8 +493,13 @@ fn execute<'w>(
         (command.spec.handler)(&mut context)
     };
     let propagates = attention & Attention::PROPAGATES != 0;
+    let appended = worker.log_end.get().appended;
     if propagates {
         crate::propagation::record_call(worker, client, argv, &mut effects, 0);
+    }
+    if attention & Attention::TRACKING != 0 {
+        let mut txn = Txn::new(&server.store, guard, clock, &mut effects, access);
+        crate::tracking::after_call(worker, client, command, argv, &mut txn);
     }
     let stats = &worker.stats.by_command[usize::from(command.id)];
     if let Err(error) = result {
@@ -488,7 +507,7 @@ fn execute<'w>(
             let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
             let unit = Execution { worker, client, output, after: &mut after, txn, command: command.id };
             if unit.run(transaction).is_err() {
-                settle_effects(worker, guard, &mut effects, clock, access);
+                settle_effects(worker, guard, &mut effects, clock, access, client.id());
                 return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
             }
         } else if let CommandError::Script(request) = error {
@@ -499,7 +518,7 @@ fn execute<'w>(
                 Ok(failed) => stats.failed.add(failed.into()),
                 Err(Unfinished) => {
                     output.cut(mark);
-                    settle_effects(worker, guard, &mut effects, clock, access);
+                    settle_effects(worker, guard, &mut effects, clock, access, client.id());
                     return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
                 }
             }
@@ -512,7 +531,7 @@ fn execute<'w>(
             let beyond = matches!(error, CommandError::Store(ochre_store::Error::NotLocked));
             if beyond && guard.set() != ShardSet::ALL && effects.dirty == 0 {
                 // Its arguments name a key where its specification finds none: it is run again under all locks.
-                settle_effects(worker, guard, &mut effects, clock, access);
+                settle_effects(worker, guard, &mut effects, clock, access, client.id());
                 return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
             }
             if let CommandError::Blocked(block) = error {
@@ -520,7 +539,7 @@ fn execute<'w>(
                 let nanos = worker.ticks.nanos(*tick, now);
                 *tick = now;
                 let waiter = Blocked::begin(server, guard, client, command.id, argv, *block, nanos);
-                settle_effects(worker, guard, &mut effects, clock, access);
+                settle_effects(worker, guard, &mut effects, clock, access, client.id());
                 let published = &client.handle.published;
                 published.last_command.store(u32::from(command.id) + 1, Relaxed);
                 if server.attention.get() & Attention::MONITORS != 0 {
@@ -550,13 +569,16 @@ fn execute<'w>(
             if after.time_passed {
                 worker.begin_batch();
             }
-            after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access);
+            after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access, client.id());
         } else {
             crate::effects::settle(worker, &mut effects);
             effects.record_events = false;
         }
         if propagates {
-            client.written = worker.log_end.get();
+            client.written = worker.log_end.get().offset;
+            if attention & Attention::DURABLE != 0 {
+                depend(worker, client, command, guard.set(), appended);
+            }
         }
     }
     drop(effects);
@@ -568,10 +590,28 @@ fn execute<'w>(
         apply_reply_mode_to(client, output, if after.confirms { output.mark() } else { mark });
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
-    if nanos >= worker.slow_nanos() || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
-        return settle_after(connection, worker, queued, command, nanos, after);
+    if client.attention & Attention::TRACKS != 0 {
+        client.command_over(command.full_name.starts_with("client"));
+        // What it has made stale itself comes right behind the reply.
+        after.published |= !client.handle.outbox.is_empty();
+    }
+    let reply_len = output.mark().saturating_sub(mark);
+    let is_large = argv.extent().max(reply_len) >= worker.large_bytes();
+    if nanos >= worker.slow_nanos() || is_large || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
+        return settle_after(connection, worker, queued, command, (nanos, reply_len), after);
     }
     None
+}
+
+/// Notes what a client's output depends on, under the locks of its last command. `appended` is where this worker had
+/// appended something last before that.
+#[cold]
+fn depend(worker: &Worker, client: &mut Client, command: &Command, set: ShardSet, appended: u64) {
+    let server = &*worker.server;
+    let end = worker.log_end.get().appended;
+    let set = if matches!(command.spec.lock, LockClass::Walk) { ShardSet::ALL } else { set };
+    let change = (end != appended).then_some(end);
+    client.depends = client.depends.max(server.aof.dependence(server, set, change));
 }
 
 /// While clients wait or are paused: how the command looks at keys and what is recorded of it. Returns the shards that it
@@ -582,25 +622,28 @@ fn prepare(
     guard: &mut Guard<'_, Shard>,
     command: &Command,
     argv: Argv<'_>,
-    transaction: Option<&Transaction>,
+    client: &Client,
     effects: &mut Effects,
     access: &mut Access,
 ) -> ShardSet {
     let server = &*worker.server;
     let (blocked, watched) = (&server.blocked, &server.watched);
     effects.record_events = crate::memory::publishes_events(worker);
+    let tracks = server.attention.get() & Attention::TRACKING != 0;
     // While clients are paused nothing may change that would have to be replicated. And a key that expired is not removed
-    // where nobody could tell those who wait for its end, watch it or listen to events.
+    // where nobody could tell those who wait for its end, watch or track it, or listen to events.
     if server.pause.in_force(worker.now_ms()).is_some()
         || matches!(command.spec.lock, LockClass::Walk)
             && (effects.record_events
+                || tracks
                 || blocked.keys_minding_absence() > 0
                 || !watched.shards_among(ShardSet::ALL).is_empty())
     {
         access.expired = Expired::Hide;
     }
     let waiting = blocked.shards_among(guard.set());
-    effects.record_touched = !waiting.is_empty() || !watched.shards_among(guard.set()).is_empty();
+    let is_tracked = tracks && (client.tracks.is_some() || server.tracking.wants(guard.set()));
+    effects.record_touched = is_tracked || !waiting.is_empty() || !watched.shards_among(guard.set()).is_empty();
     if waiting.is_empty() || !blocked.has_destinations() {
         return ShardSet::EMPTY;
     }
@@ -610,7 +653,7 @@ fn prepare(
             missing = missing.union(crate::blocking::missing_shards(server, guard, command, argv));
         }
     };
-    match transaction {
+    match client.transaction.as_deref() {
         Some(transaction) if is_exec(command) => {
             transaction.iter(server).for_each(|(command, argv, _)| look_at(command, argv));
         }
@@ -628,9 +671,11 @@ fn settle_effects(
     effects: &mut Effects,
     clock: Clock,
     access: Access,
+    client: u64,
 ) -> bool {
     let mut ready = Ready::default();
     crate::transaction::mark(worker, guard, effects, clock);
+    crate::tracking::settle(worker, guard, effects, client);
     ready.collect(worker, guard, effects);
     effects.garbage.drain(..).for_each(|garbage| worker.server.store.free_later(garbage));
     crate::effects::settle(worker, effects);
@@ -644,14 +689,14 @@ fn settle_effects(
     serves
 }
 
-/// The rare rest: slow log, latency monitor, MONITOR, closing, shutdown.
+/// The rare rest: logs of slow and large commands, latency monitor, MONITOR, closing, shutdown.
 #[cold]
 fn settle_after(
     connection: &mut Connection,
     worker: &Worker,
     queued: &Queued,
     command: &Command,
-    nanos: u64,
+    (nanos, reply_len): (u64, usize),
     after: After,
 ) -> Option<Box<Executed>> {
     let server = &*worker.server;
@@ -667,6 +712,9 @@ fn settle_after(
     }
     if nanos >= worker.slow_nanos() {
         worker.account_slow(client, command, argv, &after.redacted, nanos);
+    }
+    if argv.extent().max(reply_len) >= worker.large_bytes() {
+        worker.account_large(client, command, argv, &after.redacted, reply_len);
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
@@ -701,7 +749,7 @@ pub(crate) fn apply_reply_mode(connection: &mut Connection, mark: usize) {
 }
 
 /// CLIENT REPLY: drops the reply where none is wanted.
-fn apply_reply_mode_to(client: &mut crate::client::Client, output: &mut crate::net::Output, mark: usize) {
+fn apply_reply_mode_to(client: &mut Client, output: &mut crate::net::Output, mark: usize) {
     match client.reply_mode {
         ReplyMode::On => {}
         ReplyMode::Off => output.cut(mark),

@@ -188,6 +188,14 @@ texts! {
     NO_SNAPSHOT = "ERR Unable to perform background save";
     /// A write while fewer replicas are in touch than `min-replicas-to-write`.
     NO_REPLICAS = "NOREPLICAS Not enough good replicas to write.";
+    /// BGREWRITEAOF while one runs.
+    AOF_REWRITES = "ERR Background append only file rewriting already in progress";
+    /// BGREWRITEAOF where it cannot begin.
+    AOF_REWRITE_FAILED = "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.";
+    /// CONFIG SET appendonly where that fails.
+    AOF_NOT_ON = "ERR CONFIG SET failed (possibly related to argument 'appendonly') - Unable to turn on AOF. Check server logs.";
+    /// DEBUG LOADAOF.
+    AOF_NOT_LOADED = "ERR Error trying to load the AOF files, check server logs";
     /// REPLICAOF by a replica of this server.
     REPLICAOF_BY_REPLICA = "ERR Command is not valid when client is a replica.";
     /// REPLICAOF with something that is no port.
@@ -324,6 +332,8 @@ texts! {
     NOT_A_HASH_TABLE = "ERR The value stored at the specified key is not represented using an hash table";
     /// DEBUG SDSLEN.
     NOT_AN_SDS_STRING = "ERR Not an sds encoded string.";
+    /// COMMANDLOG.
+    COMMANDLOG_TYPE = "ERR type should be one of the following: slow, large-request, large-reply";
     /// SLOWLOG GET.
     SLOWLOG_COUNT = "ERR count should be greater than or equal to -1";
     /// An integer whose negative is no integer, where it would be needed.
@@ -511,6 +521,13 @@ pub fn no_input_keys(full_name: &str) -> CommandError {
 /// An integer that is not between two others.
 pub fn out_of_range(min: i64, max: i64) -> CommandError {
     CommandError::Message(format!("ERR value is out of range, value must between {min} and {max}"))
+}
+
+/// A write while the append-only file cannot be written.
+pub fn aof_error(error: &std::io::Error) -> CommandError {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    CommandError::Message(format!("MISCONF Errors writing to the AOF file: {text}"))
 }
 
 /// REPLCONF ip-address.

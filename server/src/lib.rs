@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod acl;
+pub mod aof;
 pub mod args;
 pub mod blocking;
 pub mod boot;
@@ -36,4 +37,5 @@ pub mod shutdown;
 pub mod slowlog;
 pub mod stats;
 pub mod tls;
+pub mod tracking;
 pub mod transaction;

@@ -30,6 +30,10 @@ pub struct Server {
     pub monitors: crate::monitor::Monitors,
     /// Slow commands.
     pub slowlog: crate::slowlog::SlowLog,
+    /// Commands with large requests.
+    pub large_requests: crate::slowlog::SlowLog,
+    /// Commands with large replies.
+    pub large_replies: crate::slowlog::SlowLog,
     /// Latency events.
     pub latency: crate::latency::LatencyMonitor,
     /// Who waits in a blocking command.
@@ -40,6 +44,8 @@ pub struct Server {
     pub pubsub: crate::pubsub::PubSub,
     /// The scripts that are known.
     pub scripts: crate::scripting::Sources,
+    /// Who is told that keys change.
+    pub tracking: crate::tracking::Tracking,
     /// The scripts that take long.
     pub busy_scripts: crate::scripting::BusyScripts,
     /// Libraries of functions.
@@ -52,6 +58,8 @@ pub struct Server {
     pub attention: Attention,
     /// Identity and start time of this process.
     pub process: ProcessInfo,
+    /// The append-only file.
+    pub aof: crate::aof::Aof,
     /// What units have changed, for replicas and files.
     pub log: crate::propagation::Log,
     /// How fast counters grow.
@@ -110,6 +118,36 @@ pub struct Switches {
 #[derive(Default)]
 pub struct Attention(AtomicU32);
 
+// No two reasons share a bit.
+const _: () = {
+    let bits = [
+        Attention::MONITORS,
+        Attention::PAUSED,
+        Attention::MAXMEMORY,
+        Attention::LOADING,
+        Attention::WAITERS,
+        Attention::WATCHERS,
+        Attention::DISK_ERROR,
+        Attention::PROPAGATES,
+        Attention::TOO_FEW_REPLICAS,
+        Attention::NOTIFY,
+        Attention::BUSY,
+        Attention::DURABLE,
+        Attention::AOF_ERROR,
+        Attention::TRACKING,
+        Attention::TRACKS,
+        Attention::LISTENS_ONLY,
+        Attention::RESTRICTED,
+        Attention::IN_TRANSACTION,
+    ];
+    let (mut seen, mut at) = (0u32, 0);
+    while at < bits.len() {
+        assert!(seen & bits[at] == 0);
+        seen |= bits[at];
+        at += 1;
+    }
+};
+
 impl Attention {
     /// Somebody runs MONITOR.
     pub const MONITORS: u32 = 1;
@@ -123,26 +161,40 @@ impl Attention {
     pub const WAITERS: u32 = 1 << 4;
     /// Somebody watches a key.
     pub const WATCHERS: u32 = 1 << 5;
-    /// Somebody reads the propagation log.
-    pub const PROPAGATES: u32 = 1 << 8;
-    /// A script takes long.
-    pub const BUSY: u32 = 1 << 11;
     /// The data set could not be saved.
     pub const DISK_ERROR: u32 = 1 << 6;
+    /// Somebody reads the propagation log.
+    pub const PROPAGATES: u32 = 1 << 7;
     /// Fewer replicas are in touch than writes need.
-    pub const TOO_FEW_REPLICAS: u32 = 1 << 9;
-    /// Of one client, never of the process: its user may not do everything.
-    pub(crate) const RESTRICTED: u32 = 1 << 30;
+    pub const TOO_FEW_REPLICAS: u32 = 1 << 8;
     /// Keyspace events are published.
-    pub const NOTIFY: u32 = 1 << 10;
-    /// What is no gate: it concerns what commands do, not whether they may.
-    pub(crate) const NO_GATE: u32 = Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::PROPAGATES;
-    /// What is to be prepared for before a command is run.
-    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY;
+    pub const NOTIFY: u32 = 1 << 9;
+    /// A script takes long.
+    pub const BUSY: u32 = 1 << 10;
+    /// What is not on the disk may not be seen.
+    pub const DURABLE: u32 = 1 << 11;
+    /// The append-only file cannot be written.
+    pub const AOF_ERROR: u32 = 1 << 12;
+    /// Somebody tracks keys.
+    pub const TRACKING: u32 = 1 << 13;
+    /// Of one client, never of the process: it tracks keys.
+    pub(crate) const TRACKS: u32 = 1 << 28;
     /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
     pub(crate) const LISTENS_ONLY: u32 = 1 << 29;
+    /// Of one client, never of the process: its user may not do everything.
+    pub(crate) const RESTRICTED: u32 = 1 << 30;
     /// Of one client, never of the process: it is inside MULTI.
     pub(crate) const IN_TRANSACTION: u32 = 1 << 31;
+    /// What is no gate: it concerns what commands do, not whether they may.
+    pub(crate) const NO_GATE: u32 = Self::WAITERS
+        | Self::WATCHERS
+        | Self::NOTIFY
+        | Self::PROPAGATES
+        | Self::DURABLE
+        | Self::TRACKING
+        | Self::TRACKS;
+    /// What is to be prepared for before a command is run.
+    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING;
 
     /// All bits.
     #[inline]
@@ -182,17 +234,21 @@ impl Server {
             stats: Stats::default(),
             monitors: Default::default(),
             slowlog: Default::default(),
+            large_requests: Default::default(),
+            large_replies: Default::default(),
             latency: Default::default(),
             blocked: Default::default(),
             watched: Default::default(),
             pubsub: crate::pubsub::PubSub::new(config.workers()),
             scripts: Default::default(),
+            tracking: Default::default(),
             busy_scripts: Default::default(),
             functions: Default::default(),
             pause: Default::default(),
             accounts,
             attention: Attention::default(),
             process,
+            aof: crate::aof::Aof::new(&config),
             log: crate::propagation::Log::new(crate::random::run_id(), &config),
             rates: Default::default(),
             memory: Default::default(),

@@ -1,19 +1,19 @@
-//! The log of slow commands.
+//! Logs of commands that were slow, or whose request or reply was large.
 
 use crate::args::Argv;
 use crate::client::ClientHandle;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 
-/// A command that took long.
+/// A command that was slow or large.
 #[derive(Clone, Debug)]
 pub struct SlowEntry {
     /// Counts up, never reset.
     pub id: u64,
     /// Unix seconds at which it ended.
     pub time: i64,
-    /// How long it took.
-    pub micros: u64,
+    /// How long it took in microseconds, or the length of its request or reply in bytes.
+    pub measure: u64,
     /// Its arguments, shortened.
     pub argv: Vec<Vec<u8>>,
     /// The client's address.
@@ -22,7 +22,7 @@ pub struct SlowEntry {
     pub name: Vec<u8>,
 }
 
-/// The latest slow commands, newest first.
+/// The latest such commands, newest first.
 #[derive(Default)]
 pub struct SlowLog {
     log: Mutex<(u64, VecDeque<SlowEntry>)>,
@@ -39,7 +39,7 @@ impl SlowLog {
         argv: Argv<'_>,
         redacted: &[usize],
         time: i64,
-        micros: u64,
+        measure: u64,
         len_max: usize,
     ) {
         let argv = shorten(argv, redacted);
@@ -48,7 +48,7 @@ impl SlowLog {
         let id = *next_id;
         *next_id += 1;
         let name = client.name.lock().clone();
-        entries.push_front(SlowEntry { id, time, micros, argv, addr: client.addr.clone(), name });
+        entries.push_front(SlowEntry { id, time, measure, argv, addr: client.addr.clone(), name });
         entries.truncate(len_max);
     }
     /// The newest `count` entries.

@@ -7,6 +7,7 @@ use crate::raw::entry::Entry;
 use crate::raw::hint::{Hints, Retired};
 use crate::raw::keys::Keys;
 use crate::raw::members::{Handle, Members};
+use crate::snapshot::Removed;
 use crate::value::Value;
 use ahash::RandomState;
 use crossbeam_utils::CachePadded;
@@ -106,6 +107,13 @@ pub(crate) struct Core {
     sender: Sender<Task>,
 }
 
+/// Whether an entry takes long to free, or to copy.
+pub(crate) fn is_large(entry: &Entry) -> bool {
+    entry.buffer_capacity() >= LARGE_BYTES
+        || entry.value().pieces() > MANY_PIECES
+        || entry.value().memory() >= LARGE_BYTES
+}
+
 /// What the thread is asked to do.
 enum Task {
     /// Free something that the counters know of.
@@ -155,14 +163,15 @@ impl Core {
 
     /// Frees the entry that another has taken the place of, if any.
     #[inline]
-    pub(crate) fn replaced(&self, entry: Option<Entry>) {
+    pub(crate) fn replaced(&self, entry: Option<Removed>) {
         if let Some(entry) = entry {
             self.entry(entry);
         }
     }
 
-    /// Frees an entry: here if that is quickly done.
-    pub(crate) fn entry(&self, mut entry: Entry) {
+    /// Frees an entry that was removed: here if that is quickly done. If a snapshot still needs it, it gets it first.
+    pub(crate) fn entry(&self, removed: Removed) {
+        let Some(mut entry) = removed.hand_over() else { return };
         if entry.buffer_capacity() >= LARGE_BYTES {
             self.later(Garbage(Content::Entry(entry)));
         } else if let Some(value) = entry.take_value() {

@@ -56,6 +56,7 @@ mod raw;
 pub mod set;
 mod settings;
 mod shard;
+mod short;
 pub mod snapshot;
 pub mod sort;
 pub mod sorted_set;

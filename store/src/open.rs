@@ -58,7 +58,7 @@ impl<'a, T: InEntry> Open<'a, T> {
 
     /// Takes back that the key was created: nothing of it is recorded but the event `new`.
     pub(crate) fn discard(self) {
-        self.entry.remove();
+        let _ = self.entry.remove();
     }
 
     /// Deletes the key if `is_empty`, with the event `del`. Whether it was.

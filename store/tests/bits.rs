@@ -110,6 +110,20 @@ fn an_empty_result_deletes_the_destination() {
 }
 
 #[test]
+fn the_last_field_may_reach_over_the_limit() {
+    with_store(|txn| {
+        let key = txn.store().key(b"k");
+        txn.settings().proto_max_bulk_len.store(16, std::sync::atomic::Ordering::Relaxed);
+        let mut set = |offset| {
+            let (action, overflow) = (FieldAction::Set(-1), Overflow::Wrap);
+            bits::field(txn, 0, key, &[FieldOperation { action, signed: true, width: 64, offset, overflow }])
+        };
+        assert_eq!((set(128), set(127)), (Err(Error::OutOfRange), Ok(vec![Some(0)])));
+        assert_eq!(string::length(txn, 0, key), Ok(24));
+    });
+}
+
+#[test]
 fn fields_overflow_as_told() {
     with_store(|txn| {
         let key = txn.store().key(b"k");

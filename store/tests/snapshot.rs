@@ -81,7 +81,8 @@ fn change(txn: &mut Txn<'_>, random: &mut Random, keys: usize) {
     let outcome = match random.below(40) {
         0..10 => match kind {
             0 => {
-                let value = vec![b'a' + random.below(26) as u8; random.below(400)];
+                let len = if random.below(50) == 0 { 70_000 } else { random.below(400) };
+                let value = vec![b'a' + random.below(26) as u8; len];
                 string::set(txn, db, key, &value, SetOptions::default()).map(drop)
             }
             1 => list::push(txn, db, key, End::Tail, [element].into_iter()).map(drop),
@@ -95,13 +96,22 @@ fn change(txn: &mut Txn<'_>, random: &mut Random, keys: usize) {
         10..16 if kind == 0 => string::append(txn, db, key, element).map(drop),
         16..20 if kind == 0 => string::incr_by(txn, db, key, 7).map(drop),
         10..13 => list::push(txn, db, key, End::Head, [element, element].into_iter()).map(drop),
-        13..20 => hash::set(txn, db, key, [(element, element)].into_iter()).map(drop),
+        13 => {
+            let members: Vec<String> = (0..200).map(|number| format!("{number}")).collect();
+            set::add(txn, db, key, 200, members.iter().map(String::as_bytes)).map(drop)
+        }
+        14..20 => hash::set(txn, db, key, [(element, element)].into_iter()).map(drop),
         20..28 => keyspace::delete(txn, db, key).map(drop),
         28..31 => keyspace::rename(txn, db, key, other, false).map(drop),
         31..33 => keyspace::move_key(txn, db, key, other_db).map(drop),
         33..35 => keyspace::copy(txn, db, key, other, other_db, true).map(drop),
         35..37 => {
-            let after_ms = random.below(3000) as i64 - 100;
+            // Deadlines that take four bytes, and such that take eight.
+            let after_ms = match random.below(3) {
+                0 => random.below(3000) as i64 - 100,
+                1 => random.below(1 << 37) as i64,
+                _ => random.below(1 << 50) as i64,
+            };
             let at_ms = txn.now_ms() + after_ms;
             keyspace::expire_at_ms(txn, db, key, at_ms, Default::default()).map(drop)
         }

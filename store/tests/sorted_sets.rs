@@ -415,6 +415,7 @@ fn random_members() {
             let mut seen = BTreeMap::<Vec<u8>, usize>::new();
             sorted_set::random_repeated(txn, 0, key, 4000, &mut |member, _| {
                 *seen.entry(member.to_vec()).or_default() += 1;
+                true
             })
             .unwrap();
             assert_eq!((seen.len(), seen.values().sum::<usize>()), (20, 4000));

@@ -235,3 +235,38 @@ fn nothing_expires_while_clients_are_paused() -> Result<()> {
     }
     Ok(())
 }
+
+// The lengths recorded from Valkey 9.1.
+#[test]
+fn large_requests_and_replies_are_remembered() -> Result<()> {
+    let server = Server::start(&[])?;
+    let mut client = server.client()?;
+    client.set_config("commandlog-request-larger-than", "150")?;
+    client.set_config("commandlog-reply-larger-than", "200")?;
+    let value = "x".repeat(200);
+    client.command(&["SET", "small", "x"])?;
+    client.command(&["SET", "key", &value])?;
+    client.command(&["GET", "key"])?;
+    client.command(&["GET", "small"])?;
+    let mut entries = |kind: &str| {
+        let reply = array(client.command(&["COMMANDLOG", "GET", "-1", kind])?)?;
+        reply.into_iter().map(|entry| array(entry).map(|entry| (entry[2].clone(), entry[3].clone()))).collect()
+    };
+    let words = |words: &[&str]| Reply::Array(words.iter().map(|word| Reply::bulk(word)).collect());
+    let shown = format!("{}... (72 more bytes)", "x".repeat(128));
+    let large_replies: Result<Vec<(Reply, Reply)>> = entries("LARGE-REPLY");
+    assert_eq!(large_replies?, [(Reply::Integer(208), words(&["GET", "key"]))]);
+    let large_requests: Result<Vec<(Reply, Reply)>> = entries("large-request");
+    assert_eq!(large_requests?, [(Reply::Integer(230), words(&["SET", "key", &shown]))]);
+    // What was just shown was large, too.
+    assert_eq!(client.command(&["COMMANDLOG", "LEN", "large-reply"])?, Reply::Integer(2));
+    client.set_config("commandlog-large-request-max-len", "0")?;
+    assert_eq!(client.command(&["COMMANDLOG", "LEN", "large-request"])?, Reply::Integer(0));
+    assert_eq!(client.command(&["COMMANDLOG", "RESET", "large-reply"])?, Reply::ok());
+    client.set_config("commandlog-reply-larger-than", "-1")?;
+    client.command(&["GET", "key"])?;
+    assert_eq!(client.command(&["COMMANDLOG", "LEN", "large-reply"])?, Reply::Integer(0));
+    let refused = Reply::Error("ERR type should be one of the following: slow, large-request, large-reply".into());
+    assert_eq!(client.command(&["COMMANDLOG", "LEN", "large"])?, refused);
+    Ok(())
+}

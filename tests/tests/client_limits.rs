@@ -57,6 +57,28 @@ fn output_above_the_hard_limit_closes_at_once() -> Result<()> {
 }
 
 #[test]
+fn a_reply_without_end_is_not_written_to_its_end() -> Result<()> {
+    let server = Server::start(&["--client-output-buffer-limit", "normal", "8mb", "0", "0"])?;
+    let mut admin = server.client()?;
+    let mut large = vec!["SADD".to_owned(), "largeset".to_owned()];
+    large.extend((0..1000).map(|number| format!("member:{number}")));
+    admin.command(&large.iter().map(String::as_str).collect::<Vec<_>>())?;
+    for line in ["SADD set a", "HSET hash a 1", "ZADD zset 1 a", "ZUNIONSTORE largezset 1 largeset"] {
+        admin.command(&line.split(' ').collect::<Vec<_>>())?;
+    }
+    for line in
+        ["SRANDMEMBER set", "SRANDMEMBER largeset", "HRANDFIELD hash", "ZRANDMEMBER zset", "ZRANDMEMBER largezset"]
+    {
+        let mut reader = server.client()?;
+        reader.send(format!("{line} -4000000000000000000\r\n").as_bytes())?;
+        reader.read_to_close(Duration::from_secs(10))?;
+        ensure!(server.rss_bytes()? < 256 << 20, "{line} takes {} bytes", server.rss_bytes()?);
+    }
+    assert_eq!(admin.command(&["PING"])?, Reply::Simple("PONG".into()));
+    Ok(())
+}
+
+#[test]
 fn output_above_the_soft_limit_closes_in_the_end() -> Result<()> {
     let server = Server::start(&["--client-output-buffer-limit", "normal", "0", "8mb", "1"])?;
     let mut admin = server.client()?;

@@ -35,8 +35,8 @@ const VALKEY_EXPLAINED: &[(&str, &str)] = &[
     ("$9\r\nhashtable", "$8\r\nlistpack"),
 ];
 
-/// For DEBUG DIGEST.
-const DEBUG: &[&str] = &["--enable-debug-command", "yes"];
+/// For DEBUG DIGEST; and Redis looks as often as this whether a timeout is over.
+const DEBUG: &[&str] = &["--enable-debug-command", "yes", "--hz", "500"];
 
 fn number(name: &str, otherwise: u64) -> Result<u64> {
     match std::env::var(name) {

@@ -205,3 +205,25 @@ fn options_do_what_they_do_in_redis() -> Result<()> {
     ensure!((1000..1010).contains(&idle), "{idle}");
     Ok(())
 }
+
+#[test]
+fn debug_object_tells_how_long_a_value_is_in_files() -> Result<()> {
+    // Another compressor finds more or less to spare.
+    let options = ["--enable-debug-command", "yes", "--rdbcompression", "no"];
+    let peer = Peer::start(&options)?;
+    let server = Server::start(&[&options[..], &["--compatibility-level", "7.0"]].concat())?;
+    let (mut theirs, mut ours) = (peer.client()?, server.client()?);
+    fill(&mut theirs, false)?;
+    fill(&mut ours, false)?;
+    for key in keys() {
+        let (expected, found) = (serialized_length(&mut theirs, key)?, serialized_length(&mut ours, key)?);
+        ensure!(expected == found, "{key}: {found}, not {expected}");
+    }
+    Ok(())
+}
+
+fn serialized_length(client: &mut Client, key: &str) -> Result<String> {
+    let reply = format!("{:?}", client.command(&["DEBUG", "OBJECT", key])?);
+    let (_, behind) = reply.split_once("serializedlength:").with_context(|| format!("{key}: {reply}"))?;
+    Ok(behind.chars().take_while(char::is_ascii_digit).collect())
+}

@@ -119,7 +119,7 @@ impl<'a> ReplyWriter<'a> {
         self.children.value();
         match u8::try_from(number) {
             Ok(small @ 0..=9) => self.out.extend_from_slice(&[b':', b'0' + small, b'\r', b'\n']),
-            _ => self.number_line(b':', itoa::Buffer::new().format(number)),
+            _ => write_int(self.out, number),
         }
     }
 
@@ -336,14 +336,6 @@ impl<'a> ReplyWriter<'a> {
     }
 
     #[inline]
-    fn number_line(&mut self, tag: u8, digits: &str) {
-        self.out.reserve(digits.len() + 3);
-        self.out.push(tag);
-        self.out.extend_from_slice(digits.as_bytes());
-        self.out.extend_from_slice(b"\r\n");
-    }
-
-    #[inline]
     fn blob(&mut self, tag: u8, prefix: &[u8], bytes: &[u8]) {
         let len = prefix.len() + bytes.len();
         self.out.reserve(len + 24);
@@ -368,6 +360,20 @@ impl<'a> ReplyWriter<'a> {
 
 /// Longest bulk string that is put together in registers, so to speak, before it is appended.
 const SHORT_LEN_MAX: usize = 24;
+
+/// Appends an integer by one copy, of a fixed size as long as it has few digits.
+#[inline]
+fn write_int(out: &mut Vec<u8>, number: i64) {
+    let mut space = itoa::Buffer::new();
+    let digits = space.format(number).as_bytes();
+    // The sign and 19 digits, the tag before them and the end of the line.
+    let mut line = [b':'; 24];
+    let end = 1 + digits.len();
+    copy_short(&mut line[1..end], digits);
+    line[end..end + 2].copy_from_slice(b"\r\n");
+    out.extend_from_slice(&line);
+    out.truncate(out.len() - (line.len() - end - 2));
+}
 
 /// Appends a bulk string of at most [`SHORT_LEN_MAX`] bytes: all copies are of fixed sizes, which takes half the time of
 /// three copies of sizes that only the processor gets to know.

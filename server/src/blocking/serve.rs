@@ -86,6 +86,7 @@ pub(crate) fn serve(
 pub(crate) fn serve_removals(worker: &Worker, guard: &mut Guard<'_, Shard>, effects: &mut Effects) {
     let mut ready = Ready::default();
     crate::transaction::mark_removals(worker, guard, effects, worker.clock());
+    crate::tracking::settle_removals(worker, guard, effects);
     if !worker.server.blocked.shards_among(guard.set()).is_empty() {
         for removal in &effects.removals {
             ready.note(worker, guard, removal.db, removal.key.clone());
@@ -157,7 +158,7 @@ impl Serving<'_, '_, '_> {
         if presence == Ok(Presence::Expired) && self.access.expired == Expired::Remove {
             // It was found just now.
             let _ = keyspace::exists_for_write(&mut txn, key.db, address);
-            self.settle(After::default());
+            self.settle(After::default(), 0);
         }
     }
 
@@ -218,7 +219,7 @@ impl Serving<'_, '_, '_> {
             waiter.claim.serve();
             self.worker.wake_later(waiter.handle());
         }
-        self.settle(after);
+        self.settle(after, waiter.client.id());
         if waits {
             if waiter.claim.give_up() {
                 waiter.look_yourself();
@@ -260,6 +261,10 @@ impl Serving<'_, '_, '_> {
         if server.attention.get() & Attention::PROPAGATES != 0 {
             crate::propagation::record_call(self.worker, &mut client, waiter.argv(), self.effects, 0);
         }
+        if server.attention.get() & Attention::TRACKING != 0 {
+            let mut txn = Txn::new(&server.store, self.guard, self.clock, self.effects, access);
+            crate::tracking::after_call(self.worker, &client, command, waiter.argv(), &mut txn);
+        }
         (result, after)
     }
 
@@ -285,8 +290,9 @@ impl Serving<'_, '_, '_> {
     }
 
     /// Accounts for a unit's effects, after noting whom they make ready.
-    fn settle(&mut self, after: After) {
+    fn settle(&mut self, after: After, client: u64) {
         crate::transaction::mark(self.worker, self.guard, self.effects, self.clock);
+        crate::tracking::settle(self.worker, self.guard, self.effects, client);
         self.ready.collect(self.worker, self.guard, self.effects);
         let garbage = std::mem::take(&mut self.effects.garbage);
         garbage.into_iter().chain(after.garbage).for_each(|garbage| self.worker.server.store.free_later(garbage));

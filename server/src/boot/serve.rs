@@ -223,6 +223,7 @@ fn run(server: &Arc<Server>, listening: Listening, workers: usize, supervisor: &
             }
         }
         supervisor.stopping();
+        crate::aof::finish(server);
         Ok(())
     })
 }

@@ -3,6 +3,7 @@
 use super::{Outbox, Push};
 use crate::acl::Account;
 use crate::blocking::Waiter;
+use crate::tracking::{Mode, Tracker};
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -52,6 +53,8 @@ impl Signals {
     pub const WAIT_AGAIN: u8 = 32;
     /// The user may listen to less than before.
     pub const RULES: u8 = 64;
+    /// More of the log has reached the disk.
+    pub const DURABLE: u8 = 128;
 
     /// Adds signals.
     pub fn raise(&self, signals: u8) {
@@ -93,6 +96,8 @@ pub struct Published {
     pub subscriptions: [AtomicU32; 3],
     /// Bytes that its subscriptions take.
     pub subscription_bytes: AtomicU64,
+    /// Bytes that the prefixes take which it tracks.
+    pub prefix_bytes: AtomicU64,
     /// Bytes in the query buffer.
     pub query_len: AtomicU64,
     /// Bytes free in the query buffer.
@@ -149,6 +154,10 @@ pub struct ClientHandle {
     pub no_evict: AtomicBool,
     /// CLIENT CAPA REDIRECT.
     pub understands_redirect: AtomicBool,
+    /// How it tracks keys.
+    pub tracker: Tracker,
+    /// It is about to close, and receives nothing more.
+    pub closed: AtomicBool,
     /// Pushes from others.
     pub outbox: Outbox,
     /// The blocking command it waits in.
@@ -167,6 +176,9 @@ impl ClientHandle {
         (Self::FLAG_PUBSUB, 'P'),
         (Self::FLAG_MULTI, 'x'),
         (Self::FLAG_BLOCKED, 'b'),
+        (Self::FLAG_TRACKS, 't'),
+        (Self::FLAG_REDIRECT_BROKEN, 'R'),
+        (Self::FLAG_BROADCAST, 'B'),
         (Self::FLAG_WATCH_BROKEN, 'd'),
         (Self::FLAG_CLOSE_AFTER_REPLY, 'c'),
         (Self::FLAG_UNIX, 'U'),
@@ -194,10 +206,24 @@ impl ClientHandle {
     /// A key that it watches has changed. Not among the published flags: see [`ClientHandle::flag_bits`].
     pub const FLAG_WATCH_BROKEN: u32 = 1 << 9;
 
+    /// Tracks keys. As the next two, not among the published flags.
+    pub const FLAG_TRACKS: u32 = 1 << 20;
+    /// Whom it has redirected invalidations to is gone.
+    pub const FLAG_REDIRECT_BROKEN: u32 = 1 << 21;
+    /// Tracks keys by prefix.
+    pub const FLAG_BROADCAST: u32 = 1 << 22;
+
     /// The bits of [`ClientHandle::FLAG_LETTERS`] that are set.
     pub fn flag_bits(&self) -> u32 {
         let broken = if self.watch_broken.load(Relaxed) { Self::FLAG_WATCH_BROKEN } else { 0 };
-        self.published.flags.load(Relaxed) | broken
+        let mode = self.tracker.mode();
+        let modes = [
+            (Mode::ON, Self::FLAG_TRACKS),
+            (Mode::BROKEN, Self::FLAG_REDIRECT_BROKEN),
+            (Mode::BROADCAST, Self::FLAG_BROADCAST),
+        ];
+        let tracks = modes.iter().filter(|(bit, _)| mode & bit != 0).fold(0, |flags, (_, flag)| flags | flag);
+        self.published.flags.load(Relaxed) | broken | tracks
     }
 
     /// Closes the connection as soon as its task runs, dropping what it has not sent.
@@ -234,7 +260,7 @@ impl ClientHandle {
         let query = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed);
         let commands = seen.argv_bytes.load(Relaxed) + seen.transaction_bytes.load(Relaxed);
         let pushes = self.outbox.len() as u64 + seen.output_shared.load(Relaxed);
-        let subscriptions = seen.subscription_bytes.load(Relaxed);
+        let subscriptions = seen.subscription_bytes.load(Relaxed) + seen.prefix_bytes.load(Relaxed);
         let output = seen.output_allocated.load(Relaxed) + pushes;
         query + output + commands + subscriptions + size_of::<ClientHandle>() as u64
     }
@@ -292,6 +318,8 @@ impl ClientHandle {
             leaving_bytes: Default::default(),
             no_evict: Default::default(),
             understands_redirect: Default::default(),
+            tracker: Default::default(),
+            closed: Default::default(),
             outbox: Default::default(),
             waiter: Default::default(),
             watch_broken: Default::default(),

@@ -1,6 +1,7 @@
 //! What other threads want a client to receive.
 
 use crate::pubsub::Message;
+use crate::tracking::{Invalidation, append_broken};
 use ochre_resp::reply::Protocol;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -14,6 +15,10 @@ pub enum Push {
     Line(Arc<[u8]>),
     /// A message, in the form of the client's protocol when it is sent.
     Message(Arc<Message>),
+    /// Keys that have changed, and whether another client has read them.
+    Invalidation(Arc<Invalidation>, bool),
+    /// Whom it has redirected invalidations to is gone.
+    RedirectBroken(u64),
 }
 
 impl Push {
@@ -22,13 +27,17 @@ impl Push {
         match self {
             Push::Line(line) => line.len(),
             Push::Message(message) => message.len(),
+            Push::Invalidation(what, _) => what.len(),
+            Push::RedirectBroken(_) => 40,
         }
     }
-    /// Copies it to the end of `out`.
-    pub fn append_to(&self, out: &mut Vec<u8>, protocol: Protocol) {
+    /// Copies it to the end of `out`, for a client that `listens` to channels or does not.
+    pub fn append_to(&self, out: &mut Vec<u8>, protocol: Protocol, listens: bool) {
         match self {
             Push::Line(line) => out.extend_from_slice(line),
             Push::Message(message) => message.append_to(out, protocol),
+            Push::Invalidation(what, redirected) => what.append_to(out, protocol, *redirected && listens),
+            Push::RedirectBroken(id) => append_broken(out, protocol, *id),
         }
     }
     /// Whether there is nothing to send.

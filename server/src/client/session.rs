@@ -4,10 +4,12 @@ use super::{ClientHandle, ReplicaSide};
 use crate::acl::{Account, Accounts, User};
 use crate::propagation::Rewrite;
 use crate::pubsub::{Space, Subscriptions};
-use crate::server::Attention;
+use crate::server::{Attention, Server};
+use crate::tracking::Tracks;
 use crate::transaction::{Transaction, Watching};
 use ochre_resp::reply::Protocol;
 use ochre_store::sync::ShardSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -24,6 +26,9 @@ pub enum ReplyMode {
     /// The next one is not.
     SkipNext,
 }
+
+/// What a prefix takes beside its bytes, in the lists of the client and of the process.
+const PREFIX_BYTES: usize = 160;
 
 /// What a connection remembers between commands.
 pub struct Client {
@@ -55,8 +60,16 @@ pub struct Client {
     pub(crate) rewrite: Option<Box<Rewrite>>,
     /// Where the propagation log ended after its last command.
     pub(crate) written: u64,
+    /// Up to which place of the log for the append-only file its output depends on what was done.
+    pub(crate) depends: u64,
+    /// Its commands come from a log: they were accepted once, and are what their effect was.
+    pub(crate) is_log: bool,
     /// What it has said of itself as a replica.
     pub(crate) replica: Option<Box<ReplicaSide>>,
+    /// How it tracks keys, if it does.
+    pub(crate) tracks: Option<Tracks>,
+    /// The prefixes of keys that it tracks.
+    pub(crate) prefixes: BTreeSet<Box<[u8]>>,
     /// Bits of [`Attention`](crate::server::Attention) for this client alone.
     pub(crate) attention: u32,
     /// How others see it.
@@ -82,8 +95,12 @@ impl Client {
             transaction: None,
             watching: None,
             subscriptions: None,
+            tracks: None,
+            prefixes: BTreeSet::new(),
             rewrite: None,
             written: 0,
+            depends: 0,
+            is_log: false,
             replica: None,
             attention: 0,
             handle,
@@ -117,6 +134,7 @@ impl Client {
             transaction: None,
             watching: None,
             subscriptions: None,
+            prefixes: BTreeSet::new(),
             rewrite: None,
             replica: None,
             attention: 0,
@@ -129,6 +147,35 @@ impl Client {
         let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
         self.handle.published.protocol.store(version, Relaxed);
         self.mark_listener();
+    }
+    /// Begins to track keys, or goes on in another way.
+    pub(crate) fn start_tracking(&mut self, tracks: Tracks) {
+        self.tracks = Some(tracks);
+        self.attention |= Attention::TRACKS;
+    }
+    /// Tracks keys no more.
+    pub(crate) fn stop_tracking(&mut self, server: &Server) {
+        if self.tracks.take().is_some() {
+            let prefixes = std::mem::take(&mut self.prefixes);
+            server.tracking.disable(&self.handle, &prefixes, &server.attention);
+            self.attention &= !Attention::TRACKS;
+            self.publish_prefixes();
+        }
+    }
+    /// Shows others what its prefixes take.
+    pub(crate) fn publish_prefixes(&self) {
+        let bytes = self.prefixes.iter().map(|prefix| prefix.len() + PREFIX_BYTES);
+        self.handle.published.prefix_bytes.store(bytes.sum::<usize>() as u64, Relaxed);
+    }
+    /// A command is over: what CLIENT CACHING said concerned that one, unless it was CLIENT CACHING itself, or one of its
+    /// kin, or is part of a transaction.
+    pub(crate) fn command_over(&mut self, is_client: bool) {
+        if let Some(tracks) = &mut self.tracks
+            && !is_client
+            && self.transaction.is_none()
+        {
+            tracks.caching = false;
+        }
     }
     /// Whether it listens to any channel or pattern.
     pub fn is_listener(&self) -> bool {

@@ -45,6 +45,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         super::set_combine::ALL,
         super::set_random::ALL,
         super::slowlog::ALL,
+        super::commandlog::ALL,
         super::sort::ALL,
         super::stream::ALL,
         super::stream_group::ALL,

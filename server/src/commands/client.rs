@@ -2,6 +2,7 @@
 
 mod filter;
 mod info;
+mod tracking;
 
 use crate::args::{Cursor, parse_int};
 use crate::blocking::Unblock;
@@ -14,6 +15,7 @@ use crate::pause::PauseKind;
 use crate::server::Server;
 use filter::Filter;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use tracking::{CACHING, GETREDIR, TRACKING, TRACKINGINFO};
 
 const SUBCOMMAND: CommandSpec = CommandSpec {
     arity: 2,
@@ -38,8 +40,25 @@ pub static CLIENT: CommandSpec = CommandSpec {
 };
 
 const SUBCOMMANDS: Subcommands = &[
-    &CAPA, &GETNAME, &HELP, &ID, &INFO, &KILL, &LIST, &NO_EVICT, &NO_TOUCH, &PAUSE, &REPLY, &SETINFO, &SETNAME,
-    &UNBLOCK, &UNPAUSE,
+    &CACHING,
+    &CAPA,
+    &GETNAME,
+    &GETREDIR,
+    &HELP,
+    &ID,
+    &INFO,
+    &KILL,
+    &LIST,
+    &NO_EVICT,
+    &NO_TOUCH,
+    &PAUSE,
+    &REPLY,
+    &SETINFO,
+    &SETNAME,
+    &TRACKING,
+    &TRACKINGINFO,
+    &UNBLOCK,
+    &UNPAUSE,
 ];
 
 /// CLIENT HELP

@@ -1,7 +1,8 @@
 //! CONFIG: what the server was told, and telling it otherwise.
 
 use crate::acl::RuleSet;
-use crate::command::{CommandSpec, Flags, Group};
+use crate::args::Argv;
+use crate::command::{CommandSpec, Flags, Group, LockClass};
 use crate::config::apply::change;
 use crate::config::{self, Requester, SetError};
 use crate::context::Context;
@@ -54,6 +55,7 @@ pub static SET: CommandSpec = CommandSpec {
     complexity: "O(N), N being the directives named",
     summary: "Changes directives: all that are named, or none.",
     syntax: "parameter value [parameter value ...]",
+    lock: LockClass::KeysOrAll(touches_log),
     tips: EVERYWHERE,
     changed_in: &["7.0.0"],
     handler: set,
@@ -74,6 +76,16 @@ fn set(context: &mut Context<'_>) -> CommandResult {
     let requester = Requester { local: context.client.handle.is_local(), loading };
     match change(context.server, &pairs, requester) {
         Ok(()) => {
+            if touches_log(context.argv) {
+                let (server, in_transaction) = (context.server, context.denies_blocking());
+                let on = server.config().appendonly;
+                if !crate::aof::switch(server, &mut context.txn, on, in_transaction) {
+                    // A value it had before is not refused.
+                    let _ = change(server, &[(b"appendonly".as_slice(), b"no".as_slice())], requester);
+                    return Err(error::AOF_NOT_ON);
+                }
+                crate::aof::tidy(server);
+            }
             // Nobody is served by the old configuration once this client has its answer.
             context.after.barrier = true;
             context.reply.ok();
@@ -82,6 +94,12 @@ fn set(context: &mut Context<'_>) -> CommandResult {
         Err(SetError::Loading) => Err(error::LOADING),
         Err(refusal) => Err(error::message(&refusal)),
     }
+}
+
+/// Whether a directive is named whose change needs a moment at which nothing is executed.
+fn touches_log(argv: Argv<'_>) -> bool {
+    let names = ["appendonly", "aof-disable-auto-gc"];
+    argv.iter().skip(2).step_by(2).any(|name| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())))
 }
 
 /// CONFIG REWRITE

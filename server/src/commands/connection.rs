@@ -193,8 +193,10 @@ fn hello(context: &mut Context<'_>) -> CommandResult {
         context.client.set_protocol(protocol);
         context.reply.set_protocol(protocol);
     }
+    let config = context.server.config();
+    let zone = config.availability_zone.as_str();
     let reply = &mut context.reply;
-    reply.map(7);
+    reply.map(7 + usize::from(!zone.is_empty()));
     reply.bulk("server");
     reply.bulk("redis");
     reply.bulk("version");
@@ -209,6 +211,10 @@ fn hello(context: &mut Context<'_>) -> CommandResult {
     reply.bulk("master");
     reply.bulk("modules");
     reply.array(0);
+    if !zone.is_empty() {
+        reply.bulk("availability_zone");
+        reply.bulk(zone);
+    }
     Ok(())
 }
 
@@ -232,6 +238,7 @@ fn reset(context: &mut Context<'_>) -> CommandResult {
     client.end_transaction();
     crate::transaction::stop_watching(context.server, client, &mut context.txn)?;
     let handle = client.handle.clone();
+    client.stop_tracking(context.server);
     if let Some(mut own) = client.subscriptions.take() {
         context.server.pubsub.leave(&handle, &mut own);
         client.subscriptions_changed();

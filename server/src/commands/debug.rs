@@ -13,7 +13,9 @@ mod reload;
 mod switches;
 mod tables;
 
-use crate::command::{CommandSpec, Flags, Group, LockClass};
+use crate::client::ClientHandle;
+use crate::command::{Command, CommandSpec, Flags, Group, LockClass};
+use crate::config::Config;
 use crate::context::Context;
 use crate::error::{self, CommandResult};
 use std::ops::RangeInclusive;
@@ -57,6 +59,13 @@ const fn action(
 const ANY: usize = usize::MAX;
 
 static ACTIONS: &[Action] = &[
+    action(
+        "AOF-FLUSH-SLEEP",
+        1..=1,
+        "<microseconds>",
+        "Has the server sleep before each write to the append-only file.",
+        switches::aof_flush_sleep,
+    ),
     action("ASSERT", 0..=0, "", "Ends the process as a broken invariant does.", crash::assert),
     action(
         "CONFIG-REWRITE-FORCE-ALL",
@@ -73,6 +82,7 @@ static ACTIONS: &[Action] = &[
     action("HTSTATS-KEY", 1..=1, "<key>", "The state of the table that is a key's value.", tables::of_key),
     action("LEAK", 1..=1, "<bytes>", "Allocates a copy of the argument and never frees it.", crash::leak),
     action("LISTPACK", 1..=1, "<key>", "Prints what is in a listpack to standard output.", encodings::listpack),
+    action("LOADAOF", 0..=0, "", "Empties the data set and loads the append-only file.", reload::load_aof),
     action("LOG", 1..=1, "<message>", "Writes a line into the log.", switches::log),
     action("OBJECT", 1..=1, "<key>", "How a key's value is stored.", keys::object),
     action("OOM", 0..=0, "", "Ends the process as a failed allocation does.", crash::out_of_memory),
@@ -144,7 +154,6 @@ const NOT_YET: &[&str] = &[
     "CRASH-AND-RECOVER",
     "DICT-RESIZING",
     "DROP-CLUSTER-PACKET-FILTER",
-    "LOADAOF",
     "MALLCTL",
     "MALLCTL-STR",
     "REPLICATE",
@@ -153,8 +162,13 @@ const NOT_YET: &[&str] = &[
     "STRUCTSIZE",
 ];
 
+/// Whether the command is DEBUG, and the configuration keeps it from the client.
+pub(crate) fn is_forbidden(command: &Command, config: &Config, client: &ClientHandle) -> bool {
+    std::ptr::eq(command.spec, &DEBUG) && !config.enable_debug_command.allows(client.is_local())
+}
+
 fn debug(context: &mut Context<'_>) -> CommandResult {
-    if !context.server.config().enable_debug_command.allows(context.client.handle.is_local()) {
+    if is_forbidden(context.command, &context.server.config(), &context.client.handle) {
         return Err(error::DEBUG_NOT_ALLOWED);
     }
     let name = context.argv.at(1);

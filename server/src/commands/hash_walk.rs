@@ -99,6 +99,7 @@ fn hrandfield(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
     let wanted = parse_random(context)?;
     let mut random = Random::new(crate::random::number());
+    let most = context.reply_max_bytes();
     let fields = hash::read(&mut context.txn, db, key)?;
     let reply = &mut context.reply;
     let Some((count, with_values)) = wanted else {
@@ -121,15 +122,14 @@ fn hrandfield(context: &mut Context<'_>) -> CommandResult {
             write_str(reply, value);
         }
         replies += 1 + usize::from(with_values && !nested);
+        reply.position() <= most
     };
     let number = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     if count < 0 {
-        fields.random(number, &mut random, &mut |name, value| {
-            write(name, value);
-            true
-        });
+        // Who asks for more than a client may be sent is cut off for it, not served.
+        fields.random(number, &mut random, &mut write);
     } else {
-        fields.random_distinct(number, &mut random, &mut write);
+        fields.random_distinct(number, &mut random, &mut |name, value| _ = write(name, value));
     }
     reply.set_len(array, replies);
     Ok(())

@@ -40,7 +40,7 @@ fn pfadd(context: &mut Context<'_>) -> CommandResult {
 pub static PFCOUNT: CommandSpec = CommandSpec {
     name: "pfcount",
     arity: -2,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.with(Flags::MAY_REPLICATE),
     keys: &[KeySpec::rest(1, 1, KeyFlags::RW.with(KeyFlags::ACCESS))],
     complexity: "O(1) for one key, whose count is cached; O(N) for N keys",
     summary: "Estimates how many distinct elements HyperLogLogs have together.",

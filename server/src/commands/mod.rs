@@ -9,6 +9,7 @@ pub mod bitmap;
 pub mod client;
 pub mod cluster;
 pub mod command;
+pub mod commandlog;
 pub mod config;
 pub mod connection;
 pub mod debug;

@@ -1,10 +1,12 @@
 //! Snapshots: SAVE, BGSAVE, LASTSAVE.
 
+use crate::aof::NotBegun;
 use crate::args::Argv;
 use crate::command::{AclCategories, CommandSpec, Flags, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use crate::persistence::background::{NotStarted, start};
+use std::sync::atomic::Ordering::SeqCst;
 
 /// SAVE
 pub static SAVE: CommandSpec = CommandSpec {
@@ -94,6 +96,40 @@ fn wish(argv: Argv<'_>) -> Result<Wish, CommandError> {
     Ok(if is_cancel { Wish::Cancel } else { Wish::Begin { may_wait: true } })
 }
 
+/// BGREWRITEAOF
+pub static BGREWRITEAOF: CommandSpec = CommandSpec {
+    name: "bgrewriteaof",
+    flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::NO_ASYNC_LOADING),
+    lock: LockClass::All,
+    complexity: "O(1)",
+    summary: "Begins a new base of the append-only file, and drops what led to it.",
+    handler: bgrewriteaof,
+    ..CommandSpec::BASE
+};
+
+fn bgrewriteaof(context: &mut Context<'_>) -> CommandResult {
+    let figures = &context.server.aof.figures;
+    if context.server.aof.is_rewriting() {
+        return Err(error::AOF_REWRITES);
+    }
+    let begun = if context.denies_blocking() {
+        Err(NotBegun::Busy)
+    } else {
+        crate::aof::begin_rewrite(context.server, &mut context.txn)
+    };
+    match begun {
+        Ok(()) => context.reply.simple("Background append only file rewriting started"),
+        Err(NotBegun::Busy) => {
+            figures.is_scheduled.store(true, SeqCst);
+            // Who asks for it need not wait as those who do not.
+            figures.failures.store(0, SeqCst);
+            context.reply.simple("Background append only file rewriting scheduled");
+        }
+        Err(NotBegun::Failed) => return Err(error::AOF_REWRITE_FAILED),
+    }
+    Ok(())
+}
+
 /// LASTSAVE
 pub static LASTSAVE: CommandSpec = CommandSpec {
     name: "lastsave",
@@ -112,4 +148,4 @@ fn lastsave(context: &mut Context<'_>) -> CommandResult {
 }
 
 /// The commands of this file.
-pub static ALL: &[&CommandSpec] = &[&BGSAVE, &LASTSAVE, &SAVE];
+pub static ALL: &[&CommandSpec] = &[&BGREWRITEAOF, &BGSAVE, &LASTSAVE, &SAVE];

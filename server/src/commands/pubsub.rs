@@ -140,7 +140,7 @@ fn receive(context: &mut Context<'_>) {
     }
     let mut bytes = Vec::new();
     outbox.take_while(|push| {
-        push.append_to(&mut bytes, context.client.protocol);
+        push.append_to(&mut bytes, context.client.protocol, context.client.is_listener());
         true
     });
     context.reply.encoded(&bytes, 0);

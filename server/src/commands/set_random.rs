@@ -92,6 +92,7 @@ fn srandmember(context: &mut Context<'_>) -> CommandResult {
         3 => Some(Count::new(context.argv.cursor(2).int()?)?),
         _ => return Err(error::SYNTAX),
     };
+    let most = context.reply_max_bytes();
     let found = set::get_to_sample(&mut context.txn, db, key)?;
     let reply = &mut context.reply;
     match (found, count) {
@@ -107,8 +108,6 @@ fn srandmember(context: &mut Context<'_>) -> CommandResult {
         }
         (Some((set, random)), Some(Count::Repeated(count))) => {
             // The count can be anything: who asks for more than a client may be sent is cut off for it, not served.
-            let hard = context.server.config().output_limit(context.client.handle.kind()).hard;
-            let most = if hard == 0 { usize::MAX } else { usize::try_from(hard).unwrap_or(usize::MAX) };
             reply.array(count);
             let mut shown = 0;
             set.random_repeated(count, random, |member| {

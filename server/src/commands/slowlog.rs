@@ -3,6 +3,8 @@
 use crate::command::{CommandSpec, Flags, Group};
 use crate::context::Context;
 use crate::error::{self, CommandResult};
+use crate::slowlog::SlowEntry;
+use ochre_resp::reply::ReplyWriter;
 
 const SUBCOMMAND: CommandSpec = CommandSpec {
     arity: 2,
@@ -48,19 +50,23 @@ fn get(context: &mut Context<'_>) -> CommandResult {
         return Err(error::unknown_subcommand_or_arity("SLOWLOG", context.argv.at(1)));
     }
     let entries = context.server.slowlog.newest(usize::try_from(count).unwrap_or(usize::MAX));
-    let reply = &mut context.reply;
+    show(&mut context.reply, &entries);
+    Ok(())
+}
+
+/// Replies with entries of a log.
+pub(super) fn show(reply: &mut ReplyWriter<'_>, entries: &[SlowEntry]) {
     reply.array(entries.len());
-    for entry in &entries {
+    for entry in entries {
         reply.array(6);
         reply.int(entry.id as i64);
         reply.int(entry.time);
-        reply.int(i64::try_from(entry.micros).unwrap_or(i64::MAX));
+        reply.int(i64::try_from(entry.measure).unwrap_or(i64::MAX));
         reply.array(entry.argv.len());
         entry.argv.iter().for_each(|argument| reply.bulk(argument));
         reply.bulk(&entry.addr);
         reply.bulk(&entry.name);
     }
-    Ok(())
 }
 
 /// SLOWLOG LEN

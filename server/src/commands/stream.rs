@@ -42,7 +42,7 @@ pub static XADD: CommandSpec = CommandSpec {
 
 fn xadd(context: &mut Context<'_>) -> CommandResult {
     let level = || context.server.config().compatibility_level;
-    let args = parse_add(context.argv, level, context.txn.settings())?;
+    let args = parse_add(context.argv, level, context.txn.settings(), context.client.is_log)?;
     let fields = context.argv.len().saturating_sub(args.fields);
     if fields < 2 || !fields.is_multiple_of(2) {
         return Err(error::wrong_arity(&context.command.full_name));
@@ -233,7 +233,7 @@ fn xtrim(context: &mut Context<'_>) -> CommandResult {
         }
     }
     let (db, key) = (context.db(), context.key(1));
-    let deleted = match args.finish(true, context.txn.settings())? {
+    let deleted = match args.finish(true, context.txn.settings(), context.client.is_log)? {
         Some(trim) => stream::trim(&mut context.txn, db, key, &trim)?,
         None => 0,
     };
@@ -305,7 +305,12 @@ struct AddArgs {
     fields: usize,
 }
 
-fn parse_add(argv: Argv<'_>, level: impl Fn() -> Level, settings: &Settings) -> Result<AddArgs, CommandError> {
+fn parse_add(
+    argv: Argv<'_>,
+    level: impl Fn() -> Level,
+    settings: &Settings,
+    is_log: bool,
+) -> Result<AddArgs, CommandError> {
     let mut cursor = argv.cursor(2);
     let (mut create, mut trim) = (true, TrimArgs::default());
     let mut id = NewId::Auto;
@@ -321,7 +326,7 @@ fn parse_add(argv: Argv<'_>, level: impl Fn() -> Level, settings: &Settings) -> 
         id = NewId::parse(argument).ok_or(error::STREAM_ID)?;
         break;
     }
-    let entry = Add { id, create, trim: trim.finish(false, settings)? };
+    let entry = Add { id, create, trim: trim.finish(false, settings, is_log)? };
     Ok(AddArgs { entry, trim, fields: cursor.position() + 1 })
 }
 

@@ -149,11 +149,20 @@ impl TrimArgs {
         vec![(self.threshold - 1, b"=".to_vec()), (self.threshold, threshold)]
     }
 
-    /// How to trim, if at all; `needed`: that must be said.
+    /// How to trim, if at all; `needed`: that must be said. `is_log`: the command comes from a log, where the threshold says
+    /// all.
     ///
     /// # Errors
     /// Options that do not go together.
-    pub(super) fn finish(&self, needed: bool, settings: &Settings) -> Result<Option<Trim>, CommandError> {
+    pub(super) fn finish(
+        mut self,
+        needed: bool,
+        settings: &Settings,
+        is_log: bool,
+    ) -> Result<Option<Trim>, CommandError> {
+        if is_log && self.to.is_some() && !self.approximate {
+            self.limit = None;
+        }
         if self.to.is_none() && self.limit.is_some_and(|limit| limit > 0) {
             return Err(error::LIMIT_WITHOUT_TRIM);
         }
@@ -233,7 +242,7 @@ mod tests {
             let parsed = loop {
                 match args.parse(&mut cursor, level) {
                     Ok(true) => {}
-                    Ok(false) => break cursor.finish().and_then(|()| args.finish(true, &Settings::default())),
+                    Ok(false) => break cursor.finish().and_then(|()| args.finish(true, &Settings::default(), false)),
                     Err(error) => break Err(error),
                 }
             };

@@ -237,6 +237,7 @@ fn zrandmember(context: &mut Context<'_>) -> CommandResult {
         context.reply.array(0);
         return Ok(());
     };
+    let most = context.reply_max_bytes();
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let listed = if count < 0 { wanted } else { wanted.min(len) };
     if with_scores {
@@ -245,7 +246,8 @@ fn zrandmember(context: &mut Context<'_>) -> CommandResult {
         context.reply.array(listed)
     }
     let reply = &mut context.reply;
-    let visit = &mut |member: ochre_store::Str<'_>, score: f64| {
+    let mut shown = 0;
+    let mut visit = |member: ochre_store::Str<'_>, score: f64| {
         if with_scores {
             begin_pair(reply);
         }
@@ -253,11 +255,17 @@ fn zrandmember(context: &mut Context<'_>) -> CommandResult {
         if with_scores {
             reply.double(score);
         }
+        shown += 1;
+        reply.position() <= most
     };
     if count < 0 || wanted == 1 {
-        sorted_set::random_repeated(&mut context.txn, db, key, wanted, visit)?;
+        // Who asks for more than a client may be sent is cut off for it, not served.
+        sorted_set::random_repeated(&mut context.txn, db, key, wanted, &mut visit)?;
     } else {
-        sorted_set::random_distinct(&mut context.txn, db, key, wanted, visit)?;
+        sorted_set::random_distinct(&mut context.txn, db, key, wanted, &mut |member, score| _ = visit(member, score))?;
+    }
+    if shown < listed {
+        reply.hand_over();
     }
     Ok(())
 }

@@ -55,6 +55,7 @@ pub fn change(server: &Server, pairs: &[(&[u8], &[u8])], requester: Requester) -
     server.publish_config(change.config);
     server.persistence.judge(server, &server.config());
     server.log.judge(server, crate::clock::unix_ms());
+    server.aof.judge(server);
     Ok(())
 }
 
@@ -152,7 +153,13 @@ fn carry_out(server: &Server, effect: Effect, config: &Config) -> Result<(), Str
             Ok(())
         }
         Effect::SlowLog => {
-            server.slowlog.truncate(usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX));
+            for (log, len_max) in [
+                (&server.slowlog, config.slowlog_max_len),
+                (&server.large_requests, config.commandlog_large_request_max_len),
+                (&server.large_replies, config.commandlog_large_reply_max_len),
+            ] {
+                log.truncate(usize::try_from(len_max).unwrap_or(usize::MAX));
+            }
             Ok(())
         }
         Effect::DefaultPassword => {

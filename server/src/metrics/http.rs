@@ -120,9 +120,9 @@ fn fault(server: &Server) -> Option<String> {
     let now_ms = crate::clock::unix_ms();
     let mut stuck = Vec::new();
     server.stats.each(|worker| {
-        let seen_ms = worker.last_cron_ms.get();
-        if seen_ms > 0 && now_ms.saturating_sub(seen_ms as i64) > STUCK_MS {
-            stuck.push((now_ms - seen_ms as i64) / 1000);
+        let silent_ms = now_ms.saturating_sub(worker.last_cron_ms.get() as i64);
+        if silent_ms > STUCK_MS {
+            stuck.push(silent_ms / 1000);
         }
     });
     let longest_s = stuck.iter().max()?;

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Default)]
 pub struct MemoryWatch {
     peak: AtomicU64,
+    /// Unix seconds at which the peak was seen.
+    peak_s: AtomicU64,
     startup: AtomicU64,
 }
 
@@ -19,7 +21,9 @@ impl MemoryWatch {
     }
     /// So many bytes are used now.
     pub fn observe(&self, used: usize) {
-        self.peak.fetch_max(used as u64, Relaxed);
+        if self.peak.fetch_max(used as u64, Relaxed) < used as u64 {
+            self.peak_s.store(crate::clock::unix_ms().unsigned_abs() / 1000, Relaxed);
+        }
     }
 }
 
@@ -54,6 +58,8 @@ pub struct MemoryReport {
     pub used: u64,
     /// The most ever used.
     pub peak: u64,
+    /// Unix seconds at which that was.
+    pub peak_s: u64,
     /// Used when the server was ready, before it had any data.
     pub startup: u64,
     /// Of physical memory, by the whole process.
@@ -81,6 +87,7 @@ impl MemoryReport {
         let mut report = MemoryReport {
             used: used as u64,
             peak: server.memory.peak.load(Relaxed),
+            peak_s: server.memory.peak_s.load(Relaxed),
             startup: server.memory.startup.load(Relaxed),
             allocator: Allocator::read(),
             ..MemoryReport::default()

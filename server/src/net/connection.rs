@@ -5,13 +5,14 @@ use super::output::Output;
 use super::stream::Stream;
 use super::worker::Worker;
 use crate::acl::Accounts;
+use crate::blocking::Waiter;
 use crate::client::{Client, ClientHandle, Origin, Published, Signals};
 use crate::command::{Flags, LockClass};
 use crate::commands::transaction::is_exec;
 use crate::config::Config;
 use crate::dispatch::Step;
 use crate::pubsub::Space;
-use crate::server::Attention;
+use crate::server::{Attention, Server};
 use bytes::{Buf, BytesMut};
 use ochre_resp::ProtocolError;
 use ochre_resp::request::{Decoded, Limits, RequestDecoder};
@@ -57,6 +58,8 @@ pub(crate) struct Connection {
     pub(crate) inline: bool,
     pub(crate) output: Output,
     pub(crate) closing: Closing,
+    /// The wait whose reply goes before what is pushed once it is over.
+    pub(super) waits_in: Option<Arc<Waiter>>,
     slot: usize,
     _registration: crate::client::Registration,
 }
@@ -152,6 +155,7 @@ impl Connection {
             inline: false,
             output: Output::default().with_doubles(config.compatibility_level.doubles()),
             closing: Closing::No,
+            waits_in: None,
             slot: worker.add_connection(handle),
             _registration: registration,
         })
@@ -179,6 +183,8 @@ impl Connection {
         if self.client.monitor {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
+        self.client.handle.closed.store(true, SeqCst);
+        self.client.stop_tracking(&worker.server);
         if let Some(mut own) = self.client.subscriptions.take() {
             worker.server.pubsub.leave(&self.client.handle, &mut own);
         }
@@ -216,7 +222,7 @@ impl Connection {
             return Poll::Ready(Event::End);
         }
         if !self.output.is_empty() {
-            match self.output.poll_write(&mut self.stream, cx, &worker.stats) {
+            match self.poll_write(cx, worker) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Event::Flushed),
                 Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
                 Poll::Pending => {}
@@ -232,9 +238,37 @@ impl Connection {
         }
     }
 
+    /// Sends what may be sent.
+    pub(super) fn poll_write(&mut self, cx: &mut TaskContext<'_>, worker: &Worker) -> Poll<std::io::Result<()>> {
+        if worker.server.attention.get() & Attention::DURABLE != 0 || self.output.is_held() {
+            self.hold_back(&worker.server);
+        }
+        self.output.poll_write(&mut self.stream, cx, &worker.stats)
+    }
+
+    /// Holds output back that depends on what has not reached the disk, and lets go of what no longer does.
+    #[cold]
+    fn hold_back(&mut self, server: &Server) {
+        self.output.hold(self.client.depends);
+        let may_be_seen = |position| server.aof.may_be_seen(server, position);
+        if self.output.release(may_be_seen) {
+            server.aof.wait(&self.client.handle);
+            self.output.release(may_be_seen);
+        }
+    }
+
+    /// Output is of the present, whatever it depends on.
+    #[cold]
+    pub(crate) fn depend_on_all(&mut self, server: &Server) {
+        if server.attention.get() & Attention::DURABLE != 0 {
+            self.client.depends = self.client.depends.max(server.log.end().appended);
+        }
+    }
+
     /// Gives a replica more to be sent; whether there is no more to come.
     #[cold]
     fn feed_replica(&mut self, worker: &Worker) -> bool {
+        self.depend_on_all(&worker.server);
         let Some(replica) = &mut self.client.replica else { return false };
         let id = self.client.handle.id;
         self.output.is_empty() && replica.feed(&worker.server, id, crate::clock::unix_ms(), &mut self.output)
@@ -320,6 +354,10 @@ impl Connection {
         // Before anybody hears of the changes, so that whoever asks next finds them counted.
         worker.member.publish_memory();
         self.client.handle.published.db.store(self.client.db as u32, Relaxed);
+        if self.closing != Closing::No {
+            // It is no more there for whoever hears of its reply.
+            self.client.handle.closed.store(true, SeqCst);
+        }
         if self.closing == Closing::Now {
             return;
         }
@@ -431,7 +469,9 @@ impl Connection {
                     worker.begin_batch();
                 }
                 Step::Barrier => {
-                    drop(worker.member.party().lock_all().await);
+                    let mut all = worker.member.party().lock_all().await;
+                    crate::tracking::limit(worker, &mut all);
+                    drop(all);
                     worker.begin_batch();
                 }
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
@@ -524,7 +564,7 @@ impl Connection {
             }
             if !self.output.is_empty() {
                 // A failed write shows again at the next read.
-                let _ = self.output.poll_write(&mut self.stream, cx, &worker.stats);
+                let _ = self.poll_write(cx, worker);
             }
             if worker.server.pause.in_force(worker.now_ms()).is_none() {
                 return Poll::Ready(0);
@@ -545,6 +585,9 @@ impl Connection {
         }
         if signals & Signals::RULES != 0 {
             self.follow_rules();
+        }
+        if signals & Signals::DURABLE != 0 {
+            self.flush(worker);
         }
         if signals & Signals::HOUSEKEEPING != 0 {
             self.tidy(worker);
@@ -571,9 +614,12 @@ impl Connection {
             if self.client.handle.outbox.is_empty() || self.closing != Closing::No {
                 return;
             }
+            self.depend_on_all(&worker.server);
+            let waiting = self.client.handle.outbox.len();
             self.take_pushes();
+            let is_held = self.waits_in.is_some() && self.client.handle.outbox.len() == waiting;
             self.flush(worker);
-            if !self.output.is_empty() {
+            if !self.output.is_empty() || is_held {
                 return;
             }
         }
@@ -583,7 +629,8 @@ impl Connection {
 
     /// Puts what others have pushed behind its own replies.
     pub(crate) fn take_pushes(&mut self) {
-        self.output.append_outbox(&self.client.handle.outbox, self.client.protocol);
+        let waits = self.waits_in.as_deref();
+        self.output.append_outbox(&self.client, || waits.is_some_and(Waiter::is_over));
     }
 
     /// Answers a protocol error and ends the connection.
@@ -625,7 +672,7 @@ impl Connection {
                 self.output.cork(&self.stream);
             }
             let mut cx = TaskContext::from_waker(std::task::Waker::noop());
-            if let Poll::Ready(Err(_)) = self.output.poll_write(&mut self.stream, &mut cx, &worker.stats) {
+            if let Poll::Ready(Err(_)) = self.poll_write(&mut cx, worker) {
                 self.closing = Closing::Now;
             }
         }

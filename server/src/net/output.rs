@@ -1,11 +1,12 @@
 //! The replies a connection has not sent yet.
 
 use super::stream::Stream;
-use crate::client::{Outbox, Push};
+use crate::client::{Client, Push};
 use crate::config::OutputLimit;
 use crate::pubsub::Message;
 use crate::stats::WorkerStats;
 use ochre_resp::reply::{DoubleFormat, Protocol, ReplyWriter};
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,6 +31,11 @@ pub(crate) struct Output {
     corked: bool,
     /// How replies write doubles.
     doubles: DoubleFormat,
+    /// What may not leave yet, and why: the bytes up to the first number, counted as `sent_total` is, depend on the place in
+    /// the propagation log that the second one is.
+    held: VecDeque<(u64, u64)>,
+    /// Up to where bytes may leave, while some are held.
+    released: u64,
 }
 
 impl Default for Output {
@@ -45,6 +51,8 @@ impl Default for Output {
             sent_total: 0,
             corked: false,
             doubles: DoubleFormat::default(),
+            held: VecDeque::new(),
+            released: 0,
         }
     }
 }
@@ -97,9 +105,11 @@ impl Output {
         self.bytes.truncate(mark);
     }
     /// Appends what others pushed, as much of it as is soon sent.
-    pub(crate) fn append_outbox(&mut self, outbox: &Outbox, protocol: Protocol) {
-        outbox.take_while(|push| {
-            if self.len() >= TAKEN_LEN_MAX {
+    /// Nothing as long as `holds`, which is asked while nobody can push more.
+    pub(crate) fn append_outbox(&mut self, client: &Client, holds: impl Fn() -> bool) {
+        let (protocol, listens) = (client.protocol, client.is_listener());
+        client.handle.outbox.take_while(|push| {
+            if self.len() >= TAKEN_LEN_MAX || holds() {
                 return false;
             }
             match push {
@@ -109,7 +119,7 @@ impl Output {
                     }
                     self.shared = Some(Shared { message: message.clone(), protocol, sent: 0 });
                 }
-                push => push.append_to(&mut self.bytes, protocol),
+                push => push.append_to(&mut self.bytes, protocol, listens),
             }
             true
         });
@@ -152,6 +162,45 @@ impl Output {
         self.peak
     }
 
+    /// Holds what was appended since the last time back until that place in the propagation log may be seen.
+    pub(crate) fn hold(&mut self, position: u64) {
+        let end = self.sent_total + self.len() as u64;
+        match self.held.back() {
+            Some((last, _)) if *last >= end => {}
+            None if self.is_empty() => {}
+            last => {
+                if last.is_none() {
+                    self.released = self.sent_total;
+                }
+                self.held.push_back((end, position));
+            }
+        }
+    }
+    /// Lets go of what may be seen. Whether something is still held.
+    pub(crate) fn release(&mut self, may_be_seen: impl Fn(u64) -> bool) -> bool {
+        while let Some((end, position)) = self.held.front().copied() {
+            if !may_be_seen(position) {
+                return true;
+            }
+            self.released = end;
+            self.held.pop_front();
+        }
+        false
+    }
+    /// Whether something is held.
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+    /// How many bytes may be sent.
+    #[inline]
+    fn sendable(&self) -> usize {
+        if self.held.is_empty() {
+            return usize::MAX;
+        }
+        usize::try_from(self.released.saturating_sub(self.sent_total)).unwrap_or(usize::MAX)
+    }
+
     /// Has a large reply leave in full segments only, until all of it is sent.
     pub(crate) fn cork(&mut self, stream: &Stream) {
         if !self.corked && self.len() >= CORK_BYTES {
@@ -167,12 +216,15 @@ impl Output {
         stats: &WorkerStats,
     ) -> Poll<io::Result<()>> {
         self.peak = self.peak.max(self.len());
-        while !self.is_empty() {
+        let mut budget = self.sendable();
+        while !self.is_empty() && budget > 0 {
             let next = self.shared.as_ref().map_or(&self.bytes[self.sent..], Shared::rest);
+            let next = next.get(..budget).unwrap_or(next);
             match Pin::new(&mut *stream).poll_write(cx, next) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
                     self.advance(written);
+                    budget -= written;
                     self.sent_total += written as u64;
                     stats.bytes_out.add(written as u64);
                     stats.writes.add(1);
@@ -183,6 +235,10 @@ impl Output {
                     return Poll::Pending;
                 }
             }
+        }
+        if !self.is_empty() {
+            self.drop_sent();
+            return Poll::Pending;
         }
         if self.corked {
             self.corked = false;

@@ -42,9 +42,11 @@ impl Connection {
         let argv_bytes = waiter.argv().iter().map(|argument| argument.len() as u64).sum();
         self.client.handle.published.argv_bytes.store(argv_bytes, Relaxed);
         let mut timer = Timer::new(waiter);
+        self.waits_in = Some(waiter.clone());
         while self.closing == Closing::No {
             match poll_fn(|cx| self.poll_waiting(cx, worker, waiter, &mut timer)).await {
                 Event::Over(outcome) => {
+                    self.waits_in = None;
                     self.leave(worker, waiter).await;
                     worker.begin_batch();
                     self.answer(worker, waiter, outcome);
@@ -58,6 +60,7 @@ impl Connection {
                 Event::End => self.closing = Closing::Now,
             }
         }
+        self.waits_in = None;
         while worker.server.blocked.end_own(waiter) == Claimed::Busy {
             tokio::task::yield_now().await;
         }
@@ -83,12 +86,14 @@ impl Connection {
         self.client.handle.waker.register(cx.waker());
         let signals = self.client.handle.signals.take();
         let others = signals & !(Signals::WAIT_OVER | Signals::WAIT_AGAIN);
-        if others != 0 {
+        // What was pushed meanwhile comes behind the reply.
+        if others != 0 && (signals & Signals::KILL != 0 || !waiter.is_over()) {
             // What is left is found again without its signal, or by it.
             self.client.handle.signals.raise(signals & !others);
             return Poll::Ready(Event::Signals(others));
         }
         if waiter.is_over() {
+            self.client.handle.signals.raise(others);
             // Who has ended it signals once it has said how.
             return waiter.take_outcome().map_or(Poll::Pending, |outcome| Poll::Ready(Event::Over(outcome)));
         }
@@ -103,7 +108,7 @@ impl Connection {
             }
         }
         if !self.output.is_empty() {
-            match self.output.poll_write(&mut self.stream, cx, &worker.stats) {
+            match self.poll_write(cx, worker) {
                 Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
                 Poll::Ready(Ok(())) if !self.client.handle.outbox.is_empty() => {
                     return Poll::Ready(Event::Signals(Signals::OUTBOX));
@@ -144,7 +149,10 @@ impl Connection {
         let mark = self.output.mark();
         let stats = &worker.stats.by_command[usize::from(waiter.command())];
         match outcome {
-            Outcome::Served(reply) => self.output.append(&reply),
+            Outcome::Served(reply) => {
+                self.depend_on_all(&worker.server);
+                self.output.append(&reply);
+            }
             Outcome::TimedOut => {
                 let mut reply = self.output.reply(self.client.protocol);
                 waiter.otherwise().write(&worker.server, &mut reply, false);

@@ -8,7 +8,7 @@ use crate::client::{Client, ClientHandle, Signals};
 use crate::clock::{Ticks, unix_ms};
 use crate::command::{Command, Flags};
 use crate::config::Config;
-use crate::propagation::Unit;
+use crate::propagation::{End, Unit};
 use crate::server::{Attention, Server};
 use crate::stats::{CommandStats, WorkerStats};
 use ochre_store::evict::Evictor;
@@ -49,7 +49,7 @@ pub struct Worker {
     /// What the unit that runs is going to propagate.
     pub(crate) unit: RefCell<Unit>,
     /// The end of the propagation log when the last unit was appended.
-    pub(crate) log_end: Cell<u64>,
+    pub(crate) log_end: Cell<End>,
     pub(crate) evictor: RefCell<Evictor>,
     /// What runs scripts.
     pub(crate) engine: crate::scripting::Engine,
@@ -62,11 +62,16 @@ pub struct Worker {
     config_version: Cell<u64>,
     now_ms: Cell<i64>,
     slow_nanos: Cell<u64>,
+    large_bytes: Cell<usize>,
     tracks_latency: Cell<bool>,
     /// Bytes that all clients together may take.
     clients_max: Cell<Option<u64>>,
     acks_quickly: Cell<bool>,
     corks: Cell<bool>,
+    /// How much of what the unit in progress has touched those were told who track keys.
+    pub(crate) told_touched: Cell<usize>,
+    /// More keys are tracked than the limit allows.
+    pub(crate) tracking_due: tokio::sync::Notify,
     /// Clients that were served while they waited; woken once the locks are released.
     served: RefCell<Vec<Arc<ClientHandle>>>,
     connections: RefCell<Slab<Arc<ClientHandle>>>,
@@ -75,6 +80,7 @@ pub struct Worker {
 impl Worker {
     fn new(index: usize, server: Arc<Server>) -> Worker {
         let stats = Arc::new(WorkerStats::new(server.commands.all().len()));
+        stats.last_cron_ms.set(unix_ms().unsigned_abs());
         server.stats.register(stats.clone());
         Worker {
             index,
@@ -96,10 +102,13 @@ impl Worker {
             config_version: Cell::new(0),
             now_ms: Cell::new(unix_ms()),
             slow_nanos: Cell::default(),
+            large_bytes: Cell::default(),
             tracks_latency: Cell::default(),
             clients_max: Cell::default(),
             acks_quickly: Cell::default(),
             corks: Cell::default(),
+            told_touched: Cell::default(),
+            tracking_due: Default::default(),
             served: RefCell::default(),
             connections: RefCell::default(),
             server,
@@ -130,6 +139,15 @@ impl Worker {
             millis => millis.saturating_mul(1_000_000),
         };
         self.slow_nanos.set(slowlog.min(latency));
+        let larger_than = config.commandlog_request_larger_than.min(config.commandlog_reply_larger_than);
+        let larger_than = match larger_than {
+            -1 => config.commandlog_request_larger_than.max(config.commandlog_reply_larger_than),
+            bytes => bytes,
+        };
+        // What stands before the first argument and behind the last is not in their extent.
+        const FRAME_LEN: usize = 64;
+        let large = usize::try_from(larger_than).map_or(usize::MAX, |bytes| bytes.saturating_sub(FRAME_LEN));
+        self.large_bytes.set(large);
         self.tracks_latency.set(config.latency_tracking);
         self.clients_max.set(config.clients_max());
         self.acks_quickly.set(config.tcp_quickack);
@@ -168,6 +186,11 @@ impl Worker {
     /// Whether memory was over its limit when the command that runs was let in.
     pub(crate) fn is_out_of_memory(&self) -> bool {
         self.server.attention.get() & Attention::MAXMEMORY != 0 && self.out_of_memory.get()
+    }
+    /// Bytes of arguments or of a reply from which on a command is of interest to the logs of large ones.
+    #[inline]
+    pub(crate) fn large_bytes(&self) -> usize {
+        self.large_bytes.get()
     }
     /// Whether received data is acknowledged at once.
     #[inline]
@@ -251,6 +274,39 @@ impl Worker {
         if config.latency_monitor_threshold > 0 && millis >= config.latency_monitor_threshold {
             let event = if command.has(Flags::FAST) { "fast-command" } else { "command" };
             self.server.latency.add(event, seconds, millis);
+        }
+    }
+
+    /// Enters a command into the logs of those with large requests and replies, if it is large enough for them.
+    pub(crate) fn account_large(
+        &self,
+        client: &Client,
+        command: &Command,
+        argv: Argv<'_>,
+        redacted: &[usize],
+        reply_len: usize,
+    ) {
+        if command.has(Flags::SKIP_SLOWLOG) {
+            return;
+        }
+        let (config, server) = (self.config(), &self.server);
+        let request = (
+            &server.large_requests,
+            argv.request_len(),
+            config.commandlog_request_larger_than,
+            config.commandlog_large_request_max_len,
+        );
+        let reply = (
+            &server.large_replies,
+            reply_len,
+            config.commandlog_reply_larger_than,
+            config.commandlog_large_reply_max_len,
+        );
+        for (log, len, larger_than, len_max) in [request, reply] {
+            if usize::try_from(larger_than).is_ok_and(|limit| len >= limit) {
+                let len_max = usize::try_from(len_max).unwrap_or(usize::MAX);
+                log.add(&client.handle, argv, redacted, unix_ms() / 1000, len as u64, len_max);
+            }
         }
     }
 
@@ -343,6 +399,7 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     tokio::task::spawn_local(crate::cron::run(worker.clone()));
     tokio::task::spawn_local(crate::memory::finish_evictions(worker.clone()));
     tokio::task::spawn_local(crate::pubsub::deliver(worker.clone()));
+    tokio::task::spawn_local(crate::tracking::keep_limit(worker.clone()));
     tokio::task::spawn_local(crate::memory::expire(worker.clone()));
     while let Some(incoming) = inbox.recv().await {
         worker.begin_batch();

@@ -9,7 +9,7 @@ const SYNC_BYTES: u64 = 4 << 20;
 
 /// A file that is being written under another name, in the working directory, and takes the name of an existing file once
 /// it is whole and on the disk. Dropped before, it is removed.
-pub(super) struct NewFile {
+pub(crate) struct NewFile {
     file: File,
     temporary: PathBuf,
     done: bool,
@@ -19,7 +19,7 @@ pub(super) struct NewFile {
 
 impl NewFile {
     /// Creates the file under the name `temporary`. With `incremental` it is synced bit by bit.
-    pub(super) fn create(temporary: &str, incremental: bool) -> io::Result<NewFile> {
+    pub(crate) fn create(temporary: &str, incremental: bool) -> io::Result<NewFile> {
         let temporary = PathBuf::from(temporary);
         let file = File::create(&temporary)?;
         Ok(NewFile { file, temporary, done: false, unsynced: incremental.then_some(0) })
@@ -33,7 +33,7 @@ impl NewFile {
     }
 
     /// Has all of it reach the disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
 
@@ -42,6 +42,13 @@ impl NewFile {
         std::fs::rename(&self.temporary, path)?;
         self.done = true;
         Ok(())
+    }
+}
+
+impl NewFile {
+    /// Leaves it under the name it was created with.
+    pub(crate) fn keep(mut self) {
+        self.done = true;
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::RdbVersionCheck;
 use crate::server::Server;
 use ochre_persist::rdb::{self, LoadError, LoadOptions, Loaded, Target, Watch};
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
@@ -32,7 +32,7 @@ pub struct LoadProgress {
 }
 
 impl LoadProgress {
-    fn begin(&self, bytes: u64) {
+    pub(crate) fn begin(&self, bytes: u64) {
         self.started_s.store(crate::clock::unix_ms() / 1000, Relaxed);
         self.bytes.store(bytes, Relaxed);
         for figure in [&self.bytes_read, &self.memory, &self.keys, &self.keys_expired] {
@@ -75,26 +75,40 @@ pub(crate) fn load<'l>(
         _ => NotLoaded::Closed(error),
     })?;
     let bytes = file.metadata().map_err(NotLoaded::Closed)?.len();
+    server.persistence.loading.begin(bytes);
+    let source = BufReader::with_capacity(BUFFER_BYTES, file);
+    let now_ms = crate::clock::unix_ms();
+    Ok(load_from(server, source, bytes, target, loading, Some(now_ms))?.0)
+}
+
+/// Reads a file of so many bytes into `target`, and logs what came of it; and the source, which stands behind its end. Keys
+/// whose deadline lies before `drop_expired_before_ms` are passed over.
+pub(crate) fn load_from<'l, R: BufRead>(
+    server: &'l Server,
+    source: R,
+    bytes: u64,
+    target: &mut dyn Target,
+    loading: Loading<'l>,
+    drop_expired_before_ms: Option<i64>,
+) -> Result<(Loaded, R), LoadError> {
     let progress = &server.persistence.loading;
-    progress.begin(bytes);
     let config = server.config().clone();
     let options = LoadOptions {
         verify: config.rdbchecksum,
         replace: loading.merge,
-        drop_expired_before_ms: Some(crate::clock::unix_ms()),
+        drop_expired_before_ms,
         any_version: config.rdb_version_check == RdbVersionCheck::Relaxed,
     };
     drop(config);
     let mut observer = Observer { server, progress, loading, empty: 0 };
-    let source = BufReader::with_capacity(BUFFER_BYTES, file);
-    let (loaded, _) = rdb::load(source, bytes, target, options, &mut observer)?;
+    let (loaded, source) = rdb::load(source, bytes, target, options, &mut observer)?;
     let Loaded { keys, expired, empty } = loaded;
     if empty > 0 {
         tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}, empty keys skipped: {empty}.");
     } else {
         tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}.");
     }
-    Ok(loaded)
+    Ok((loaded, source))
 }
 
 /// Says in the log what is wrong, in words that tools look for.

@@ -6,7 +6,7 @@
 //! in [`Persistence`].
 
 pub(crate) mod background;
-mod file;
+pub(crate) mod file;
 pub(crate) mod load;
 pub(crate) mod points;
 pub(crate) mod save;

@@ -109,7 +109,7 @@ pub(crate) fn extras(server: &Server) -> Extras {
 }
 
 /// Waits so many microseconds, or, if that is negative, a very short time with a chance of one in so many: for tests.
-pub(super) fn delay(micros: i32) {
+pub(crate) fn delay(micros: i32) {
     let micros = match micros {
         0 => return,
         1.. => micros.unsigned_abs(),

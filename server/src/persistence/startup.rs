@@ -1,9 +1,10 @@
 //! Loading the data set when the process begins.
 
 use super::load::{Loading, NotLoaded, load, report};
+use crate::aof::Failure;
 use crate::server::{Attention, Server};
 use ochre_persist::rdb::{LoadError, Unlocked};
-use ochre_store::Clock;
+use ochre_store::{Clock, Member};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,7 +43,28 @@ pub(crate) fn begin(server: &Arc<Server>) -> std::io::Result<Start> {
     Ok(Start { admits, done })
 }
 
-fn run(server: &Server, admit: oneshot::Sender<()>) -> Result<bool, String> {
+/// Loads the append-only file, and opens it for what comes.
+fn load_aof(
+    server: &Arc<Server>,
+    member: &Member,
+    target: &mut Unlocked<'_>,
+    look: &mut dyn FnMut(u64) -> bool,
+    started: Instant,
+) -> Result<bool, String> {
+    const WHY: &str = "Fatal error loading the append-only file, check server logs";
+    match crate::aof::load_first(server, target, look) {
+        Ok(true) => tracing::info!("DB loaded from append only file: {:.3} seconds", started.elapsed().as_secs_f64()),
+        Ok(false) => {}
+        Err(Failure::Stopped) => return Ok(false),
+        Err(Failure::Bad) => return Err(WHY.to_owned()),
+    }
+    member.publish_memory();
+    server.persistence.loaded(server);
+    crate::aof::start_up(server, member)?;
+    Ok(true)
+}
+
+fn run(server: &Arc<Server>, admit: oneshot::Sender<()>) -> Result<bool, String> {
     let started = Instant::now();
     let name = server.config().dbfilename.clone();
     let path = Path::new(&name);
@@ -61,6 +83,12 @@ fn run(server: &Server, admit: oneshot::Sender<()>) -> Result<bool, String> {
         }
         !server.shutdown.is_requested()
     };
+    if !crate::aof::read_manifest(server) {
+        return Err("Fatal error loading the AOF manifest, check server logs".to_owned());
+    }
+    if server.config().appendonly {
+        return load_aof(server, &member, &mut target, &mut look, started);
+    }
     let loaded = load(server, path, &mut target, Loading { merge: false, look: &mut look });
     member.publish_memory();
     match loaded {
@@ -75,5 +103,6 @@ fn run(server: &Server, admit: oneshot::Sender<()>) -> Result<bool, String> {
         }
     }
     server.persistence.loaded(server);
+    crate::aof::start_up(server, &member)?;
     Ok(true)
 }

@@ -114,7 +114,7 @@ impl Persistence {
     }
 
     /// What was loaded is what the file holds: nothing has changed since.
-    pub(super) fn loaded(&self, server: &Server) {
+    pub(crate) fn loaded(&self, server: &Server) {
         let changes = changes_ever(server);
         self.status.lock().saved_changes = changes;
     }

@@ -1,6 +1,7 @@
 //! The log itself, and those who read it.
 
 use super::{Reach, Unit};
+use crate::aof::Tail;
 use crate::client::{ClientHandle, ClientKind, Signals};
 use crate::config::Config;
 use crate::server::{Attention, Server};
@@ -34,6 +35,19 @@ struct State {
     settings_version: u64,
     /// Where a unit is encoded.
     encoded: Vec<u8>,
+    /// What is appended to the append-only file; none while there is none.
+    tail: Option<Tail>,
+    /// Bytes that were ever appended to it.
+    appended: u64,
+}
+
+/// Where the log ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct End {
+    /// The offset of the replicas' stream.
+    pub(crate) offset: u64,
+    /// Bytes that were ever appended to the append-only file.
+    pub(crate) appended: u64,
 }
 
 /// A replica as others see it.
@@ -69,20 +83,78 @@ impl Log {
                 settings: settings(config),
                 settings_version: 0,
                 encoded: Vec::new(),
+                tail: None,
+                appended: 0,
             }),
         }
     }
 
     /// Appends a unit whose locks are held; the end of the log then.
-    pub(super) fn append(&self, server: &Server, unit: &Unit, wrap: Wrap) -> u64 {
+    pub(super) fn append(&self, server: &Server, unit: &Unit, wrap: Wrap) -> End {
         let mut state = self.state.lock();
-        let State { selected, encoded, primary, .. } = &mut *state;
+        let State { selected, encoded, primary, tail, appended, .. } = &mut *state;
+        let wraps = wrap == Wrap::Several;
+        if let Some(tail) = tail {
+            let before = tail.pending.len();
+            if server.config().aof_timestamp_enabled {
+                annotate(tail);
+            }
+            unit.write(Reach::All, wraps, &mut tail.selected, &mut tail.pending);
+            *appended += (tail.pending.len() - before) as u64;
+        }
         if primary.is_recording() {
             encoded.clear();
-            unit.write(Reach::Replicas, wrap == Wrap::Several, selected, encoded);
+            unit.write(Reach::Replicas, wraps, selected, encoded);
             state.feed(server);
         }
-        state.primary.offset()
+        let (end, appends) = (state.end(), state.tail.is_some());
+        drop(state);
+        if appends {
+            server.aof.wake();
+        }
+        end
+    }
+
+    /// Where it ends.
+    pub(crate) fn end(&self) -> End {
+        self.state.lock().end()
+    }
+
+    /// From now on units are appended to the append-only file, which begins anew; or are not any more.
+    pub(crate) fn set_appends(&self, server: &Server, appends: bool) {
+        let mut state = self.state.lock();
+        state.tail = appends.then(Tail::default);
+        state.publish(server);
+    }
+
+    /// Has the append-only file begin with the database that commands are about: what comes goes to another file.
+    pub(crate) fn begin_file(&self) {
+        if let Some(tail) = &mut self.state.lock().tail {
+            tail.selected = None;
+        }
+    }
+
+    /// Whether something was appended that was not taken.
+    pub(crate) fn has_appended(&self) -> bool {
+        self.state.lock().tail.as_ref().is_some_and(|tail| !tail.pending.is_empty())
+    }
+
+    /// Bytes that were appended and not taken.
+    pub fn appended_len(&self) -> usize {
+        self.state.lock().tail.as_ref().map_or(0, |tail| tail.pending.len())
+    }
+
+    /// Moves what was appended to the end of `into`; where it ends. None: nothing is appended at all.
+    pub(crate) fn take_appended(&self, into: &mut Vec<u8>) -> Option<u64> {
+        let mut state = self.state.lock();
+        let end = state.appended;
+        let tail = state.tail.as_mut()?;
+        if into.is_empty() {
+            std::mem::swap(into, &mut tail.pending);
+        } else {
+            into.append(&mut tail.pending);
+        }
+        Some(end)
     }
 
     /// The end of the replicas' stream.
@@ -114,7 +186,7 @@ impl Log {
         }
         state.primary.attach(handle.id, answer, replica);
         state.handles.insert(handle.id, handle.clone());
-        server.attention.set(Attention::PROPAGATES, true);
+        state.publish(server);
         answer
     }
 
@@ -192,7 +264,7 @@ impl Log {
         }
         if tick.history_ends {
             state.primary.set_id(crate::random::run_id());
-            server.attention.set(Attention::PROPAGATES, false);
+            state.publish(server);
             let seconds = server.config().repl_backlog_ttl;
             tracing::info!("Replication backlog freed after {seconds} seconds without connected replicas.");
         }
@@ -218,7 +290,23 @@ impl Log {
     }
 }
 
+/// Notes the time, once a second.
+fn annotate(tail: &mut Tail) {
+    let now_s = crate::clock::unix_ms() / 1000;
+    if tail.annotated_s < now_s {
+        tail.annotated_s = now_s;
+        tail.pending.extend_from_slice(format!("#TS:{now_s}\r\n").as_bytes());
+    }
+}
+
 impl State {
+    fn end(&self) -> End {
+        End { offset: self.primary.offset(), appended: self.appended }
+    }
+    /// Has units recorded exactly while somebody reads them.
+    fn publish(&self, server: &Server) {
+        server.attention.set(Attention::PROPAGATES, self.tail.is_some() || self.primary.is_recording());
+    }
     /// Adds what was encoded to the stream.
     fn feed(&mut self, server: &Server) {
         self.see_settings(server);

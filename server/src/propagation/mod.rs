@@ -10,7 +10,7 @@ mod record;
 mod rewrite;
 mod unit;
 
-pub(crate) use log::Wrap;
+pub(crate) use log::{End, Wrap};
 pub use log::{Log, ReplicaInfo, Summary};
 pub(crate) use record::{commit, commit_walked, record_call, record_call_to};
 pub use rewrite::{Reach, Rewrite};

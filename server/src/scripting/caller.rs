@@ -33,6 +33,8 @@ pub(super) struct Caller<'e, 't> {
     pub(super) checks_memory: bool,
     /// A command was called that writes.
     pub(super) wrote: bool,
+    /// A command was called that reads.
+    pub(super) has_read: bool,
     /// The command that runs the script.
     pub(super) caller: Argv<'e>,
     pub(super) name: &'e str,
@@ -205,6 +207,11 @@ impl Caller<'_, '_> {
         };
         let result = (command.spec.handler)(&mut context);
         self.client.protocol = spoken;
+        if self.worker.server.attention.get() & Attention::TRACKING != 0 {
+            // Of what the command reads only that is tracked which the script has declared.
+            self.has_read |= command.has(Flags::READONLY);
+            crate::tracking::after_script_call(self.worker, self.client, &mut self.txn);
+        }
         if self.worker.server.attention.get() & Attention::PROPAGATES != 0 {
             let effects = self.txn.effects();
             crate::propagation::record_call_to(self.worker, self.client, argv, effects, dirty, self.reach);

@@ -160,6 +160,7 @@ impl ScriptUnit<'_, '_> {
             read_only: is_read_only(self.command) || flags.is_some_and(|flags| flags.no_writes),
             checks_memory: self.worker.is_out_of_memory() && !flags.is_some_and(|flags| flags.allow_oom),
             wrote: false,
+            has_read: false,
             reach: Some(crate::propagation::Reach::All),
             caller: self.argv,
             name: &name,
@@ -172,7 +173,11 @@ impl ScriptUnit<'_, '_> {
         let names = Names { script: &name };
         let (keys, rest) = (arguments.to(keys), arguments.from(keys));
         let outcome = vm.run(script, names, keys.iter(), rest.iter(), &mut caller, &mut reply);
+        let has_read = caller.has_read;
         drop((reply, caller));
+        if has_read {
+            crate::tracking::remember(self.worker, self.client, self.command, self.argv, &mut self.txn);
+        }
         // What the script selected is over with it.
         (self.client.db, self.client.protocol) = (db, protocol);
         self.after.redacted.clear();

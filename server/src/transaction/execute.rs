@@ -114,11 +114,19 @@ impl Execution<'_, '_> {
         if self.worker.server.attention.get() & Attention::PROPAGATES != 0 {
             crate::propagation::record_call(self.worker, self.client, argv, self.txn.effects(), dirty);
         }
+        self.see_tracked(command, argv);
         if let Err(CommandError::Script(request)) = result {
             self.run_script(command, argv, request);
             return Ok(());
         }
         result
+    }
+
+    /// While anybody tracks keys: tells what the command has changed and remembers what it has read.
+    fn see_tracked(&mut self, command: &Command, argv: Argv<'_>) {
+        if self.worker.server.attention.get() & Attention::TRACKING != 0 {
+            crate::tracking::after_call(self.worker, self.client, command, argv, &mut self.txn);
+        }
     }
 
     /// Runs a script as one of the commands. For scripts all shards are locked.

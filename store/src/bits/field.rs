@@ -46,7 +46,7 @@ pub struct FieldOperation {
 }
 
 /// Does some operations in turn and returns their results; `None` for what failed by overflow. The string grows to hold
-/// all fields that may be written.
+/// all fields that may be written; the last one may reach over the limit of its length, as in Redis.
 ///
 /// Errs with `OutOfRange` on a width or offset that is not possible, before anything is changed.
 pub fn field(
@@ -74,9 +74,6 @@ pub fn field(
         let bytes = value.as_bytes(&mut space);
         return Ok(operations.iter().map(|operation| Some(operation.read(bytes))).collect());
     };
-    if len > bytes_max {
-        return Err(Error::OutOfRange);
-    }
     let mut results = Vec::with_capacity(operations.len());
     let mut changes = 0;
     let grown = edit(txn, db, &key, len as usize, &mut |bytes| {

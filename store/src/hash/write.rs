@@ -94,8 +94,7 @@ impl<'h> Writer<'h> {
             self.next = pack.view().next(at);
             return false;
         }
-        pack.append(Str::Bytes(name));
-        pack.append(value);
+        pack.append_pair(Str::Bytes(name), value);
         self.next = None;
         if pack.len() / 2 > self.limits.entries {
             self.hash.table(self.store, 0);

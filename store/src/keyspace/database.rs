@@ -56,9 +56,7 @@ pub fn flush_db(txn: &mut Txn<'_>, db: usize, mode: FreeMode) -> Result<usize, E
         }
     }
     txn.effects().dirty += removed as u64;
-    if removed > 0 {
-        txn.effects().touched_database(db);
-    }
+    txn.effects().touched_database(db);
     Ok(removed)
 }
 

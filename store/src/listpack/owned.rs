@@ -134,29 +134,50 @@ impl Listpack {
         Position::new(at)
     }
 
-    /// Gives an entry another value.
-    pub fn replace(&mut self, position: Position, value: Str<'_>) {
-        let encoded = Encoded::new(value);
-        let old = self.end_of(position) - position.offset();
-        encoded.write(self.splice(position.offset(), old, encoded.total(), 0));
-        self.shrink();
+    /// Adds two values at the end.
+    #[inline]
+    pub fn append_pair(&mut self, first: Str<'_>, second: Str<'_>) {
+        self.insert_pair_at(self.total() - 1, first, second);
     }
 
-    /// Gives an entry another value as [`replace`](Listpack::replace) does, but never gives memory back.
-    pub fn set(&mut self, position: Position, value: Str<'_>) {
+    /// Adds two values before an entry.
+    #[inline]
+    pub fn insert_pair_before(&mut self, position: Position, first: Str<'_>, second: Str<'_>) {
+        self.insert_pair_at(position.offset(), first, second);
+    }
+
+    /// Gives an entry another value.
+    pub fn replace(&mut self, position: Position, value: Str<'_>) {
+        if self.set(position, value) {
+            self.shrink();
+        }
+    }
+
+    /// Gives an entry another value as [`replace`](Listpack::replace) does, but never gives memory back. Whether the
+    /// number of bytes has changed.
+    pub fn set(&mut self, position: Position, value: Str<'_>) -> bool {
         let encoded = Encoded::new(value);
         let (at, old) = (position.offset(), self.end_of(position) - position.offset());
         if encoded.total() == old {
             let start = self.start();
             encoded.write(&mut self.space[start + at..][..old]);
-        } else {
-            encoded.write(self.splice(at, old, encoded.total(), 0));
+            return false;
         }
+        encoded.write(self.splice(at, old, encoded.total(), 0));
+        true
     }
 
     /// Deletes an entry and returns the one that followed it.
     pub fn delete(&mut self, position: Position) -> Option<Position> {
         self.cut(position.offset(), self.end_of(position), 1)
+    }
+
+    /// Deletes two entries from `position` on, without giving memory back: another pair is to take their place elsewhere.
+    pub fn take_pair(&mut self, position: Position) {
+        let first = position.offset();
+        let second = self.end_of(position);
+        let end = self.end_of(Position::new(second));
+        self.splice(first, end - first, 0, -2);
     }
 
     /// Deletes up to `count` entries from `position` on and returns the one that followed them.
@@ -243,6 +264,14 @@ impl Listpack {
     fn insert_at(&mut self, at: usize, value: Str<'_>) {
         let encoded = Encoded::new(value);
         encoded.write(self.splice(at, 0, encoded.total(), 1));
+    }
+
+    #[inline]
+    fn insert_pair_at(&mut self, at: usize, first: Str<'_>, second: Str<'_>) {
+        let (first, second) = (Encoded::new(first), Encoded::new(second));
+        let (head, tail) = self.splice(at, 0, first.total() + second.total(), 2).split_at_mut(first.total());
+        first.write(head);
+        second.write(tail);
     }
 
     /// Removes the bytes `from..to`, which are `count` entries.

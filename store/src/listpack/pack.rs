@@ -5,6 +5,7 @@ use super::validate::validate;
 use super::{COUNT_UNKNOWN, END, HEADER_BYTES};
 use crate::corrupt::Corrupt;
 use crate::raw::entry::Str;
+use crate::short::equal;
 use crate::string::parse_int;
 
 /// Texts shorter than this have one byte before them, which tells their length.
@@ -184,7 +185,8 @@ impl<'a> Pack<'a> {
                 // One byte of back length each: those before it are less than 128.
                 0..=0x7f => (false, 2),
                 0x80..=0xbf => {
-                    (first == sought && entry.get(1..1 + bytes.len()) == Some(bytes), 2 + usize::from(first & 0x3f))
+                    let same = first == sought && entry.get(1..1 + bytes.len()).is_some_and(|text| equal(text, bytes));
+                    (same, 2 + usize::from(first & 0x3f))
                 }
                 0xc0..=0xdf => (false, 3),
                 END => return None,

@@ -197,6 +197,8 @@ enum Step {
     Append(Vec<u8>),
     Prepend(Vec<u8>),
     Insert(usize, bool, Vec<u8>),
+    Pair(usize, Vec<u8>, Vec<u8>),
+    TakePair(usize),
     Replace(usize, Vec<u8>),
     Delete(usize),
     DeleteRange(i64, usize),
@@ -220,6 +222,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => value().prop_map(Step::Append),
         4 => value().prop_map(Step::Prepend),
         2 => (any::<usize>(), any::<bool>(), value()).prop_map(|(at, after, value)| Step::Insert(at, after, value)),
+        2 => (any::<usize>(), value(), value()).prop_map(|(at, first, second)| Step::Pair(at, first, second)),
+        1 => any::<usize>().prop_map(Step::TakePair),
         2 => (any::<usize>(), value()).prop_map(|(at, value)| Step::Replace(at, value)),
         2 => any::<usize>().prop_map(Step::Delete),
         1 => (-20i64..20, 0usize..6).prop_map(|(start, count)| Step::DeleteRange(start, count)),
@@ -252,6 +256,25 @@ fn apply(pack: &mut Listpack, model: &mut Vec<Vec<u8>>, step: Step) {
             };
             assert!(pack.view().equals(new, &value));
             model.insert(index + usize::from(after), value);
+        }
+        Step::Pair(index, first, second) => {
+            // The entry behind the last one is none.
+            let index = index % (model.len() + 1);
+            let (a, b) = (Str::Bytes(&first), Str::Bytes(&second));
+            match pack.view().seek(index as i64) {
+                Some(position) => pack.insert_pair_before(position, a, b),
+                None => pack.append_pair(a, b),
+            }
+            model.splice(index..index, [first, second]);
+        }
+        Step::TakePair(index) => {
+            let index = index % (model.len() + 1);
+            if index + 1 < model.len() {
+                pack.take_pair(seek(pack, index));
+                // It may keep its room until the next change.
+                pack.shrink_to_fit();
+                model.drain(index..index + 2);
+            }
         }
         Step::Replace(index, value) => {
             let Some(index) = at(index, model) else { return };

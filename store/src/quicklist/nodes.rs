@@ -120,11 +120,16 @@ impl Node {
 
     /// Adds an element at one end. The node [`takes`](Node::takes) it.
     pub(super) fn push(&mut self, end: End, value: Str<'_>) {
-        let pushed = self.edit(|pack| match end {
+        self.decompress();
+        let Node::Packed { pack, count } = self else {
+            debug_assert!(false, "a plain node takes no element");
+            return;
+        };
+        match end {
             End::Head => pack.prepend(value),
             End::Tail => pack.append(value),
-        });
-        debug_assert!(pushed.is_some(), "a plain node takes no element");
+        }
+        *count += 1;
     }
 
     /// Compresses the listpack, if that saves enough.

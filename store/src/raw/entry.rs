@@ -116,8 +116,6 @@ const EXPIRY: u8 = 1;
 const LONG: u8 = 2;
 const OUTLINE: u8 = 4;
 const VALUE: u8 = 8;
-/// Says, as compared with its table's, whether a snapshot still has to take the entry as it is.
-const MARK: u8 = 16;
 
 /// The high bits of the flags: with EXPIRY the era of a short deadline or one of the two marks below, else zero.
 const ERA_SHIFT: u32 = 4;
@@ -131,6 +129,9 @@ static EPOCH_MS: AtomicI64 = AtomicI64::new(UNKNOWN);
 const UNKNOWN: i64 = i64::MIN;
 /// How long before the first deadline they start: four eras, more than half a year.
 const EARLIER_MS: i64 = 4 << 32;
+
+/// In the units: says, as compared with its table's, whether a snapshot still has to take the entry as it is.
+const MARK: u8 = 0x80;
 
 const HEADER_BYTES: usize = 8;
 const TRIPLE_BYTES: usize = 24;
@@ -152,11 +153,13 @@ struct Header {
     key_len: u8,
     /// Length of an embedded string.
     value_len: u8,
-    /// Size of the allocation in units of 8 bytes, unless `LONG`.
+    /// Size of the allocation in units of 8 bytes, unless `LONG`; the highest bit is [`MARK`].
     units: u8,
 }
 
 const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
+// All that is not LONG leaves that bit alone: twice this is more than any size class of it.
+const _: () = assert!((HEADER_BYTES + 8 + SLOT_BYTES + SHORT_KEY_MAX + EMBED_MAX) * 2 <= MARK as usize * 8);
 
 /// An entry. Owns its allocation and, if any, its buffer or value.
 ///
@@ -172,7 +175,7 @@ unsafe impl Send for Entry {}
 unsafe impl Sync for Entry {}
 
 /// The size class of jemalloc that `bytes` falls in: multiples of 16 up to 128, then four classes a doubling.
-pub(crate) fn size_class(bytes: usize) -> usize {
+pub(crate) const fn size_class(bytes: usize) -> usize {
     if bytes <= 128 {
         return bytes.next_multiple_of(16);
     }
@@ -211,7 +214,7 @@ impl Entry {
             access: access_bytes(access),
             key_len: key.len() as u8,
             value_len,
-            units: (capacity / 8) as u8,
+            units: (capacity / 8) as u8 & !MARK,
         };
         // SAFETY: `capacity` bytes were allocated, enough for all parts by the sum above; base is aligned to 8, and so
         // is what stands right behind the header.
@@ -320,7 +323,7 @@ impl Entry {
 
     /// Size of the allocation.
     fn capacity(&self) -> usize {
-        if self.header().flags & LONG == 0 { usize::from(self.header().units) * 8 } else { self.long_words().1 }
+        if self.header().flags & LONG == 0 { usize::from(self.header().units & !MARK) * 8 } else { self.long_words().1 }
     }
 
     fn value_offset(&self) -> usize {
@@ -450,13 +453,13 @@ impl Entry {
     /// The mark, by which snapshots know what they have; clear in a new entry.
     #[inline]
     pub(super) fn mark(&self) -> bool {
-        self.header().flags & MARK != 0
+        self.header().units & MARK != 0
     }
 
     #[inline]
     pub(super) fn set_mark(&mut self, mark: bool) {
         let header = self.header_mut();
-        header.flags = header.flags & !MARK | (u8::from(mark) * MARK);
+        header.units = header.units & !MARK | (u8::from(mark) * MARK);
     }
 
     /// Bytes of memory behind this entry: its allocation and its buffer or value.
@@ -762,6 +765,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_mark_changes_nothing_else() {
+        let deadlines = (0..60).map(|bits| Some(1i64 << bits)).chain([None, Some(-5)]);
+        for (deadline, key_len) in deadlines.flat_map(|deadline| [1, 17, 255, 256, 700].map(|len| (deadline, len))) {
+            for value_len in [0, 5, 191, 192, 193, 5000] {
+                let (key, value) = (vec![b'k'; key_len], vec![b'v'; value_len]);
+                let mut entry = Entry::new(&key, Contents::Bytes(&value, Encoding::Raw), deadline, 7);
+                let before = (entry.memory(), entry.access());
+                for mark in [true, false, true, true] {
+                    entry.set_mark(mark);
+                    assert_eq!((entry.mark(), entry.deadline(), entry.key()), (mark, deadline, &key[..]));
+                    assert_eq!(entry.string(), Ok(Str::Bytes(&value)));
+                    assert_eq!((entry.memory(), entry.access()), before);
+                }
+                entry.try_set_deadline(None);
+                entry.try_set_int(1);
+                assert!(entry.mark());
+            }
+        }
+    }
+
+    #[test]
     fn size_classes_are_those_of_jemalloc() {
         let classes: Vec<usize> =
             [1, 16, 17, 48, 49, 128, 129, 160, 161, 257, 320, 321, 513, 1025].map(size_class).into();
@@ -831,6 +855,7 @@ mod tests {
     fn changes_deadline(mut entry: Entry, to: Option<i64>) {
         let shown = |entry: &Entry| format!("{:?} {:?}", entry.key(), entry.value());
         let (from, before, has_room) = (entry.deadline(), shown(&entry), entry.has_room_for(to));
+        is_marked_without_other_change(&mut entry);
         assert_eq!(entry.try_set_deadline(to), has_room);
         if !has_room {
             assert_eq!(entry.deadline(), from);
@@ -841,6 +866,17 @@ mod tests {
         if to.is_none() {
             assert_eq!((entry.try_set_deadline(from), entry.deadline()), (true, from));
         }
+    }
+
+    fn is_marked_without_other_change(entry: &mut Entry) {
+        let shown = |entry: &Entry| format!("{:?} {:?} {}", entry.key(), entry.value(), entry.memory());
+        let (deadline, before) = (entry.deadline(), shown(entry));
+        for mark in [false, true, false, true] {
+            assert_eq!((entry.deadline(), shown(entry)), (deadline, before.clone()));
+            entry.set_mark(mark);
+            assert_eq!(entry.mark(), mark);
+        }
+        assert_eq!((entry.deadline(), shown(entry)), (deadline, before));
     }
 
     #[test]

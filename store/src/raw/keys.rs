@@ -6,9 +6,10 @@ use super::field_index::{FieldIndex, listed_ms};
 use super::slot::InEntry;
 use super::table::{Keyed, Role, Slot, Table};
 use crate::error::Error;
-use crate::free::Core;
+use crate::free::{Core, is_large};
 use crate::random::Random;
-use crate::snapshot::{Budget, Cut, Tie};
+use crate::short::equal;
+use crate::snapshot::{Budget, Cut, Owed, Removed, Tie};
 use crate::value::ValueRef;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -207,7 +208,7 @@ impl Keys {
             self.main.rehash_step(1);
         }
         // SAFETY: the main table points to live entries of its own.
-        match self.main.find(hash, |entry| unsafe { Entry::borrow(entry) }.key() == key) {
+        match self.main.find(hash, |entry| equal(unsafe { Entry::borrow(entry) }.key(), key)) {
             Some(slot) => {
                 // SAFETY: the slot was just found, and the exclusive borrow keeps the table as it is.
                 let entry = unsafe { Entry::borrow(self.main.get(slot)) };
@@ -220,7 +221,7 @@ impl Keys {
     /// The entry of `key`, whose hash is `hash`.
     pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<EntryRef<'_>> {
         // SAFETY: the main table points to live entries of its own.
-        let slot = self.main.find(hash, |entry| unsafe { Entry::borrow(entry) }.key() == key)?;
+        let slot = self.main.find(hash, |entry| equal(unsafe { Entry::borrow(entry) }.key(), key))?;
         // SAFETY: the slot was just found; the shared borrow keeps the table and its entries as they are.
         Some(EntryRef { entry: unsafe { Entry::borrow(self.main.get(slot)) }, keys: PhantomData })
     }
@@ -399,9 +400,29 @@ impl<'a> EntryMut<'a> {
         self.entry.get_mut()
     }
 
+    /// Which snapshot is to get the entry, which is about to leave its keys: a small one is taken at once.
+    #[inline(always)]
+    fn owed(&mut self) -> Option<Box<Owed>> {
+        if self.keys.tie.is_some() { self.find_owed() } else { None }
+    }
+
+    #[cold]
+    fn find_owed(&mut self) -> Option<Box<Owed>> {
+        let tie = self.keys.tie.as_ref()?;
+        if self.entry.mark() == self.keys.mark {
+            return None;
+        }
+        if is_large(&self.entry) {
+            self.entry.set_mark(self.keys.mark);
+            return Some(Box::new(Owed { cut: tie.cut.clone(), db: tie.db }));
+        }
+        self.save();
+        None
+    }
+
     /// Replaces value and deadline; the old entry, if it could not be changed in place, is returned to be freed.
-    pub(crate) fn set(&mut self, contents: Contents<'_>, deadline: Option<i64>) -> Option<Entry> {
-        self.before_change();
+    pub(crate) fn set(&mut self, contents: Contents<'_>, deadline: Option<i64>) -> Option<Removed> {
+        let owed = self.owed();
         if self.entry.has_room_for(deadline) {
             let in_place = match &contents {
                 Contents::Int(number) => self.entry.try_set_int(*number),
@@ -419,7 +440,7 @@ impl<'a> EntryMut<'a> {
             }
         }
         let new = Entry::new(self.entry.key(), contents, deadline, self.entry.access());
-        Some(self.exchange(new))
+        Some(Removed { entry: self.exchange(new), owed })
     }
 
     /// Lets `edit` change the string's bytes, of which there are `len` afterwards (new ones zero).
@@ -453,8 +474,8 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Takes the entry out of its keys, and returns the place that it leaves.
-    pub(crate) fn remove(mut self) -> (Entry, Vacant<'a>) {
-        self.before_change();
+    pub(crate) fn remove(mut self) -> (Removed, Vacant<'a>) {
+        let owed = self.owed();
         if self.keys.fields.remove(&mut self.entry) {
             self.keys.publish_fields();
         }
@@ -465,7 +486,8 @@ impl<'a> EntryMut<'a> {
         // SAFETY: the slot was found under the exclusive borrow that self still holds; the main table has not changed.
         unsafe { self.keys.main.remove(self.hash, self.slot) };
         self.keys.publish_len();
-        (ManuallyDrop::into_inner(self.entry), Vacant { keys: self.keys, hash: self.hash })
+        let entry = ManuallyDrop::into_inner(self.entry);
+        (Removed { entry, owed }, Vacant { keys: self.keys, hash: self.hash })
     }
 
     /// Puts `new` in the entry's place and returns the old one.

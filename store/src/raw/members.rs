@@ -4,6 +4,7 @@ use super::element::{Element, ElementRef};
 use super::table::{Role, Slot, Table};
 use crate::free::{Core, LARGE_BYTES};
 use crate::random::Random;
+use crate::short::equal;
 use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ impl Members {
     #[inline]
     fn slot(&self, hash: u64, key: &[u8]) -> Option<Slot> {
         // SAFETY: the table points to live elements of its own.
-        self.table.find(hash, |raw| unsafe { ElementRef::from_raw(raw) }.key() == key)
+        self.table.find(hash, |raw| equal(unsafe { ElementRef::from_raw(raw) }.key(), key))
     }
 
     /// Looks `key` up to change it or to add it.

@@ -9,6 +9,7 @@ use crate::store::{Member, Store};
 use crate::sync::ShardSet;
 use crate::txn::Txn;
 use parking_lot::Mutex;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
@@ -54,6 +55,23 @@ pub(crate) struct Cut {
     is_cancelled: AtomicBool,
     /// Tables that were flushed and hold keys that were not taken yet.
     orphans: Mutex<Vec<Keys>>,
+    /// Large entries that were removed before they were taken, with their databases.
+    removed: Mutex<Vec<(usize, Entry)>>,
+}
+
+/// An entry that was taken out of its table.
+#[must_use = "a snapshot may need it"]
+pub(crate) struct Removed {
+    pub(crate) entry: Entry,
+    /// The snapshot that does not have it yet.
+    pub(crate) owed: Option<Box<Owed>>,
+}
+
+/// Whom an entry is to be handed to.
+pub(crate) struct Owed {
+    pub(crate) cut: Arc<Cut>,
+    /// The database that it belonged to at the cut.
+    pub(crate) db: usize,
 }
 
 /// Of a table: to which snapshot its keys belong.
@@ -95,6 +113,7 @@ impl Snapshot {
             bytes_ahead: AtomicU64::new(0),
             is_cancelled: AtomicBool::new(false),
             orphans: Mutex::default(),
+            removed: Mutex::default(),
         });
         for number in 0..store.shards() {
             let (shard, _) = txn.shard(number)?;
@@ -106,6 +125,7 @@ impl Snapshot {
     /// Takes up to about `keys` keys of up to about `bytes` bytes that were not taken yet, under the lock of one shard.
     /// Blocks the thread until that is free. False if there is nothing more to take.
     pub fn step(&mut self, member: &Member, keys: usize, bytes: usize) -> bool {
+        self.take_removed();
         let mut budget = Budget { keys, chains: keys.saturating_mul(CHAINS_PER_KEY).max(1), bytes, taken: 0 };
         while budget.is_left() && self.shard < self.store.shards() {
             let mut guard = member.party().lock_blocking(ShardSet::one(self.shard));
@@ -121,11 +141,20 @@ impl Snapshot {
             self.take_orphans(&mut budget);
         }
         self.cut.keys.fetch_add(budget.taken, Relaxed);
-        self.is_over = self.shard == self.store.shards() && self.cut.orphans.lock().is_empty();
+        let is_walked = self.shard == self.store.shards();
+        self.is_over = is_walked && self.cut.orphans.lock().is_empty() && self.cut.removed.lock().is_empty();
         if self.is_over {
             self.store.is_cut.store(false, SeqCst);
         }
         !self.is_over
+    }
+
+    /// Takes what was handed over; this needs no lock of a shard.
+    fn take_removed(&self) {
+        let removed = std::mem::take(&mut *self.cut.removed.lock());
+        for (db, entry) in removed {
+            self.cut.take_ahead(db, &entry);
+        }
     }
 
     /// Takes keys of tables that were flushed; nobody else knows them, so this needs no lock.
@@ -192,6 +221,34 @@ impl Cut {
             self.keys_ahead.fetch_add(1, Relaxed);
             self.bytes_ahead.fetch_add(entry.memory() as u64, Relaxed);
         }
+    }
+}
+
+impl Removed {
+    /// The entry, for further use.
+    pub(crate) fn into_entry(self) -> Entry {
+        if let Some(owed) = self.owed {
+            owed.cut.take_ahead(owed.db, &self.entry);
+        }
+        self.entry
+    }
+
+    /// The entry, for nobody but a snapshot: nothing if it goes there.
+    pub(crate) fn hand_over(self) -> Option<Entry> {
+        match self.owed {
+            Some(owed) if !owed.cut.is_cancelled.load(Relaxed) => {
+                owed.cut.removed.lock().push((owed.db, self.entry));
+                None
+            }
+            _ => Some(self.entry),
+        }
+    }
+}
+
+impl Deref for Removed {
+    type Target = Entry;
+    fn deref(&self) -> &Entry {
+        &self.entry
     }
 }
 

@@ -8,11 +8,12 @@
 //! a test of one pointer that is null while there is no snapshot). New entries are marked as taken.
 //!
 //! So a table may grow, shrink, be rehashed or swapped with that of another database meanwhile: the mark lies in the entry,
-//! and the tie goes with the table. A table that is flushed is handed over as a whole ([`release`]).
+//! and the tie goes with the table. A table that is flushed is handed over as a whole
+//! ([`release`]), and so is a large value that is deleted or overwritten ([`Removed`]).
 //!
 //! The walk relies on what a scan promises: what stays in a table from start to end is visited at least once.
 
 mod cut;
 
-pub(crate) use cut::{Budget, Cut, Tie, release};
+pub(crate) use cut::{Budget, Cut, Owed, Removed, Tie, release};
 pub use cut::{Capture, Progress, Snapshot};

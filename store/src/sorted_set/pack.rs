@@ -68,8 +68,7 @@ pub(super) fn rank_of(pack: Pack<'_>, position: Position) -> usize {
 
 /// Adds a pair behind all others.
 pub(super) fn append(pack: &mut Listpack, member: Str<'_>, score: f64) {
-    pack.append(member);
-    with_entry(score, |score| pack.append(score));
+    with_entry(score, |score| pack.append_pair(member, score));
 }
 
 /// Adds a member that is not there where it belongs.
@@ -84,8 +83,7 @@ pub(super) fn insert(pack: &mut Listpack, member: &[u8], score: f64) {
         }
     };
     let Some(place) = place else { return append(pack, Str::Bytes(member), score) };
-    let at = pack.insert_before(place, Str::Bytes(member));
-    with_entry(score, |score| pack.insert_after(at, score));
+    with_entry(score, |score| pack.insert_pair_before(place, Str::Bytes(member), score));
 }
 
 /// Whether a pair comes before the one whose score stands at `score_at`.
@@ -123,7 +121,7 @@ pub(super) fn set_score(pack: &mut Listpack, position: Position, member: &[u8], 
     match score_at {
         Some(score_at) if after_previous && before_next => with_entry(score, |entry| pack.replace(score_at, entry)),
         _ => {
-            pack.delete_from(position, 2);
+            pack.take_pair(position);
             insert(pack, member, score);
         }
     }

@@ -17,7 +17,7 @@ pub fn random<'a>(txn: &'a mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Optio
     Ok(txn.value::<SortedSet>(db, &key)?.and_then(|set| set.random(&mut random)).map(|(member, _)| member))
 }
 
-/// Lets `visit` see `count` random members with their scores, each as likely every time.
+/// Lets `visit` see `count` random members with their scores, each as likely every time, until it returns false.
 ///
 /// # Errors
 /// [`Error::WrongType`] if the key holds something else.
@@ -26,7 +26,7 @@ pub fn random_repeated(
     db: usize,
     key: Key<'_>,
     count: usize,
-    visit: &mut dyn FnMut(Str<'_>, f64),
+    visit: &mut dyn FnMut(Str<'_>, f64) -> bool,
 ) -> Result<(), Error> {
     let mut random = sequence(txn, &key)?;
     match txn.value::<SortedSet>(db, &key)? {
@@ -35,15 +35,17 @@ pub fn random_repeated(
             // Finding a place in a listpack takes a walk, so that is done once for all.
             let all: Vec<_> = set.members(0..usize::MAX, false).collect();
             for _ in 0..count {
-                if let Some((member, score)) = all.get(random.below(all.len())) {
-                    visit(*member, *score);
+                let Some((member, score)) = all.get(random.below(all.len())) else { break };
+                if !visit(*member, *score) {
+                    break;
                 }
             }
         }
         Some(set) => {
             for _ in 0..count {
-                if let Some((member, score)) = set.random(&mut random) {
-                    visit(member, score);
+                let Some((member, score)) = set.random(&mut random) else { break };
+                if !visit(member, score) {
+                    break;
                 }
             }
         }

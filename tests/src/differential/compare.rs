@@ -191,10 +191,16 @@ impl Comparison {
         }
         let mut different = String::new();
         for key in ours.texts() {
-            let (ours, theirs) = self.both(&["DEBUG", "DIGEST-VALUE", &key])?;
-            if ours != theirs {
-                different += &format!("\n  {key}: ours {}, theirs {}", ours.show(), theirs.show());
+            for question in [&["DEBUG", "DIGEST-VALUE", &key][..], &["PEXPIRETIME", &key]] {
+                let (ours, theirs) = self.both(question)?;
+                if ours != theirs {
+                    different += &format!("\n  {question:?}: ours {}, theirs {}", ours.show(), theirs.show());
+                }
             }
+        }
+        for question in [&["DEBUG", "DIGEST"][..], &["INFO", "keyspace"]] {
+            let (ours, theirs) = self.both(question)?;
+            different += &format!("\n  {question:?}: ours {}, theirs {}", ours.show(), theirs.show());
         }
         bail!("different data{different}{}", self.story())
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! # a comment; a line is: [mark] template
 //! LPUSH <list> <element>+          a placeholder, and one to four of it
-//! ~ SMEMBERS <set>                 the reply's order is free; ~2 of pairs, ~s and ~s2 behind a cursor, ~k kind only
+//! ~ SMEMBERS <set>                 the reply's order is free; ~2 of pairs, ~s and ~s2 behind a cursor, ~z scores, ~k kind only
 //! SET <key> <text> [NX|XX] [GET]   optional parts; alternatives
 //! ZADD <zset> {<score> <member>}+  a group
 //! ```
@@ -28,6 +28,10 @@ const NEVER_ODD: &[&str] = &[
     // Valkey takes 32 bits of the index in LSET, and 63 of the number of fields in HSETEX.
     "<place>",
     "HSETEX",
+    // In Redis the sum overflows by which it saturates, and a very small number becomes the largest.
+    "<bounded>",
+    // Valkey removes at once what is set with a deadline in the past, others when they find it.
+    "EXAT <seconds>",
     // It may be too long.
     "<timeout>",
     "<wait>",
@@ -126,6 +130,7 @@ impl Line {
             "~2" => Order::FreePairs,
             "~s" => Order::FreeScan,
             "~s2" => Order::FreeScanPairs,
+            "~z" => Order::FreeScanScores,
             "~k" => Order::Kind,
             other => bail!("unknown mark {other}"),
         };
@@ -207,7 +212,8 @@ fn expand(part: &Part, rng: &mut Rng, words: &mut Vec<Vec<u8>>) {
         Part::Literal(text) => words.push(text.clone().into_bytes()),
         Part::Placeholder(name)
             if rng.u32(..150) == 0
-                && !["key", "count", "newid", "place", "timeout", "wait"].contains(&name.as_str()) =>
+                && !["key", "count", "newid", "place", "bounded", "seconds", "millis", "timeout", "wait"]
+                    .contains(&name.as_str()) =>
         {
             words.push(word("odd", rng))
         }

@@ -24,6 +24,7 @@ pub(super) fn word(name: &str, rng: &mut Rng) -> Vec<u8> {
         kind if kind == "key" || TYPES.contains(&kind) => key(TYPES[rng.usize(..TYPES.len())], rng),
         "text" | "element" => element(rng),
         "member" | "field" => member(rng),
+        "bounded" => (number(rng) / 2).to_string().into_bytes(),
         "number" => number(rng).to_string().into_bytes(),
         "small" | "place" => rng.i32(-3..10).to_string().into_bytes(),
         "count" => rng.i32(0..12).to_string().into_bytes(),

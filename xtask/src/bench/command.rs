@@ -9,7 +9,7 @@ use super::count::{self, Mode};
 use super::load::Generator;
 use super::process::Program;
 use super::sides::Pair;
-use super::{growth, locks, peer};
+use super::{growth, locks, peer, scaling};
 use crate::workspace;
 
 /// Options of `cargo xtask bench`.
@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Commands that lock everything, and one hot key, instead
     #[arg(long)]
     locks: bool,
+    /// What a request costs with one worker and with two instead
+    #[arg(long)]
+    scaling: bool,
     /// The server to measure (default: ochre-server, built in the release profile)
     #[arg(long)]
     server: Option<PathBuf>,
@@ -77,6 +80,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let path = program(&options.generator, "ochre-cli", "ochre-benchmark")?;
     let generator = Generator { path, core: Some(1), seconds: options.seconds, threads: 1 };
+    if options.scaling {
+        return scaling::run(&ours, &generator, options.repetitions);
+    }
     if options.locks {
         locks::mixes(&ours, &generator)?;
         return locks::hot_key(&ours, &generator, options.repetitions);

@@ -7,6 +7,7 @@ mod load;
 mod locks;
 mod peer;
 mod process;
+mod scaling;
 mod sides;
 mod table;
 

@@ -59,7 +59,8 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
         command.map_or("NULL", |command| command.full_name.as_str()),
     );
     line.extend_from_slice(handle.account.lock().name());
-    let _ = write!(line, " redir=-1 resp={}", seen.protocol.load(Relaxed));
+    let redirect = handle.tracker.redirect().map_or(-1, |id| id as i64);
+    let _ = write!(line, " redir={redirect} resp={}", seen.protocol.load(Relaxed));
     if level.shows_client_libraries() {
         let library = handle.library.lock();
         for (label, text) in [(" lib-name=", &library.0), (" lib-ver=", &library.1)] {

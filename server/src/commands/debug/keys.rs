@@ -2,21 +2,24 @@
 
 use super::encodings::quicklist_fields;
 use crate::args::parse_int;
+use crate::commands::dump;
 use crate::commands::object::encoding_name;
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
+use ochre_persist::dump::value_bytes;
 use ochre_store::keyspace::{self, ObjectInfo};
 use ochre_store::list::List;
 use ochre_store::string::{self, Condition, SetOptions};
-use ochre_store::{Access, Encoding, Expired, Str, ValueRef};
+use ochre_store::{Access, Encoding, Expired, ValueRef};
 
 pub(super) fn object(context: &mut Context<'_>) -> CommandResult {
+    let settings = dump::settings(context.server);
     let (info, (serialized_len, more)) = inspect(context, |value| {
         let more = match value {
             ValueRef::List(List::Quick(quick)) => quicklist_fields(quick),
             _ => String::new(),
         };
-        (serialized_len(value), more)
+        (value_bytes(value, settings), more)
     })?;
     context.reply.simple(format!(
         "Value at:{:#x} refcount:{} encoding:{} serializedlength:{serialized_len} lru:{} lru_seconds_idle:{}{more}",
@@ -90,23 +93,4 @@ fn inspect<R>(
     let info = info?.ok_or(error::NO_SUCH_KEY)?;
     let looked = keyspace::record(&mut context.txn, db, key, |record| look(record.value))?;
     Ok((info, looked.ok_or(error::NO_SUCH_KEY)?))
-}
-
-/// The length of a string in an RDB file that is not compressed, without its type.
-fn serialized_len(value: ValueRef<'_>) -> usize {
-    let ValueRef::String(string) = value else { return 0 };
-    match string {
-        Str::Int(-0x80..=0x7f) => 2,
-        Str::Int(-0x8000..=0x7fff) => 3,
-        Str::Int(-0x8000_0000..=0x7fff_ffff) => 5,
-        value => {
-            let len = value.len();
-            len + match len {
-                ..0x40 => 1,
-                0x40..0x4000 => 2,
-                0x4000..0x1_0000_0000 => 5,
-                _ => 9,
-            }
-        }
-    }
 }

@@ -107,3 +107,10 @@ fn random_text(state: &mut u64, alphabet: &[u8]) -> Vec<u8> {
 fn flag(context: &Context<'_>, index: usize) -> Result<bool, error::CommandError> {
     Ok(parse_int(context.argv.at(index)).ok_or(error::NOT_INTEGER)? != 0)
 }
+
+pub(super) fn aof_flush_sleep(context: &mut Context<'_>) -> CommandResult {
+    let micros = context.argv.cursor(2).int_in(0, i64::from(i32::MAX), error::NOT_INTEGER)?;
+    context.server.aof.flush_delay_us.store(micros.unsigned_abs(), Relaxed);
+    context.reply.ok();
+    Ok(())
+}

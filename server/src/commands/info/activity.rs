@@ -41,10 +41,10 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     for name in ["active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time"] {
         lines.zero(name);
     }
-    for name in ["current_active_defrag_time", "tracking_total_keys", "tracking_total_items"] {
-        lines.zero(name);
-    }
-    lines.zero("tracking_total_prefixes");
+    lines.zero("current_active_defrag_time");
+    lines.field("tracking_total_keys", server.tracking.keys());
+    lines.field("tracking_total_items", server.tracking.items());
+    lines.field("tracking_total_prefixes", server.tracking.prefixes());
     lines.zero("unexpected_error_replies");
     lines.field("total_error_replies", stats.sum(|worker| worker.errors.get()));
     lines.zero("dump_payload_sanitizations");

@@ -36,20 +36,39 @@ pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     let progress = &server.persistence.loading;
     lines.field("rdb_last_load_keys_expired", progress.keys_expired.load(Relaxed));
     lines.field("rdb_last_load_keys_loaded", progress.keys.load(Relaxed));
-    for name in ["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"] {
-        lines.zero(name);
-    }
-    lines.field("aof_last_rewrite_time_sec", -1);
-    lines.field("aof_current_rewrite_time_sec", -1);
-    lines.field("aof_last_bgrewrite_status", "ok");
-    lines.zero("aof_rewrites");
-    lines.zero("aof_rewrites_consecutive_failures");
-    lines.field("aof_last_write_status", "ok");
+    append_only(lines, view);
     for name in ["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"] {
         lines.zero(name);
     }
     if is_loading {
         loading(lines, view);
+    }
+}
+
+/// How the append-only file stands.
+fn append_only(lines: &mut Lines, view: &View<'_>) {
+    let (server, aof) = (view.server, &view.server.aof);
+    let figures = &aof.figures;
+    let status = |is_good: bool| if is_good { "ok" } else { "err" };
+    lines.field("aof_enabled", u8::from(aof.is_enabled()));
+    lines.field("aof_rewrite_in_progress", u8::from(aof.is_rewriting()));
+    let is_scheduled = figures.is_scheduled.load(Relaxed);
+    lines.field("aof_rewrite_scheduled", u8::from(is_scheduled));
+    lines.field("aof_last_rewrite_time_sec", figures.last_rewrite_s.load(Relaxed));
+    let started_s = figures.rewrite_started_s.load(Relaxed);
+    let current_s = if started_s < 0 { -1 } else { unix_ms() / 1000 - started_s };
+    lines.field("aof_current_rewrite_time_sec", current_s);
+    lines.field("aof_last_bgrewrite_status", status(!figures.rewrite_failed.load(Relaxed)));
+    lines.field("aof_rewrites", figures.rewrites.load(Relaxed));
+    lines.field("aof_rewrites_consecutive_failures", figures.failures.load(Relaxed));
+    lines.field("aof_last_write_status", status(aof.is_writable()));
+    if aof.is_enabled() {
+        lines.field("aof_current_size", figures.current_size.load(Relaxed));
+        lines.field("aof_base_size", figures.base_size.load(Relaxed));
+        lines.zero("aof_pending_rewrite");
+        lines.field("aof_buffer_length", server.log.appended_len());
+        lines.zero("aof_pending_bio_fsync");
+        lines.field("aof_delayed_fsync", figures.delayed_syncs.load(Relaxed));
     }
 }
 

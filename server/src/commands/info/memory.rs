@@ -12,6 +12,7 @@ pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
     lines.bytes("used_memory", report.used);
     lines.bytes("used_memory_rss", report.resident);
     lines.bytes("used_memory_peak", report.peak);
+    lines.field("used_memory_peak_time", report.peak_s);
     lines.field("used_memory_peak_perc", format_args!("{:.2}%", report.peak_percent()));
     lines.field("used_memory_overhead", report.overhead());
     lines.field("used_memory_startup", report.startup);

@@ -43,6 +43,7 @@ pub(super) fn server(lines: &mut Lines, view: &View<'_>) {
     // Workers read and write for themselves: there are no threads that only do so for others.
     lines.zero("io_threads_active");
     lines.field("worker_threads", config.workers());
+    lines.field("availability_zone", &config.availability_zone);
     let mut number = 0;
     for (name, port) in [("tcp", config.port), ("tls", config.tls_port)] {
         if port > 0 {
@@ -77,7 +78,7 @@ pub(super) fn clients(lines: &mut Lines, view: &View<'_>) {
     lines.field("client_recent_max_input_buffer", input_max);
     lines.field("client_recent_max_output_buffer", output_max);
     lines.field("blocked_clients", server.pause.held_back() + server.blocked.clients());
-    lines.zero("tracking_clients");
+    lines.field("tracking_clients", server.tracking.clients());
     lines.field("pubsub_clients", server.pubsub.clients());
     let watching = server.clients.all().iter().filter(|client| client.published.watched.load(Relaxed) > 0).count();
     lines.field("watching_clients", watching);

@@ -25,8 +25,7 @@ macro_rules! client_directives {
             maxmemory_clients: SizeOrPercent = MemoryOrPercent, WORKS;
 
             /// How many keys are remembered for client-side caching; 0 is no limit.
-            tracking_table_max_keys: u64 = Int::new(1_000_000, 0, i64::MAX),
-                kept("takes effect with client-side caching");
+            tracking_table_max_keys: u64 = Int::new(1_000_000, 0, i64::MAX), WORKS;
         }
     }};
 }

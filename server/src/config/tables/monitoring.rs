@@ -12,20 +12,18 @@ macro_rules! monitoring_directives {
                 WORKS.aliases(&["commandlog-slow-execution-max-len"]).effect(Effect::SlowLog);
 
             /// Bytes of a request above which it is remembered; -1 is off.
-            commandlog_request_larger_than: i64 = Int::new(1_048_576, -1, i64::MAX),
-                kept("takes effect with COMMANDLOG").origin(Origin::Valkey);
+            commandlog_request_larger_than: i64 = Int::new(1_048_576, -1, i64::MAX), WORKS.origin(Origin::Valkey);
 
             /// Entries that are kept of those.
             commandlog_large_request_max_len: u64 = Int::new(128, 0, i64::MAX),
-                kept("takes effect with COMMANDLOG").origin(Origin::Valkey);
+                WORKS.effect(Effect::SlowLog).origin(Origin::Valkey);
 
             /// Bytes of a reply above which it is remembered; -1 is off.
-            commandlog_reply_larger_than: i64 = Int::new(1_048_576, -1, i64::MAX),
-                kept("takes effect with COMMANDLOG").origin(Origin::Valkey);
+            commandlog_reply_larger_than: i64 = Int::new(1_048_576, -1, i64::MAX), WORKS.origin(Origin::Valkey);
 
             /// Entries that are kept of those.
             commandlog_large_reply_max_len: u64 = Int::new(128, 0, i64::MAX),
-                kept("takes effect with COMMANDLOG").origin(Origin::Valkey);
+                WORKS.effect(Effect::SlowLog).origin(Origin::Valkey);
 
             /// Port at which HTTP answers /metrics for Prometheus, and /health; 0 opens none.
             metrics_port: u16 = Int::new(0, 0, 65535), WORKS.immutable().origin(Origin::Own);

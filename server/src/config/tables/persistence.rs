@@ -43,42 +43,42 @@ macro_rules! persistence_directives {
             stop_writes_on_bgsave_error: bool = Switch(true), WORKS;
 
             /// Whether every write goes to the append-only file.
-            appendonly: bool = Switch(false), not_yet("the append-only file").deny_loading();
+            appendonly: bool = Switch(false), WORKS.deny_loading();
 
             /// Base name of its files.
             appendfilename: String = Text::new("appendonly.aof").checked(append_file_name),
-                kept("takes effect with persistence").immutable();
+                WORKS.immutable();
 
             /// Directory of its files.
             appenddirname: String = Text::new("appendonlydir").checked(append_directory_name),
-                kept("takes effect with persistence").immutable();
+                WORKS.immutable();
 
             /// When it reaches the disk.
-            appendfsync: AppendFsync = Pick(AppendFsync::EverySec), kept("takes effect with persistence");
+            appendfsync: AppendFsync = Pick(AppendFsync::EverySec), WORKS;
 
             /// Whether it is left to the system while a snapshot is written.
-            no_appendfsync_on_rewrite: bool = Switch(false), kept("takes effect with persistence");
+            no_appendfsync_on_rewrite: bool = Switch(false), WORKS;
 
             /// Growth in percent after which it is rewritten; 0 is never.
-            auto_aof_rewrite_percentage: u32 = Int::new(100, 0, INT_MAX), kept("takes effect with persistence");
+            auto_aof_rewrite_percentage: u32 = Int::new(100, 0, INT_MAX), WORKS;
 
             /// Size below which it is not rewritten.
-            auto_aof_rewrite_min_size: u64 = Memory::new(64 << 20, 0, LONG_MAX), kept("takes effect with persistence");
+            auto_aof_rewrite_min_size: u64 = Memory::new(64 << 20, 0, LONG_MAX), WORKS;
 
             /// Whether a file with a torn end is loaded.
-            aof_load_truncated: bool = Switch(true), kept("takes effect with persistence");
+            aof_load_truncated: bool = Switch(true), WORKS;
 
             /// Whether its base is a snapshot.
-            aof_use_rdb_preamble: bool = Switch(true), kept("takes effect with persistence");
+            aof_use_rdb_preamble: bool = Switch(true), WORKS;
 
             /// Whether it notes the time.
-            aof_timestamp_enabled: bool = Switch(false), kept("takes effect with persistence");
+            aof_timestamp_enabled: bool = Switch(false), WORKS;
 
             /// Whether a rewrite reaches the disk bit by bit.
-            aof_rewrite_incremental_fsync: bool = Switch(true), kept("takes effect with persistence");
+            aof_rewrite_incremental_fsync: bool = Switch(true), WORKS;
 
             /// Whether replaced files are kept.
-            aof_disable_auto_gc: bool = Switch(false), kept("takes effect with persistence").hidden();
+            aof_disable_auto_gc: bool = Switch(false), WORKS.hidden();
         }
     }};
 }

@@ -98,7 +98,7 @@ macro_rules! process_directives {
             extended_redis_compatibility: bool = Switch(false), not_yet("another name in HELLO").origin(Origin::Valkey);
 
             /// Zone of the data centre, as INFO shows it.
-            availability_zone: String = Text::new(""), not_yet("the zone in INFO").origin(Origin::Valkey);
+            availability_zone: String = Text::new(""), WORKS.origin(Origin::Valkey);
 
             /// Whether assertions that cost time are checked.
             enable_debug_assert: bool = Switch(false),

@@ -1,0 +1,165 @@
+//! A data set as commands.
+
+use ochre_resp::encode_command;
+use ochre_store::hash::Hash;
+use ochre_store::keyspace::{self, Record};
+use ochre_store::quicklist::End;
+use ochre_store::stream::{Stream, StreamId};
+use ochre_store::{Error, Str, Txn, ValueRef};
+use std::io::{self, Write};
+
+/// Elements that one command adds.
+const ELEMENTS: usize = 64;
+/// Bytes gathered before they are written.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Writes all keys of the store whose shards `txn` holds, all of them, as commands. `each` is called after each key.
+///
+/// # Errors
+/// Those of the sink.
+pub fn write_base<W: Write>(txn: &mut Txn<'_>, sink: &mut W, each: &mut dyn FnMut()) -> io::Result<()> {
+    let store = txn.store();
+    let mut out = Vec::new();
+    for db in 0..store.databases() {
+        if store.db_len(db) == 0 {
+            continue;
+        }
+        encode_command(&mut out, &["SELECT", &db.to_string()]);
+        for shard in 0..store.shards() {
+            let mut written = Ok(());
+            let walked = keyspace::records_in_shard(txn, db, shard, &mut |record| {
+                write_record(&record, &mut out);
+                if out.len() >= BUFFER_BYTES && written.is_ok() {
+                    written = sink.write_all(&out);
+                    out.clear();
+                }
+                each();
+            });
+            written?;
+            walked.map_err(|error: Error| io::Error::other(error.to_string()))?;
+        }
+    }
+    sink.write_all(&out)
+}
+
+/// Appends the commands that make a key what it is.
+pub fn write_record(record: &Record<'_>, out: &mut Vec<u8>) {
+    let key = record.key;
+    match &record.value {
+        ValueRef::String(value) => encode_command(out, &[b"SET".as_slice(), key, &bytes(*value)]),
+        ValueRef::List(list) => {
+            let mut line = Line::new(out, &[b"RPUSH", key]);
+            list.cursor(0, End::Tail).visit(list.len(), |element| line.add(&[&bytes(element)]));
+            line.end();
+        }
+        ValueRef::Set(set) => {
+            let mut line = Line::new(out, &[b"SADD", key]);
+            set.for_each(|member| line.add(&[&bytes(member)]));
+            line.end();
+        }
+        ValueRef::SortedSet(set) => {
+            let mut line = Line::new(out, &[b"ZADD", key]);
+            set.for_each(&mut |member, score: f64| line.add(&[score.to_string().as_bytes(), &bytes(member)]));
+            line.end();
+        }
+        ValueRef::Hash(hash) => {
+            let mut line = Line::new(out, &[b"HMSET", key]);
+            hash.for_each(|name, value| line.add(&[&bytes(name), &bytes(value)]));
+            line.end();
+            write_deadlines(key, hash, out);
+        }
+        ValueRef::Stream(stream) => write_stream(key, stream, out),
+    }
+    if let Some(at_ms) = record.deadline_ms {
+        encode_command(out, &[b"PEXPIREAT".as_slice(), key, at_ms.to_string().as_bytes()]);
+    }
+}
+
+/// Gathers elements into commands of limited length.
+struct Line<'l> {
+    out: &'l mut Vec<u8>,
+    begin: [&'l [u8]; 2],
+    words: Vec<Vec<u8>>,
+    elements: usize,
+}
+
+impl<'l> Line<'l> {
+    fn new(out: &'l mut Vec<u8>, begin: &[&'l [u8]; 2]) -> Line<'l> {
+        Line { out, begin: *begin, words: Vec::new(), elements: 0 }
+    }
+    fn add(&mut self, element: &[&[u8]]) {
+        self.words.extend(element.iter().map(|word| word.to_vec()));
+        self.elements += 1;
+        if self.elements == ELEMENTS {
+            self.write();
+        }
+    }
+    fn write(&mut self) {
+        if self.elements > 0 {
+            let words: Vec<&[u8]> = self.begin.into_iter().chain(self.words.iter().map(Vec::as_slice)).collect();
+            encode_command(self.out, &words);
+            self.words.clear();
+            self.elements = 0;
+        }
+    }
+    fn end(mut self) {
+        self.write();
+    }
+}
+
+fn bytes(value: Str<'_>) -> Vec<u8> {
+    value.as_bytes(&mut Default::default()).to_vec()
+}
+
+/// Commands that give fields of a hash their deadlines.
+fn write_deadlines(key: &[u8], hash: &Hash, out: &mut Vec<u8>) {
+    let Hash::Table(fields) = hash else { return };
+    for field in fields.iter() {
+        if let Some(at_ms) = field.deadline_ms {
+            let at_ms = at_ms.to_string();
+            encode_command(out, &[b"HPEXPIREAT".as_slice(), key, at_ms.as_bytes(), b"FIELDS", b"1", field.name]);
+        }
+    }
+}
+
+fn write_stream(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
+    let facts = stream.facts();
+    if facts.length == 0 {
+        // An entry that goes at once: only so does a stream without entries come to be.
+        let id = StreamId { ms: 0, seq: 1 };
+        encode_command(out, &[b"XADD".as_slice(), key, b"MAXLEN", b"0", &id.text(), b"x", b"y"]);
+    }
+    for (id, fields) in stream.range(StreamId::MIN, StreamId::MAX) {
+        let mut words = vec![b"XADD".to_vec(), key.to_vec(), id.text().to_vec()];
+        words.extend(fields.flat_map(|(name, value)| [bytes(name), bytes(value)]));
+        encode_command(out, &words);
+    }
+    let (added, max_deleted) = (facts.entries_added.to_string(), facts.max_deleted_id.text());
+    let (last, options): (&[u8], [&[u8]; 4]) =
+        (&facts.last_id.text(), [b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", &max_deleted]);
+    encode_command(out, &[&[b"XSETID".as_slice(), key, last], options.as_slice()].concat());
+    for group in stream.groups() {
+        let read = group.entries_read().map_or_else(|| "-1".to_owned(), |read| read.to_string());
+        encode_command(
+            out,
+            &[
+                b"XGROUP".as_slice(),
+                b"CREATE",
+                key,
+                group.name(),
+                &group.last_id().text(),
+                b"ENTRIESREAD",
+                read.as_bytes(),
+            ],
+        );
+        for (number, consumer) in group.consumers() {
+            encode_command(out, &[b"XGROUP".as_slice(), b"CREATECONSUMER", key, group.name(), consumer.name()]);
+            for pending in group.pending_of(number, StreamId::MIN, StreamId::MAX) {
+                let (time, count) = (pending.nack.delivery_ms.to_string(), pending.nack.deliveries.to_string());
+                let begin: [&[u8]; 6] = [b"XCLAIM", key, group.name(), consumer.name(), b"0", &pending.id.text()];
+                let end: [&[u8]; 6] = [b"TIME", time.as_bytes(), b"RETRYCOUNT", count.as_bytes(), b"JUSTID", b"FORCE"];
+                encode_command(out, &[begin, end].concat());
+            }
+        }
+    }
+}

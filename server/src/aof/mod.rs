@@ -1,0 +1,20 @@
+//! The append-only file, as the server keeps it.
+//!
+//! A unit adds its commands to a buffer of the propagation log while it holds its locks. A thread of its own takes what has
+//! gathered, writes it and has it reach the disk as `appendfsync` says: one sync serves all that came before it. Under
+//! `always` every client's output carries the place in the log that it depends on, and does not leave before that has
+//! reached the disk; the client goes on executing meanwhile.
+
+mod disk;
+mod load;
+mod replay;
+mod rewrite;
+mod state;
+mod switch;
+mod writer;
+
+pub(crate) use load::{Failure, load_first, read_manifest, reload};
+pub(crate) use rewrite::{NotBegun, begin as begin_rewrite, look};
+pub use state::Aof;
+pub(crate) use state::Tail;
+pub(crate) use switch::{finish, start_up, switch, tidy};

@@ -1,0 +1,497 @@
+//! Snapshots in files: written, loaded, exchanged with real servers.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use ochre_tests::{Client, Peer, Reply, Server, await_that};
+
+const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Folder> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("ochre-snapshot-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Folder(path))
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("dump.rdb")
+    }
+
+    fn server(&self, options: &[&str]) -> Result<Server> {
+        Server::start(&[&["--dir", self.text()], &DEBUG[..], options].concat())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn command(client: &mut Client, line: &str) -> Result<Reply> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let reply = client.command(&words)?;
+    ensure!(!matches!(reply, Reply::Error(_)), "{line}: {reply:?}");
+    Ok(reply)
+}
+
+fn info(client: &mut Client, field: &str) -> Result<String> {
+    let text = client.command(&["INFO", "everything"])?.text()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    Ok(line.with_context(|| format!("INFO has no {field}"))?.to_owned())
+}
+
+fn digest(client: &mut Client) -> Result<String> {
+    client.command(&["DEBUG", "DIGEST"])?.text()
+}
+
+fn await_saved(client: &mut Client) -> Result<()> {
+    await_that("the save is over", || Ok(info(client, "rdb_bgsave_in_progress")? == "0"))
+}
+
+/// Values of all types and encodings, in two databases.
+fn fill(client: &mut Client) -> Result<()> {
+    for line in [
+        "SET text hello",
+        "SET number 12345",
+        "SET negative -2147483649",
+        "SET soon x PX 100000000",
+        "RPUSH list a b 1 -5 70000 3000000000",
+        "SADD ints 1 70000 -5",
+        "SADD set one two",
+        "ZADD zset 1 a 2.5 b -inf c",
+        "HSET hash a 1 b two",
+        "XADD stream 1-1 a 1 b 2",
+        "XADD stream 1-2 a 3 b 4",
+        "XADD stream 2-1 c 5",
+        "XDEL stream 1-2",
+        "XGROUP CREATE stream group 0",
+        "XREADGROUP GROUP group alice COUNT 1 STREAMS stream >",
+        "SELECT 3",
+        "SET other-database x",
+        "EXPIREAT other-database 4102444800",
+        "SELECT 0",
+    ] {
+        command(client, line)?;
+    }
+    let long = "0123456789 ".repeat(3000);
+    client.command(&["SET", "long", &long])?;
+    client.command(&["RPUSH", "longs", "a", &long[..9000], "b"])?;
+    for start in (0..2000).step_by(100) {
+        let members: Vec<String> = (start..start + 100).map(|number| format!("{:x}", number * 7919)).collect();
+        for words in [vec!["RPUSH", "manylist"], vec!["SADD", "manyset"]] {
+            client.command(&[words, members.iter().map(String::as_str).collect()].concat())?;
+        }
+        let scored = members.iter().enumerate().flat_map(|(nth, member)| [nth.to_string(), member.clone()]);
+        let scored: Vec<String> = scored.collect();
+        for words in [vec!["ZADD", "manyzset"], vec!["HSET", "manyhash"]] {
+            client.command(&[words, scored.iter().map(String::as_str).collect()].concat())?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_was_saved_is_there_after_a_start() -> Result<()> {
+    let folder = Folder::new()?;
+    let server = folder.server(&[])?;
+    let mut client = server.client()?;
+    fill(&mut client)?;
+    ensure!(info(&mut client, "rdb_changes_since_last_save")? != "0");
+    let before = digest(&mut client)?;
+    ensure!(client.command(&["SAVE"])? == Reply::ok());
+    ensure!(info(&mut client, "rdb_changes_since_last_save")? == "0" && info(&mut client, "rdb_saves")? == "1");
+    ensure!(client.command(&["DEBUG", "RELOAD"])? == Reply::ok());
+    ensure!(digest(&mut client)? == before, "DEBUG RELOAD changed the data");
+    for shape in ["list", "ints", "set", "zset", "hash", "manylist", "manyset", "manyzset", "manyhash"] {
+        command(&mut client, &format!("OBJECT ENCODING {shape}"))?;
+    }
+    // Neither what has happened since the save nor a file that was never finished.
+    command(&mut client, "SET later x")?;
+    drop(server);
+    let names: Vec<_> = std::fs::read_dir(&folder.0)?.map(|entry| Ok(entry?.file_name())).collect::<Result<_>>()?;
+    ensure!(names == ["dump.rdb"], "{names:?}");
+    let server = folder.server(&[])?;
+    let mut client = server.client()?;
+    ensure!(digest(&mut client)? == before);
+    ensure!(info(&mut client, "rdb_last_load_keys_loaded")? == "17" && info(&mut client, "loading")? == "0");
+    Ok(())
+}
+
+#[test]
+fn reload_merges_and_refuses_duplicates() -> Result<()> {
+    let folder = Folder::new()?;
+    let server = folder.server(&[])?;
+    let mut client = server.client()?;
+    command(&mut client, "SET key saved")?;
+    command(&mut client, "SAVE")?;
+    command(&mut client, "SET key changed")?;
+    command(&mut client, "SET other x")?;
+    let twice = client.command(&["DEBUG", "RELOAD", "NOSAVE", "NOFLUSH"])?;
+    ensure!(matches!(&twice, Reply::Error(text) if text.starts_with("ERR Error trying to load")), "{twice:?}");
+    server.wait_for_log("a key is there twice in database 0 (key \"key\")")?;
+    ensure!(command(&mut client, "GET key")? == Reply::bulk("changed"));
+    command(&mut client, "DEBUG RELOAD NOSAVE NOFLUSH MERGE")?;
+    ensure!(command(&mut client, "GET key")? == Reply::bulk("saved"));
+    ensure!(command(&mut client, "GET other")? == Reply::bulk("x"));
+    command(&mut client, "DEBUG RELOAD NOSAVE")?;
+    ensure!(command(&mut client, "DBSIZE")? == Reply::Integer(1));
+    Ok(())
+}
+
+/// Writes a file by `from`, has `to` load it, and compares.
+fn carry(fill_from: &mut Client, load_to: impl FnOnce() -> Result<Client>) -> Result<()> {
+    fill(fill_from)?;
+    command(fill_from, "BGSAVE")?;
+    await_saved(fill_from)?;
+    let mut there = load_to()?;
+    ensure!(digest(fill_from)? == digest(&mut there)?, "the data differ");
+    for key in ["list", "ints", "set", "zset", "hash", "stream", "manylist", "manyset", "manyzset", "manyhash"] {
+        let words = ["OBJECT", "ENCODING", key];
+        let (here, there) = (fill_from.command(&words)?, there.command(&words)?);
+        ensure!(here == there, "{key}: {here:?} {there:?}");
+    }
+    let words = ["XINFO", "STREAM", "stream", "FULL"];
+    let (here, there) = (fill_from.command(&words)?, there.command(&words)?);
+    let (Reply::Array(here), Reply::Array(there)) = (&here, &there) else { bail!("{here:?} {there:?}") };
+    // How its tree is laid out, of which the first six words tell, is everybody's own affair.
+    ensure!(here.get(6..) == there.get(6..), "{here:?} {there:?}");
+    Ok(())
+}
+
+fn checked_by_redis(file: &Path) -> Result<()> {
+    let output = Command::new("redis-check-rdb").arg(file).output().context("redis-check-rdb")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success() && text.contains("RDB looks OK"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn files_go_to_redis_and_back() -> Result<()> {
+    const LEVEL: [&str; 2] = ["--compatibility-level", "7.0"];
+    for version in ["auto", "10"] {
+        let folder = Folder::new()?;
+        let server = folder.server(&[&LEVEL[..], &["--rdb-version", version]].concat())?;
+        let mut peer = None;
+        carry(&mut server.client()?, || {
+            checked_by_redis(&folder.file())?;
+            peer.insert(Peer::start(&[&["--dir", folder.text()], &DEBUG[..]].concat())?).client()
+        })
+        .context("to Redis")?;
+    }
+    let folder = Folder::new()?;
+    let peer = Peer::start(&[&["--dir", folder.text()], &DEBUG[..]].concat())?;
+    let mut server = None;
+    carry(&mut peer.client()?, || server.insert(folder.server(&LEVEL)?).client()).context("from Redis")
+}
+
+#[test]
+fn files_go_to_valkey_and_back() -> Result<()> {
+    for version in ["auto", "11", "80"] {
+        let folder = Folder::new()?;
+        let server = folder.server(&["--rdb-version", version])?;
+        let mut peer = None;
+        carry(&mut server.client()?, || {
+            peer.insert(Peer::valkey(&[&["--dir", folder.text()], &DEBUG[..]].concat())?).client()
+        })
+        .with_context(|| format!("version {version} to Valkey"))?;
+    }
+    let folder = Folder::new()?;
+    let peer = Peer::valkey(&[&["--dir", folder.text()], &DEBUG[..]].concat())?;
+    let mut client = peer.client()?;
+    let fields = ["HPEXPIREAT", "fields", "4102444800777", "FIELDS", "1", "a"];
+    command(&mut client, "HSET fields a 1 b 2")?;
+    client.command(&fields)?;
+    let mut server = None;
+    carry(&mut client, || server.insert(folder.server(&[])?).client()).context("from Valkey")?;
+    let mut ours = server.context("not started")?.client()?;
+    let deadlines = ["HPEXPIRETIME", "fields", "FIELDS", "2", "a", "b"];
+    ensure!(ours.command(&deadlines)? == client.command(&deadlines)?);
+    Ok(())
+}
+
+/// What a version has no form for is refused under that version, and raises the version otherwise.
+#[test]
+fn deadlines_of_fields_need_a_later_version() -> Result<()> {
+    let folder = Folder::new()?;
+    let server = folder.server(&[])?;
+    let mut client = server.client()?;
+    command(&mut client, "HSET fields a 1 b 2")?;
+    client.command(&["HPEXPIREAT", "fields", "4102444800777", "FIELDS", "1", "a"])?;
+    command(&mut client, "CONFIG SET rdb-version 11")?;
+    ensure!(matches!(client.command(&["SAVE"])?, Reply::Error(_)));
+    server.wait_for_log("the value needs version 80 of the format")?;
+    command(&mut client, "CONFIG SET rdb-version auto")?;
+    command(&mut client, "SAVE")?;
+    ensure!(std::fs::read(folder.file())?.starts_with(b"VALKEY080"));
+    let peer = Peer::valkey(&["--dir", folder.text()])?;
+    let deadlines = ["HPEXPIRETIME", "fields", "FIELDS", "2", "a", "b"];
+    ensure!(peer.client()?.command(&deadlines)? == client.command(&deadlines)?);
+    Ok(())
+}
+
+/// Amounts are moved between accounts by transactions, and sums by a script of many threads; a snapshot taken meanwhile,
+/// slowly, must show one moment.
+#[test]
+fn a_snapshot_under_load_is_of_one_moment() -> Result<()> {
+    const ACCOUNTS: u32 = 400;
+    let folder = Folder::new()?;
+    let server = folder.server(&["--worker-threads", "2", "--rdb-key-save-delay", "300"])?;
+    let mut client = server.client()?;
+    for number in 0..ACCOUNTS {
+        command(&mut client, &format!("SET account:{number} 1000"))?;
+        command(&mut client, &format!("HSET moves:{number} count 0"))?;
+    }
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| -> Result<()> {
+        let writers: Vec<_> = (0..4)
+            .map(|seed| {
+                let (server, stop) = (&server, &stop);
+                scope.spawn(move || -> Result<u32> {
+                    let (mut client, mut random) = (server.client()?, fastrand::Rng::with_seed(seed));
+                    let mut moves = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        let (from, to) = (random.u32(..ACCOUNTS), random.u32(..ACCOUNTS));
+                        let amount = random.u32(..100);
+                        command(&mut client, "MULTI")?;
+                        command(&mut client, &format!("DECRBY account:{from} {amount}"))?;
+                        command(&mut client, &format!("INCRBY account:{to} {amount}"))?;
+                        command(&mut client, &format!("HINCRBY moves:{from} count 1"))?;
+                        command(&mut client, &format!("HINCRBY moves:{to} count -1"))?;
+                        command(&mut client, "EXEC")?;
+                        moves += 1;
+                    }
+                    Ok(moves)
+                })
+            })
+            .collect();
+        let begun = (|| {
+            command(&mut client, "BGSAVE")?;
+            await_that("keys were taken ahead of changes", || {
+                Ok(info(&mut client, "current_cow_size")?.parse::<u64>()? > 10_000)
+            })?;
+            await_saved(&mut client)
+        })();
+        stop.store(true, Ordering::Relaxed);
+        for writer in writers {
+            let moves = writer.join().map_err(|_| anyhow::anyhow!("a writer is gone"))??;
+            ensure!(moves > 50, "only {moves} moves");
+        }
+        begun
+    })?;
+    ensure!(info(&mut client, "rdb_last_bgsave_status")? == "ok");
+    let loaded = folder.server(&[])?;
+    let mut client = loaded.client()?;
+    ensure!(command(&mut client, "DBSIZE")? == Reply::Integer(i64::from(2 * ACCOUNTS)));
+    let (mut sum, mut moves) = (0, 0);
+    for number in 0..ACCOUNTS {
+        sum += command(&mut client, &format!("GET account:{number}"))?.text()?.parse::<i64>()?;
+        moves += command(&mut client, &format!("HGET moves:{number} count"))?.text()?.parse::<i64>()?;
+    }
+    ensure!((sum, moves) == (1000 * i64::from(ACCOUNTS), 0), "sums {sum} and {moves}");
+    Ok(())
+}
+
+#[test]
+fn a_save_in_the_background_can_be_cancelled() -> Result<()> {
+    let folder = Folder::new()?;
+    let server = folder.server(&["--rdb-key-save-delay", "10000000"])?;
+    let mut client = server.client()?;
+    ensure!(matches!(client.command(&["BGSAVE", "CANCEL"])?, Reply::Error(_)));
+    ensure!(matches!(client.command(&["BGSAVE", "now"])?, Reply::Error(_)));
+    command(&mut client, "DEBUG POPULATE 1000")?;
+    command(&mut client, "SET x y")?;
+    for cancel in ["BGSAVE CANCEL", "FLUSHALL"] {
+        ensure!(command(&mut client, "BGSAVE")? == Reply::Simple("Background saving started".to_owned()));
+        ensure!(matches!(client.command(&["BGSAVE"])?, Reply::Error(_)));
+        ensure!(matches!(client.command(&["SAVE"])?, Reply::Error(_)));
+        command(&mut client, cancel)?;
+        await_saved(&mut client)?;
+        ensure!(info(&mut client, "rdb_last_bgsave_status")? == "ok");
+        ensure!(info(&mut client, "rdb_changes_since_last_save")? != "0");
+    }
+    ensure!(std::fs::read_dir(&folder.0)?.count() == 0, "files are left");
+    command(&mut client, "CONFIG SET rdb-key-save-delay 0")?;
+    command(&mut client, "SET x z")?;
+    command(&mut client, "BGSAVE")?;
+    await_saved(&mut client)?;
+    ensure!(info(&mut client, "rdb_changes_since_last_save")? == "0");
+    Ok(())
+}
+
+#[test]
+fn save_points_save_and_failures_stop_writes() -> Result<()> {
+    let folder = Folder::new()?;
+    let server = folder.server(&["--save", "1 2"])?;
+    let mut client = server.client()?;
+    command(&mut client, "SET a 1")?;
+    command(&mut client, "SET b 2")?;
+    await_that("a save point", || Ok(info(&mut client, "rdb_saves")? == "1"))?;
+    server.wait_for_log("2 changes in 1 seconds. Saving...")?;
+    std::fs::remove_dir_all(&folder.0)?;
+    command(&mut client, "BGSAVE")?;
+    await_saved(&mut client)?;
+    ensure!(info(&mut client, "rdb_last_bgsave_status")? == "err");
+    for words in [&["SET", "a", "2"][..], &["PING"]] {
+        let refused = client.command(words)?;
+        ensure!(
+            matches!(&refused, Reply::Error(text) if text.starts_with("MISCONF Redis is configured")),
+            "{refused:?}"
+        );
+    }
+    ensure!(command(&mut client, "GET a")? == Reply::bulk("1"));
+    command(&mut client, "CONFIG SET stop-writes-on-bgsave-error no")?;
+    command(&mut client, "SET a 2")?;
+    command(&mut client, "CONFIG SET stop-writes-on-bgsave-error yes")?;
+    std::fs::create_dir_all(&folder.0)?;
+    client.command(&["CONFIG", "SET", "enable-protected-configs", "yes"])?;
+    let refused = client.command(&["SHUTDOWN"])?;
+    ensure!(
+        matches!(&refused, Reply::Error(text) if text == "ERR Errors trying to SHUTDOWN. Check logs."),
+        "{refused:?}"
+    );
+    ensure!(command(&mut client, "GET a")? == Reply::bulk("2"));
+    Ok(())
+}
+
+#[test]
+fn the_end_saves_what_it_should() -> Result<()> {
+    // Each end, and whether the data are there afterwards.
+    let ends: [(&str, &[&str], bool); 5] = [
+        ("SHUTDOWN", &["--save", "3600 1"], true),
+        ("SHUTDOWN", &[], false),
+        ("SHUTDOWN SAVE", &[], true),
+        ("SHUTDOWN NOSAVE", &["--save", "3600 1"], false),
+        ("", &["--save", "3600 1"], true),
+    ];
+    for (end, options, saves) in ends {
+        let folder = Folder::new()?;
+        let mut server = folder.server(options)?;
+        let mut client = server.client()?;
+        command(&mut client, "SET key value")?;
+        if end.is_empty() {
+            server.signal(Signal::SIGTERM)?;
+        } else {
+            client.send(format!("{end}\r\n").as_bytes())?;
+            ensure!(client.read_to_close(Duration::from_secs(30))?.is_empty());
+        }
+        ensure!(server.ended()?.code() == Some(0), "{end} {options:?}");
+        let server = folder.server(&[])?;
+        let found = server.client()?.command(&["EXISTS", "key"])?;
+        ensure!(found == Reply::Integer(i64::from(saves)), "{end} {options:?}: {found:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn clients_are_told_while_it_loads() -> Result<()> {
+    let folder = Folder::new()?;
+    {
+        let server = folder.server(&["--rdbcompression", "no"])?;
+        let mut client = server.client()?;
+        command(&mut client, "DEBUG POPULATE 2000 key 100")?;
+        command(&mut client, "SAVE")?;
+    }
+    let slow = ["--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"];
+    let port = ochre_tests::free_port()?.to_string();
+    let mut child = Command::new(ochre_tests::program()?)
+        .args(["--port", &port, "--bind", "127.0.0.1", "--save", "3600 1", "--dir", folder.text()])
+        .args(slow)
+        .stdout(std::process::Stdio::null())
+        .spawn()?;
+    let loading = || -> Result<()> {
+        let address = format!("127.0.0.1:{port}").parse()?;
+        let mut client = None;
+        await_that("it lets clients in", || {
+            client = Client::connect(address).ok();
+            Ok(client.is_some())
+        })?;
+        let mut client = client.context("no client")?;
+        let refused = client.command(&["GET", "key:1"])?;
+        ensure!(refused == Reply::Error("LOADING Redis is loading the dataset in memory".to_owned()), "{refused:?}");
+        ensure!(info(&mut client, "loading")? == "1");
+        let (total, read) = (info(&mut client, "loading_total_bytes")?, info(&mut client, "loading_loaded_bytes")?);
+        ensure!(
+            read.parse::<u64>()? < total.parse()? && total.parse::<u64>()? == std::fs::metadata(folder.file())?.len()
+        );
+        command(&mut client, "CONFIG SET key-load-delay 0")?;
+        await_that("it is loaded", || Ok(info(&mut client, "loading")? == "0"))?;
+        ensure!(command(&mut client, "DBSIZE")? == Reply::Integer(2000));
+        Ok(())
+    };
+    let outcome = loading();
+    let _ = child.kill();
+    child.wait()?;
+    outcome
+}
+
+/// A process that is told to end while it loads must not save what it has so far.
+#[test]
+fn a_part_of_a_file_never_replaces_it() -> Result<()> {
+    let folder = Folder::new()?;
+    {
+        let server = folder.server(&[])?;
+        let mut client = server.client()?;
+        command(&mut client, "DEBUG POPULATE 2000 key 100")?;
+        command(&mut client, "SAVE")?;
+    }
+    let before = std::fs::read(folder.file())?;
+    for interval in ["1024", "100000000"] {
+        let port = ochre_tests::free_port()?.to_string();
+        let mut child = Command::new(ochre_tests::program()?)
+            .args(["--port", &port, "--bind", "127.0.0.1", "--save", "3600 1", "--dir", folder.text()])
+            .args(["--key-load-delay", "2000", "--loading-process-events-interval-bytes", interval])
+            .args(["--logfile", "log"])
+            .spawn()?;
+        await_that("it has begun", || {
+            let log = std::fs::read_to_string(folder.0.join("log")).unwrap_or_default();
+            Ok(log.contains("Loading RDB produced by"))
+        })?;
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(child.id())?), Signal::SIGTERM)?;
+        ensure!(child.wait()?.success());
+        ensure!(std::fs::read(folder.file())? == before, "the file has changed");
+        std::fs::remove_file(folder.0.join("log"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_damaged_file_is_refused() -> Result<()> {
+    let folder = Folder::new()?;
+    {
+        let server = folder.server(&["--rdbcompression", "no"])?;
+        let mut client = server.client()?;
+        command(&mut client, "HSET damaged name value")?;
+        command(&mut client, "SAVE")?;
+    }
+    let good = std::fs::read(folder.file())?;
+    let checksum = good.len() - 1;
+    let inside = good.windows(4).position(|bytes| bytes == b"name").context("no name in the file")? - 1;
+    for (place, words) in [(checksum, "wrong checksum"), (inside, "(key \"damaged\")")] {
+        let mut bad = good.clone();
+        bad[place] ^= 0x55;
+        std::fs::write(folder.file(), &bad)?;
+        let output = Command::new(ochre_tests::program()?)
+            .args(["--port", &ochre_tests::free_port()?.to_string(), "--bind", "127.0.0.1", "--dir", folder.text()])
+            .output()?;
+        let log = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.code() == Some(1), "{:?}: {log}", output.status);
+        ensure!(log.contains("Fatal error loading the DB") && log.contains(words) && log.contains("byte "), "{log}");
+        ensure!(std::fs::read(folder.file())? == bad, "the file has changed");
+    }
+    Ok(())
+}
