@@ -259,7 +259,7 @@ fn known_holes_are_closed() {
         ("return loadstring(string.dump(function() return 1 end)) and 1 or 0", ":0|"),
         (
             "setfenv(0, {}) return 1",
-            "-ERR user_script:1: Attempt to modify a readonly table script: sha, on @user_script:1.|",
+            "-ERR Attempt to modify a readonly table script: sha, on @user_script:1.|",
         ),
         ("rawset(_G, 'x', 1)", "-ERR Attempt to modify a readonly table script: sha, on @user_script:1.|"),
         ("return newproxy and 1", ":1|"),
