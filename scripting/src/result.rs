@@ -14,7 +14,7 @@ pub struct Errors {
 }
 
 /// Values in each other beyond which Lua's stack would be full.
-const DEPTH_MAX: usize = 7990;
+const DEPTH_MAX: usize = 6000;
 
 /// Writes the reply that a value stands for.
 pub(crate) fn write(

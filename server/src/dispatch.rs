@@ -36,6 +36,8 @@ pub(crate) enum Step {
     Free(Vec<Garbage>),
     /// The next command is paused until then (Unix milliseconds).
     Paused(i64),
+    /// The next command runs a script, for which there is to be a stack.
+    NeedStack,
     /// Much output waits: it is to be sent before more is made.
     Flush,
     /// What gates check has changed: nobody may be served by the old state when the reply goes out.
@@ -60,6 +62,7 @@ pub(crate) fn run<'w>(
     let mut slice: Option<Slice<'w, Shard>> = None;
     let mut under_lock = 0;
     let mut is_bare = false;
+    let mut was_script = None;
     let mut tick = worker.ticks.now();
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
@@ -96,6 +99,7 @@ pub(crate) fn run<'w>(
             // That keys were evicted for the command comes before its reply.
             connection.take_pushes();
         }
+        let mut runs_script = false;
         let wanted = match command.spec.lock {
             LockClass::Keys => queued.shards,
             LockClass::KeysOrAll(reaches_out)
@@ -104,13 +108,27 @@ pub(crate) fn run<'w>(
                 queued.shards
             }
             LockClass::Script => {
+                runs_script = true;
                 let argv = connection.batch.argv(&queued, connection.argument_bytes());
                 crate::scripting::shards(worker, command, argv, queued.shards)
             }
             LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
             LockClass::None | LockClass::Walk => ShardSet::EMPTY,
-            LockClass::Session(shards) => shards(&connection.client),
+            LockClass::Session(shards) => {
+                runs_script = is_exec(command) && connection.client.has_queued_script();
+                shards(&connection.client)
+            }
         };
+        if runs_script && worker.stacks.should_ask() {
+            return Step::NeedStack;
+        }
+        // Scripts have locks of their own. Those that were waited for are the right ones.
+        if was_script.replace(runs_script).is_some_and(|was| was != runs_script) {
+            held = None;
+            slice = None;
+            under_lock = 0;
+        }
+        let party = if runs_script { worker.script_member.party() } else { worker.member.party() };
         let is_over = slice.as_ref().is_some_and(Slice::is_over);
         let keep = held.as_ref().is_some_and(|guard| {
             let fits = if wanted.is_empty() { command.has(Flags::FAST) } else { guard.set().contains_all(wanted) };
@@ -126,14 +144,14 @@ pub(crate) fn run<'w>(
             slice = None;
         }
         if slice.is_none() && held.as_ref().is_none_or(|guard| guard.set() != ShardSet::ALL) {
-            slice = worker.member.party().enter();
+            slice = party.enter();
             if slice.is_none() {
                 let is_busy = worker.server.attention.get() & Attention::BUSY != 0;
                 if !(is_busy && wanted.is_empty() && command.has(Flags::ALLOW_BUSY)) {
                     return Step::NeedShards(ShardSet::EMPTY);
                 }
                 // It looks at no data, so it need not wait until the script is over.
-                held = Some(worker.member.party().nothing());
+                held = Some(party.nothing());
                 is_bare = true;
             }
         }
@@ -445,7 +463,7 @@ fn execute<'w>(
     let server = &*worker.server;
     let mark = connection.output.mark();
     let mut after = After::default();
-    let mut effects = worker.effects.borrow_mut();
+    let mut effects = worker.effects();
     let Connection { batch, query, decoder, client, output, inline, .. } = connection;
     let bytes: &[u8] = if *inline { decoder.inline_bytes() } else { query };
     let argv = batch.argv(queued, bytes);

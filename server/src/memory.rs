@@ -46,7 +46,7 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     }
     let started = Instant::now();
     let time_max = eviction_time_max(worker.config().maxmemory_eviction_tenacity);
-    let mut effects = worker.effects.borrow_mut();
+    let mut effects = worker.effects();
     effects.record_events = publishes_events(worker);
     let mut evicted = false;
     let outcome = worker.evictor.borrow_mut().run(
@@ -130,7 +130,7 @@ async fn expire_for(worker: &Worker, begun: Instant, period: Duration) {
 fn expire_slice(worker: &Worker, time_max: Duration) -> Option<Duration> {
     worker.begin_batch();
     let started = Instant::now();
-    let mut effects = worker.effects.borrow_mut();
+    let mut effects = worker.effects();
     effects.record_events = publishes_events(worker);
     let report = worker.expiry.borrow_mut().slice(
         &worker.member,

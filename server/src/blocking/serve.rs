@@ -106,7 +106,7 @@ pub(crate) fn serve_again(worker: &Worker, guard: &mut Guard<'_, Shard>, waiter:
     for place in &waiter.keys {
         ready.note(worker, guard, waiter.client.db, waiter.argv().at(place.argument).into());
     }
-    let mut effects = worker.effects.borrow_mut();
+    let mut effects = worker.effects();
     effects.record_touched = true;
     effects.record_events = crate::memory::publishes_events(worker);
     serve(worker, guard, &mut effects, ready, worker.clock(), Access::default());

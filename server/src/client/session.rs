@@ -228,6 +228,10 @@ impl Client {
     pub(crate) fn watched_shards(&self) -> ShardSet {
         self.watching.as_ref().map_or(ShardSet::EMPTY, |watching| watching.shards())
     }
+    /// Whether EXEC would run a script.
+    pub(crate) fn has_queued_script(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| transaction.has_script())
+    }
     /// The shards that EXEC needs.
     pub(crate) fn transaction_shards(&self) -> ShardSet {
         let queued = self.transaction.as_ref().map_or(ShardSet::EMPTY, |transaction| transaction.shards());

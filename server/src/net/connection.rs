@@ -7,7 +7,8 @@ use super::worker::Worker;
 use crate::acl::Accounts;
 use crate::blocking::Waiter;
 use crate::client::{Client, ClientHandle, Origin, Published, Signals};
-use crate::command::Flags;
+use crate::command::{Flags, LockClass};
+use crate::commands::transaction::is_exec;
 use crate::config::Config;
 use crate::dispatch::Step;
 use crate::pubsub::Space;
@@ -15,8 +16,8 @@ use crate::server::{Attention, Server};
 use bytes::{Buf, BytesMut};
 use ochre_resp::ProtocolError;
 use ochre_resp::request::{Decoded, Limits, RequestDecoder};
-use ochre_store::sync::ShardSet;
-use ochre_store::{Access, Effects, Txn};
+use ochre_store::sync::{Party, ShardSet};
+use ochre_store::{Access, Effects, Shard, Txn};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -435,19 +436,26 @@ impl Connection {
                 Step::Flush => self.send_some(worker),
                 Step::NeedShards(set) => {
                     self.send_some(worker);
-                    held = self.unless_refused(worker, next, worker.member.party().lock(set)).await;
+                    let party = self.party(worker, next);
+                    held = self.unless_refused(worker, next, party.lock(set)).await;
                     worker.begin_batch();
                 }
                 Step::NeedMore(set) => {
                     extended = if extended.0 == next { (next, extended.1 + 1) } else { (next, 1) };
                     let set = if extended.1 > EXTENSIONS_MAX { ShardSet::ALL } else { set };
-                    held = self.unless_killed(worker.member.party().lock(set)).await;
+                    let party = self.party(worker, next);
+                    held = self.unless_killed(party.lock(set)).await;
+                    worker.begin_batch();
+                }
+                Step::NeedStack => {
+                    worker.stacks.ask().await;
                     worker.begin_batch();
                 }
                 Step::Wait(waiter) => self.wait(worker, &waiter, next == self.batch.len()).await,
                 Step::NeedAll => {
                     self.send_some(worker);
-                    held = self.unless_refused(worker, next, worker.member.party().lock_all()).await;
+                    let party = self.party(worker, next);
+                    held = self.unless_refused(worker, next, party.lock_all()).await;
                     worker.begin_batch();
                 }
                 Step::Free(garbage) => {
@@ -471,6 +479,17 @@ impl Connection {
         }
         let commands = &self.client.handle.published.commands;
         commands.store(commands.load(Relaxed) + next as u64, Relaxed);
+    }
+
+    /// The part in locking for the command at `next`.
+    fn party<'w>(&self, worker: &'w Worker, next: usize) -> &'w Party<Shard> {
+        let command = self.batch.get(next).command.map(|id| worker.server.commands.by_id(id));
+        let runs_script = command.is_some_and(|command| match command.spec.lock {
+            LockClass::Script => true,
+            LockClass::Session(_) => is_exec(command) && self.client.has_queued_script(),
+            _ => false,
+        });
+        if runs_script { worker.script_member.party() } else { worker.member.party() }
     }
 
     /// As [`unless_killed`](Self::unless_killed), for the command at `next`: nothing too when a script takes long, so that

@@ -8,6 +8,7 @@ pub(crate) mod http;
 pub mod listen;
 mod output;
 pub mod sockopt;
+pub(crate) mod stack;
 mod stream;
 mod tls_stream;
 mod waiting;

@@ -38,9 +38,14 @@ pub struct Worker {
     pub index: usize,
     pub(crate) server: Arc<Server>,
     pub(crate) member: Member,
+    /// The part in locking of the script that runs: it may keep its locks while others are served.
+    pub(crate) script_member: Member,
+    pub(crate) stacks: super::stack::Stacks,
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) ticks: Ticks,
-    pub(crate) effects: RefCell<Effects>,
+    effects: RefCell<Effects>,
+    /// For others, while a script that takes long has the former.
+    spare_effects: RefCell<Effects>,
     /// What the unit that runs is going to propagate.
     pub(crate) unit: RefCell<Unit>,
     /// The end of the propagation log when the last unit was appended.
@@ -80,9 +85,12 @@ impl Worker {
         Worker {
             index,
             member: server.store.register(),
+            script_member: server.store.register(),
+            stacks: Default::default(),
             stats,
             ticks: Ticks::new(),
             effects: RefCell::default(),
+            spare_effects: RefCell::default(),
             unit: RefCell::default(),
             log_end: Cell::default(),
             engine: Default::default(),
@@ -165,6 +173,11 @@ impl Worker {
     #[inline]
     pub(crate) fn slow_nanos(&self) -> u64 {
         self.slow_nanos.get()
+    }
+    /// Where what is done is recorded.
+    #[inline]
+    pub(crate) fn effects(&self) -> std::cell::RefMut<'_, Effects> {
+        self.effects.try_borrow_mut().unwrap_or_else(|_| self.spare_effects.borrow_mut())
     }
     /// Notes whether memory is over its limit.
     pub(crate) fn set_out_of_memory(&self, is_out: bool) {
@@ -398,7 +411,8 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
             }
         };
         if let Some(connection) = Connection::open(&worker, stream, addresses) {
-            tokio::task::spawn_local(connection.run(worker.clone()));
+            let task = connection.run(worker.clone());
+            tokio::task::spawn_local(super::stack::OnStack::new(worker.clone(), task));
         }
     }
 }

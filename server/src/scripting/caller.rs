@@ -110,6 +110,10 @@ impl Host for Caller<'_, '_> {
 
     fn interrupt(&mut self) -> bool {
         if let Some(busy) = &self.busy {
+            // What the script has done so far is not to be propagated with what others do now.
+            let unit = self.worker.unit.take();
+            crate::net::stack::pause();
+            *self.worker.unit.borrow_mut() = unit;
             return busy.is_killed();
         }
         let threshold = self.worker.config().busy_reply_threshold;
@@ -136,6 +140,7 @@ impl Caller<'_, '_> {
         }
         self.worker.server.busy_scripts.add(&self.worker.server, busy.clone());
         self.busy = Some(busy);
+        self.after.time_passed = true;
     }
 
     /// Whether a command may be called, in the order in which real servers look.

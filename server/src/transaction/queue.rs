@@ -16,6 +16,8 @@ pub struct Transaction {
     shards: ShardSet,
     /// The flags that any of them has.
     flags: Flags,
+    /// One of the commands runs a script.
+    has_script: bool,
     /// A command was refused instead of queued: EXEC is to do nothing.
     failed: bool,
     /// EXEC itself was refused, for this reason.
@@ -40,6 +42,10 @@ impl Transaction {
     /// Whether each of the commands has these flags.
     pub(crate) fn all_have(&self, server: &Server, flags: Flags) -> bool {
         self.iter(server).all(|(command, ..)| command.has(flags))
+    }
+    /// Whether one of the commands runs a script.
+    pub(crate) fn has_script(&self) -> bool {
+        self.has_script
     }
     /// The shards that EXEC needs for the commands.
     pub(crate) fn shards(&self) -> ShardSet {
@@ -69,6 +75,7 @@ impl Transaction {
     /// Its flags may be those of a script.
     pub(crate) fn push(&mut self, command: &Command, flags: Flags, batch: &Batch, queued: &Queued, buffer: &[u8]) {
         self.flags = self.flags | flags;
+        self.has_script |= matches!(command.spec.lock, LockClass::Script);
         let argv = batch.argv(queued, buffer);
         self.shards = self.shards.union(shards(command, queued, argv));
         self.batch.append(batch, queued, buffer, &mut self.bytes);
