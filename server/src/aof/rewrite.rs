@@ -113,7 +113,7 @@ pub(crate) fn begin(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotBegun> 
 /// Ends the rewrite that runs, if there is one; it leaves nothing behind.
 pub(super) fn cancel(server: &Server) {
     if let Some(running) = server.aof.rewriting.lock().take() {
-        tracing::info!("Killing running AOF rewrite");
+        tracing::info!("Killing running AOF rewrite child");
         running.is_cancelled.store(true, SeqCst);
         server.aof.figures.rewrite_started_s.store(-1, SeqCst);
     }
