@@ -180,6 +180,10 @@ pub(crate) fn run<'w>(
             }
             continue;
         };
+        let is_answered = matches!(*stop, Executed::Barrier | Executed::Free(_) | Executed::Served);
+        if is_answered && connection.client.attention & Attention::TRACKS != 0 {
+            connection.take_pushes();
+        }
         match *stop {
             Executed::Barrier => {
                 *next += 1;

@@ -73,7 +73,10 @@ fn write(client: &mut Client, round: usize, key: &str, other: &str) -> Result<()
         1 => format!("MULTI\r\nINCR {key}\r\nGET {other}\r\nINCR {other}\r\nEXEC\r\n"),
         2 => format!("SET {key} 1 PX 1\r\n"),
         3 => format!("DEL {key} {other}\r\n"),
-        _ => format!("EVAL return(redis.call('incr',KEYS[1])) 1 {key}\r\n"),
+        _ => {
+            client.command(&["EVAL", "return redis.call('incr', KEYS[1])", "1", key])?;
+            return Ok(());
+        }
     };
     client.send(lines.as_bytes())?;
     lines.lines().try_for_each(|_| client.read_reply().map(drop))

@@ -184,7 +184,11 @@ impl Connection {
             worker.server.monitors.remove(self.client.id(), &worker.server.attention);
         }
         self.client.handle.closed.store(true, SeqCst);
-        self.client.stop_tracking(&worker.server);
+        if self.client.tracks.is_some() {
+            self.client.stop_tracking(&worker.server);
+            // What it has read is of no use to anybody, if it was the last one.
+            worker.tracking_due.notify_one();
+        }
         if let Some(mut own) = self.client.subscriptions.take() {
             worker.server.pubsub.leave(&self.client.handle, &mut own);
         }

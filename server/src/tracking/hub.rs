@@ -86,7 +86,6 @@ impl Tracking {
         }
         let mut trackers = self.trackers.write();
         trackers.remove(&client.id);
-        // What is still remembered is of no use to anybody.
         attention.set(Attention::TRACKING, !trackers.is_empty());
     }
     /// Has a client hear of all keys with a prefix.

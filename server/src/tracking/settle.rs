@@ -58,7 +58,11 @@ pub(crate) fn remember(worker: &Worker, client: &Client, command: &Command, argv
     });
 }
 
+/// How many keys may be remembered: none for nobody.
 fn keys_max(worker: &Worker) -> usize {
+    if worker.server.tracking.clients() == 0 {
+        return 0;
+    }
     match worker.config().tracking_table_max_keys {
         0 => usize::MAX,
         keys => usize::try_from(keys).unwrap_or(usize::MAX),
