@@ -87,6 +87,9 @@ pub struct Effects {
     pub expired_fields: Vec<ExpiredFields>,
     /// Keys whose value or deadline changed, with their database; recorded only if `record_touched`.
     pub touched: Vec<(usize, Box<[u8]>)>,
+    /// Keys that have not changed, but at which those who wait for them are to look again; recorded only if
+    /// `record_touched`.
+    pub ready: Vec<(usize, Box<[u8]>)>,
     /// Databases all of whose keys may have changed (FLUSHDB, SWAPDB); recorded only if `record_touched`.
     pub touched_databases: Vec<usize>,
     /// Values to be freed after the locks are released (dropping them frees).
@@ -105,7 +108,8 @@ impl Effects {
     pub fn is_empty(&self) -> bool {
         // All in one, since a branch for each costs more.
         let lists = self.removals.len() | self.expired_fields.len() | self.events.len() | self.touched.len();
-        self.dirty | (lists | self.touched_databases.len() | self.garbage.len()) as u64 == 0
+        let rare = self.touched_databases.len() | self.ready.len() | self.garbage.len();
+        self.dirty | (lists | rare) as u64 == 0
     }
 
     /// Forgets what was recorded, frees the garbage and keeps the `record_` switches.
@@ -121,6 +125,7 @@ impl Effects {
         self.recorded = (0, 0);
         self.touched.clear();
         self.touched_databases.clear();
+        self.ready.clear();
         self.garbage.clear();
     }
 
@@ -148,6 +153,12 @@ impl Effects {
     pub(crate) fn touched_database(&mut self, db: usize) {
         if self.record_touched {
             self.touched_databases.push(db);
+        }
+    }
+
+    pub(crate) fn ready(&mut self, db: usize, key: &[u8]) {
+        if self.record_touched {
+            self.ready.push((db, key.into()));
         }
     }
 

@@ -227,6 +227,16 @@ fn the_form_follows_the_limits() {
         world.set("h", line);
         assert_eq!(encoding(&mut world), form, "{line}");
     }
+    // A limit that was lowered is heeded by the next field that is set, be it an old one.
+    for change in ["c 1", "new 1"] {
+        world.act("h", |txn, key| keyspace::delete(txn, 0, key));
+        world.set("h", "a 1 b 2 c 3");
+        world.store.settings().hash_listpack.set(2, 5);
+        assert_eq!(encoding(&mut world), Encoding::Listpack);
+        world.set("h", change);
+        assert_eq!(encoding(&mut world), Encoding::Hashtable);
+        world.store.settings().hash_listpack.set(3, 5);
+    }
     world.act("h", |txn, key| keyspace::delete(txn, 0, key));
     world.store.settings().hash_presized.store(false, std::sync::atomic::Ordering::Relaxed);
     world.set("h", "a 1 a 2 a 3 a 4");

@@ -9,7 +9,7 @@ const Redis = require("ioredis");
 const { createClient } = require("redis");
 
 const [port, tlsPort] = process.argv.slice(2, 4).map(Number);
-const [folder, ...more] = process.argv.slice(4);
+const folder = process.argv[4];
 const read = (name) => fs.readFileSync(path.join(folder, name));
 const tls = { ca: read("ca.crt"), cert: read("client.crt"), key: read("client.key") };
 const user = { username: "app", password: "secret" };
@@ -23,7 +23,7 @@ const nodeRedis = async (secure, options) => {
   return client;
 };
 const ioredis = (secure, options) =>
-  new Redis({ host, port: secure ? tlsPort : port, retryStrategy: null, maxRetriesPerRequest: 1, ...(secure ? { tls } : {}), ...options });
+  new Redis({ host, port: secure ? tlsPort : port, retryStrategy: null, maxRetriesPerRequest: 1, enableReadyCheck: false, ...(secure ? { tls } : {}), ...options });
 
 async function useNodeRedis(secure, RESP, login) {
   const client = await nodeRedis(secure, { RESP, ...login });
@@ -56,7 +56,11 @@ async function useIoredis(secure, login) {
 
 async function until(what, holds) {
   const end = Date.now() + 20000;
-  while (!(await holds())) assert.ok(Date.now() < end, `it never came to this: ${what}`);
+  while (!(await holds())) {
+    assert.ok(Date.now() < end, `it never came to this: ${what}`);
+    // Answers from a cache alone would keep messages from arriving.
+    await new Promise(setImmediate);
+  }
 }
 
 async function cacheNodeRedis(admin, secure) {
@@ -97,10 +101,8 @@ async function main() {
       await useIoredis(secure, login);
     }
     await assert.rejects(nodeRedis(secure, { username: "app", password: "wrong" }), /WRONGPASS/);
-    if (more.includes("caching")) {
-      await cacheNodeRedis(admin, secure);
-      await cacheIoredis(admin, secure);
-    }
+    await cacheNodeRedis(admin, secure);
+    await cacheIoredis(admin, secure);
   }
   admin.destroy();
 }

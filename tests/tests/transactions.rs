@@ -330,6 +330,27 @@ fn eviction_and_fields_that_expire_break_a_watch() -> Result<()> {
     Ok(())
 }
 
+// As in Redis and Valkey.
+#[test]
+fn what_happens_to_groups_breaks_no_watch() -> Result<()> {
+    for workers in WORKERS {
+        let server = start(workers)?;
+        let (mut client, mut control) = (server.client()?, server.client()?);
+        ask_all(&mut client, &["XADD stream 1-1 a b", "XGROUP CREATE stream group 0", "WATCH stream"])?;
+        for line in [
+            "XREADGROUP GROUP group alice STREAMS stream >",
+            "XACK stream group 1-1",
+            "XGROUP SETID stream group 0",
+            "XGROUP CREATE stream other 0",
+            "XGROUP DESTROY stream group",
+        ] {
+            ensure!(!matches!(ask(&mut control, line)?, Reply::Error(_)), "{line}");
+        }
+        assert_eq!(ask_all(&mut client, &["MULTI", "EXEC"])?.pop(), Some(Reply::Array(Vec::new())));
+    }
+    Ok(())
+}
+
 // As in Redis 7.0 and Valkey 9.1, where all keys go and come back.
 #[test]
 fn a_reload_breaks_a_watch() -> Result<()> {

@@ -29,7 +29,7 @@ struct ReadyKey {
 impl Ready {
     /// Adds what a unit has touched that somebody waits for, and takes it out of the unit's effects.
     pub(crate) fn collect(&mut self, worker: &Worker, guard: &mut Guard<'_, Shard>, effects: &mut Effects) {
-        for (db, key) in effects.touched.drain(..) {
+        for (db, key) in effects.touched.drain(..).chain(effects.ready.drain(..)) {
             self.note(worker, guard, db, key);
         }
         for db in effects.touched_databases.drain(..) {

@@ -92,14 +92,24 @@ impl<'h> Writer<'h> {
         if let Some((_, at)) = find_pair(pack.view(), name, self.next) {
             pack.replace(at, value);
             self.next = pack.view().next(at);
+            self.heed_limit();
             return false;
         }
         pack.append_pair(Str::Bytes(name), value);
         self.next = None;
-        if pack.len() / 2 > self.limits.entries {
+        self.heed_limit();
+        true
+    }
+
+    /// Makes the hash a table if it has too many fields: also when none was added, since the limit may have been lowered.
+    #[inline]
+    fn heed_limit(&mut self) {
+        if let Hash::Pack(pack) = &*self.hash
+            && pack.len() / 2 > self.limits.entries
+        {
+            self.next = None;
             self.hash.table(self.store, 0);
         }
-        true
     }
 }
 

@@ -124,8 +124,10 @@ pub fn destroy_group(txn: &mut Txn<'_>, db: usize, key: Key<'_>, name: &[u8]) ->
     let mut rest = Stream::new();
     rest.add_group(group);
     around.core.value(Value::Stream(PackedBox::new(rest)));
-    // Consumers that wait are to learn of it.
-    open.changed(EventClass::Stream, "xgroup-destroy");
+    around.effects.dirty += 1;
+    // Consumers that wait are to learn of it, but for who watches the key nothing has changed.
+    around.effects.ready(db, key.bytes());
+    around.event(key.bytes(), EventClass::Stream, "xgroup-destroy");
     Ok(true)
 }
 
