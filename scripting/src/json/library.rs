@@ -1,9 +1,9 @@
 //! The table of functions.
 
+use super::options::{self, Options};
 use super::{decode, encode};
 use crate::args::function;
 use mlua::{Lua, Result, Table, Value};
-use super::options::{self, Options};
 use std::rc::Rc;
 
 /// A library with options of its own.
