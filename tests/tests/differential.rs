@@ -23,6 +23,8 @@ const TUNABLES: &[(&str, &[&str])] = &[
 const REDIS_EXPLAINED: &[(&str, &str)] = &[
     // It overflows where later versions refuse.
     ("-ERR timeout is out of range", "-ERR timeout is negative"),
+    // It takes the error of an earlier command for one of this SORT: it never clears errno.
+    ("*", "-ERR One or more scores can't be converted into double"),
 ];
 
 /// Starts of replies, ours and Valkey's, that may differ.
