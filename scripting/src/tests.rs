@@ -257,10 +257,7 @@ fn known_holes_are_closed() {
         ),
         // Bytecode
         ("return loadstring(string.dump(function() return 1 end)) and 1 or 0", ":0|"),
-        (
-            "setfenv(0, {}) return 1",
-            "-ERR Attempt to modify a readonly table script: sha, on @user_script:1.|",
-        ),
+        ("setfenv(0, {}) return 1", "-ERR Attempt to modify a readonly table script: sha, on @user_script:1.|"),
         ("rawset(_G, 'x', 1)", "-ERR Attempt to modify a readonly table script: sha, on @user_script:1.|"),
         ("return newproxy and 1", ":1|"),
     ]);

@@ -20,6 +20,8 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("exec", "flags", "Valkey has another name for staying out of the slow log"),
     ("client", "subcommands", "tracking and blocking are not there yet"),
     ("shutdown", "arguments", "waits for neither SAFE nor FAILOVER yet"),
+    ("replicaof", "arguments", "NO ONE is one token"),
+    ("slaveof", "arguments", "NO ONE is one token"),
     ("script|debug", "arity", "there is one engine"),
     ("script|debug", "arguments", "there is one engine"),
     ("client|kill", "arguments", "the alternatives of a choice are not optional"),

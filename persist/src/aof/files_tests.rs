@@ -163,13 +163,16 @@ fn whatever_step_fails_nothing_acknowledged_is_lost() {
     let mut acknowledged = Vec::new();
     run(&whole, &mut acknowledged).unwrap();
     assert_eq!(recovered(&whole), acknowledged);
+    let everything = acknowledged;
     let steps = whole.0.lock().steps;
     assert!(steps > 60, "{steps}");
     for fails_from in 1..=steps {
         let disk = TestDisk::default();
         disk.0.lock().fails_from = Some(fails_from);
         let mut acknowledged = Vec::new();
-        assert!(run(&disk, &mut acknowledged).is_err(), "step {fails_from}");
+        // The last steps remove files that nothing names any more: they may fail unnoticed.
+        let ended_well = run(&disk, &mut acknowledged).is_ok();
+        assert_eq!(ended_well, acknowledged == everything && fails_from + 2 > steps, "step {fails_from} of {steps}");
         disk.0.lock().fails_from = None;
         let (found, expected) = (commands(&recovered(&disk)), commands(&acknowledged));
         // What was not acknowledged may be there as well, or a part of it, which reading cuts off.

@@ -187,10 +187,6 @@ fn set_errors_are_those_of_redis() {
             &[("cluster-announce-hostname", "a b")],
             failed("cluster-announce-hostname", "Hostnames may only contain alphanumeric characters, hyphens or dots"),
         ),
-        (
-            &[("appendonly", "yes")],
-            failed("appendonly", "appendonly is not supported yet: it needs the append-only file"),
-        ),
         (&[("rdma-port", "1")], failed("rdma-port", "rdma-port is not supported yet: it needs RDMA")),
     ] {
         assert_eq!(try_set(&config, pairs).unwrap_err(), expected);
