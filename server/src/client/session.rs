@@ -120,6 +120,11 @@ impl Client {
         let restricted = if self.user.is_unrestricted() { 0 } else { Attention::RESTRICTED };
         self.attention = self.attention & !Attention::RESTRICTED | restricted;
     }
+    /// Whether the user may still listen to all that the client listens to.
+    pub(crate) fn may_go_on_listening(&self) -> bool {
+        let own = self.subscriptions.as_deref();
+        own.is_none_or(|own| own.all(|space, name| self.user.may_subscribe(name, space == Space::Pattern)))
+    }
     /// Is nobody any more: its user was deleted.
     pub(crate) fn log_out(&mut self, accounts: &Accounts) {
         self.authenticated = false;

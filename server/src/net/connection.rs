@@ -11,7 +11,6 @@ use crate::command::{Flags, LockClass};
 use crate::commands::transaction::is_exec;
 use crate::config::Config;
 use crate::dispatch::Step;
-use crate::pubsub::Space;
 use crate::server::{Attention, Server};
 use bytes::{Buf, BytesMut};
 use ochre_resp::ProtocolError;
@@ -605,9 +604,7 @@ impl Connection {
     /// Its user may do other things than before. Who may not listen any more where it does is closed.
     fn follow_rules(&mut self) {
         self.client.see_user();
-        let user = &self.client.user;
-        let own = self.client.subscriptions.as_deref();
-        if own.is_some_and(|own| !own.all(|space, name| user.may_subscribe(name, space == Space::Pattern))) {
+        if !self.client.may_go_on_listening() {
             self.closing = Closing::Now;
         }
     }
