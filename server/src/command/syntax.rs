@@ -360,7 +360,7 @@ mod tests {
                 "block/AUTH:(string/username string/password)? string/SETNAME:name?",
             ),
             ("[<A a|<B|C>> ...]", "oneof/(string/A:a oneof/(pure-token/B:b pure-token/C:c))?*"),
-            ("<NO ONE|host port>", "oneof/(pure-token/NO ONE:no-one block/(string/host string/port))"),
+            ("<NO ONE|host port>", "oneof/(pure-token/NO ONE:no-one block/(string/host integer/port))"),
             ("[ID client-id [client-id ...]]", "integer/ID:client-id?*"),
         ] {
             let spec = CommandSpec { syntax, keys: KEYS, ..CommandSpec::BASE };
