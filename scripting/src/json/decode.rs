@@ -260,7 +260,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Takes `\uXXXX`, or two of them that are one character; how many bytes they are.
+    /// Takes `\u` with four hexadecimal digits, or two of these that are one character; how many bytes they are.
     fn unicode(&mut self) -> Option<usize> {
         let first = self.hex4(self.at + 2)?;
         let (code, len) = if first & 0xf800 == 0xd800 {

@@ -2,10 +2,10 @@
 
 use super::{CommandError, quoting, shorten};
 
-/// A number of streams that is not that of the IDs; `placeholder` is what may stand for an ID.
-pub fn unbalanced_streams(full_name: &str, placeholder: char) -> CommandError {
+/// A number of streams that is not that of the IDs; `symbol` is what may stand for an ID.
+pub fn unbalanced_streams(full_name: &str, symbol: char) -> CommandError {
     CommandError::Message(format!(
-        "ERR Unbalanced '{full_name}' list of streams: for each stream key an ID or '{placeholder}' must be specified."
+        "ERR Unbalanced '{full_name}' list of streams: for each stream key an ID or '{symbol}' must be specified."
     ))
 }
 

@@ -6,6 +6,7 @@ mod array;
 pub(crate) mod block;
 mod bucket;
 pub(crate) mod cell;
+mod deadline;
 pub(crate) mod element;
 pub(crate) mod entry;
 mod field_index;

@@ -1,19 +1,19 @@
-//! Words for the placeholders of a grammar.
+//! Words for the names in a grammar.
 
 use fastrand::Rng;
 
 /// Keys of each type.
 const KEYS_A_TYPE: usize = 4;
-/// The types, as placeholders name them.
+/// The types, as the grammar names them.
 const TYPES: &[&str] = &["string", "list", "set", "zset", "hash", "stream", "geo", "hll", "bitmap"];
 /// A moment in 2100, in seconds.
 const FAR_SECONDS: i64 = 4_102_444_800;
 
-/// A word for the placeholder `name`. A key is now and then that of another type; with `!` it is always one of the type's
+/// A word for `name`. A key is now and then that of another type; with `!` it is always one of the type's
 /// own, which `<key>` never is.
 ///
 /// # Panics
-/// When there is no such placeholder.
+/// When there is no such name in the grammar.
 pub(super) fn word(name: &str, rng: &mut Rng) -> Vec<u8> {
     let one_of = |words: &[&str], rng: &mut Rng| words[rng.usize(..words.len())].as_bytes().to_vec();
     if let Some(kind) = name.strip_suffix('!') {
@@ -87,11 +87,11 @@ pub(super) fn word(name: &str, rng: &mut Rng) -> Vec<u8> {
             ],
             rng,
         ),
-        other => panic!("no such placeholder: {other}"),
+        other => panic!("no such name: {other}"),
     }
 }
 
-/// A type, as placeholders name them.
+/// A type, as the grammar names them.
 pub(super) fn kind(rng: &mut Rng) -> &'static str {
     TYPES[rng.usize(..TYPES.len())]
 }
