@@ -31,6 +31,7 @@ pub(crate) async fn run(worker: Rc<Worker>) {
             if !server.switches.cron_rests.load(Relaxed) {
                 crate::persistence::points::look(&worker).await;
                 crate::aof::look(&worker).await;
+                crate::upstream::expire_own_keys(&worker).await;
             }
         }
     }

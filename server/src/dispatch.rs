@@ -8,12 +8,13 @@ use crate::command::{Command, Flags, LockClass};
 use crate::commands::debug::is_forbidden;
 use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
+use crate::config::PropagationError;
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError};
-use crate::net::{Closing, Connection, Queued, Worker};
+use crate::net::{Batch, Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
 use crate::scripting::ScriptUnit;
-use crate::server::Attention;
+use crate::server::{Attention, Server};
 use crate::transaction::{Execution, Transaction, Unfinished};
 use ochre_store::sync::{Guard, ShardSet, Slice};
 use ochre_store::{Access, Clock, Effects, Expired, Garbage, Shard, Txn};
@@ -224,6 +225,10 @@ fn see_changes(connection: &mut Connection, worker: &Worker, epoch: u64) -> bool
     worker.see_config();
     let client = &mut connection.client;
     client.gate_epoch = epoch;
+    if client.link.as_ref().is_some_and(|link| !link.is_current(&worker.server)) {
+        connection.closing = Closing::Now;
+        return false;
+    }
     if client.account.is_gone() {
         client.log_out(&worker.server.accounts);
         connection.closing = Closing::Now;
@@ -293,6 +298,9 @@ fn attended_gates<'w>(
 ) -> Gate<'w> {
     let server = &*worker.server;
     let client = &connection.client;
+    if attention & Attention::FOLLOWED != 0 {
+        return primary_gates(connection, worker, command, attention, is_short);
+    }
     if is_forbidden(command, &worker.config(), &client.handle) {
         return Gate::Reject(error::DEBUG_NOT_ALLOWED);
     }
@@ -352,6 +360,15 @@ fn attended_gates<'w>(
     if attention & Attention::TOO_FEW_REPLICAS != 0 && flags.has(Flags::WRITE) {
         return Gate::Reject(error::NO_REPLICAS);
     }
+    if attention & Attention::FOLLOWS != 0 && flags.has(Flags::WRITE) && worker.config().replica_read_only {
+        return Gate::Reject(error::replicas::READ_ONLY);
+    }
+    if attention & Attention::STALE != 0 {
+        let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::STALE);
+        if !flags.has(Flags::STALE) || transaction.is_some_and(refuses) {
+            return Gate::Reject(error::replicas::PRIMARY_DOWN);
+        }
+    }
     if attention & Attention::LOADING != 0 {
         let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::LOADING);
         if !command.has(Flags::LOADING) || transaction.is_some_and(refuses) {
@@ -377,6 +394,52 @@ fn attended_gates<'w>(
     if queues { Gate::Queue(command) } else { Gate::Pass(command) }
 }
 
+/// As [`attended_gates`], for what the primary sends: it was let in there.
+#[cold]
+fn primary_gates<'w>(
+    connection: &Connection,
+    worker: &'w Worker,
+    command: &'w Command,
+    attention: u32,
+    is_short: bool,
+) -> Gate<'w> {
+    let server = &*worker.server;
+    let transaction = connection.client.transaction.as_deref();
+    let queues = transaction.is_some() && !is_never_queued(command);
+    let flags = match transaction {
+        Some(transaction) if is_exec(command) => command.spec.flags | transaction.flags(),
+        _ => command.spec.flags,
+    };
+    let out_of_memory = is_short && !crate::memory::make_room(worker);
+    worker.set_out_of_memory(out_of_memory);
+    if out_of_memory && (queues || flags.has(Flags::DENYOOM)) {
+        return Gate::Reject(error::OOM);
+    }
+    if attention & (Attention::DISK_ERROR | Attention::AOF_ERROR) != 0
+        && flags.has(Flags::WRITE)
+        && !worker.config().replica_ignore_disk_write_errors
+    {
+        tracing::error!("Replica was unable to write command to disk. Exiting...");
+        std::process::exit(1);
+    }
+    if attention & Attention::PAUSED != 0
+        && let Some((kind, until_ms)) = server.pause.in_force(worker.now_ms())
+        && (kind == PauseKind::All || flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE))
+    {
+        return Gate::Pause(until_ms);
+    }
+    if queues { Gate::Queue(command) } else { Gate::Pass(command) }
+}
+
+/// What the primary has sent is executed up to the end of a command, whose locks are held if it needs any.
+#[cold]
+fn hand_on(client: &mut Client, server: &Server, batch: &Batch, queued: &Queued, query: &[u8]) {
+    let Client { link, transaction, db, .. } = client;
+    if let Some(link) = link {
+        link.hand_on(server, query, batch.end_of(queued), transaction.is_some(), *db);
+    }
+}
+
 /// Puts a command aside for EXEC.
 #[cold]
 fn enqueue(connection: &mut Connection, worker: &Worker, queued: &Queued, command: &Command) {
@@ -391,6 +454,9 @@ fn enqueue(connection: &mut Connection, worker: &Worker, queued: &Queued, comman
             transaction.push(command, flags, batch, queued, bytes);
             client.publish_transaction();
         }
+    }
+    if client.link.is_some() {
+        hand_on(client, &worker.server, batch, queued, bytes);
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
     output.reply(client.protocol).simple("QUEUED");
@@ -425,10 +491,31 @@ fn reject<'w>(
         _ => error,
     };
     count_error(worker, &error);
+    if connection.client.link.is_some() {
+        report_failure(&worker.server, connection.batch.argv(queued, connection.argument_bytes()), &error);
+        let Connection { batch, query, client, .. } = connection;
+        hand_on(client, &worker.server, batch, queued, query);
+    }
     let mark = connection.output.mark();
     error.write(&mut connection.output.reply(connection.client.protocol));
     apply_reply_mode(connection, mark);
     None
+}
+
+/// What the primary could do, this process cannot.
+#[cold]
+fn report_failure(server: &Server, argv: Argv<'_>, error: &CommandError) {
+    let name = String::from_utf8_lossy(argv.at(0)).into_owned();
+    tracing::warn!(
+        "== CRITICAL == This replica is sending an error to its master: '{}' after processing the command '{name}'",
+        error.text()
+    );
+    if server.config().propagation_error_behavior != PropagationError::Ignore {
+        tracing::error!(
+            "This replica panicked sending an error to its master after processing a command from its replication stream"
+        );
+        std::process::exit(1);
+    }
 }
 
 pub(crate) fn count_error(worker: &Worker, error: &CommandError) {
@@ -538,6 +625,14 @@ fn execute<'w>(
                 settle_effects(worker, guard, &mut effects, clock, access, client.id());
                 return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
             }
+            if let CommandError::Blocked(_) = error
+                && client.link.is_some()
+            {
+                // Nobody waits in the primary's name.
+                hand_on(client, server, batch, queued, bytes);
+                settle_effects(worker, guard, &mut effects, clock, access, client.id());
+                return None;
+            }
             if let CommandError::Blocked(block) = error {
                 let now = worker.ticks.now();
                 let nanos = worker.ticks.nanos(*tick, now);
@@ -553,9 +648,15 @@ fn execute<'w>(
             }
             error.write(&mut output.reply(protocol));
             count_error(worker, &error);
+            if client.link.is_some() {
+                report_failure(server, argv, &error);
+            }
             if matches!(error, CommandError::Refused(_)) {
                 // It counts as rejected, not as called.
                 stats.rejected.add(1);
+                if client.link.is_some() {
+                    hand_on(client, server, batch, queued, bytes);
+                }
                 apply_reply_mode_to(client, output, mark);
                 // Who watches has seen MULTI, and is shown that it is over.
                 if server.attention.get() & Attention::MONITORS != 0 {
@@ -572,6 +673,9 @@ fn execute<'w>(
             // Who is served is served now, not when the unit began.
             if after.time_passed {
                 worker.begin_batch();
+            }
+            if server.follows() && client.link.is_none() {
+                crate::upstream::note_own_keys(worker, guard, &effects, clock);
             }
             after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access, client.id());
         } else {
@@ -594,10 +698,13 @@ fn execute<'w>(
         apply_reply_mode_to(client, output, if after.confirms { output.mark() } else { mark });
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
-    if client.attention & Attention::TRACKS != 0 {
+    if client.attention & (Attention::TRACKS | Attention::FOLLOWED) != 0 {
+        if client.link.is_some() {
+            hand_on(client, server, batch, queued, bytes);
+        }
         client.command_over(command.full_name.starts_with("client"));
         // What it has made stale itself comes right behind the reply.
-        after.published |= !client.handle.outbox.is_empty();
+        after.published |= client.tracks.is_some() && !client.handle.outbox.is_empty();
     }
     let reply_len = output.mark().saturating_sub(mark);
     let is_large = argv.extent().max(reply_len) >= worker.large_bytes();
@@ -645,9 +752,17 @@ fn prepare(
     {
         access.expired = Expired::Hide;
     }
+    // What has expired in a replica is there for its primary, and for nobody else.
+    if server.follows() {
+        access.expired = if client.link.is_some() { Expired::Show } else { Expired::Hide };
+    }
     let waiting = blocked.shards_among(guard.set());
     let is_tracked = tracks && (client.tracks.is_some() || server.tracking.wants(guard.set()));
-    effects.record_touched = is_tracked || !waiting.is_empty() || !watched.shards_among(guard.set()).is_empty();
+    let makes_own = server.follows() && client.link.is_none() && !worker.config().replica_read_only;
+    effects.record_touched = makes_own && command.has(Flags::WRITE)
+        || is_tracked
+        || !waiting.is_empty()
+        || !watched.shards_among(guard.set()).is_empty();
     if waiting.is_empty() || !blocked.has_destinations() {
         return ShardSet::EMPTY;
     }
@@ -669,7 +784,7 @@ fn prepare(
 /// Accounts for the effects of a command, marks those who watch what it has touched and serves those who wait for that;
 /// whether anybody did wait.
 #[cold]
-fn settle_effects(
+pub(crate) fn settle_effects(
     worker: &Worker,
     guard: &mut Guard<'_, Shard>,
     effects: &mut Effects,

@@ -60,6 +60,8 @@ pub struct Server {
     pub process: ProcessInfo,
     /// The append-only file.
     pub aof: crate::aof::Aof,
+    /// Whom this process follows, as a replica.
+    pub upstream: crate::upstream::Upstream,
     /// What units have changed, for replicas and files.
     pub log: crate::propagation::Log,
     /// How fast counters grow.
@@ -135,6 +137,9 @@ const _: () = {
         Attention::DURABLE,
         Attention::AOF_ERROR,
         Attention::TRACKING,
+        Attention::FOLLOWS,
+        Attention::STALE,
+        Attention::FOLLOWED,
         Attention::TRACKS,
         Attention::LISTENS_ONLY,
         Attention::RESTRICTED,
@@ -177,6 +182,12 @@ impl Attention {
     pub const AOF_ERROR: u32 = 1 << 12;
     /// Somebody tracks keys.
     pub const TRACKING: u32 = 1 << 13;
+    /// This process is a replica.
+    pub const FOLLOWS: u32 = 1 << 14;
+    /// It is one without a link to its primary, and may not show what it has.
+    pub const STALE: u32 = 1 << 15;
+    /// Of one client, never of the process: it is the link to the primary.
+    pub(crate) const FOLLOWED: u32 = 1 << 27;
     /// Of one client, never of the process: it tracks keys.
     pub(crate) const TRACKS: u32 = 1 << 28;
     /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
@@ -194,7 +205,8 @@ impl Attention {
         | Self::TRACKING
         | Self::TRACKS;
     /// What is to be prepared for before a command is run.
-    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING;
+    pub(crate) const PREPARED: u32 =
+        Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING | Self::FOLLOWS;
 
     /// All bits.
     #[inline]
@@ -249,6 +261,7 @@ impl Server {
             attention: Attention::default(),
             process,
             aof: crate::aof::Aof::new(&config),
+            upstream: Default::default(),
             log: crate::propagation::Log::new(crate::random::run_id(), &config),
             rates: Default::default(),
             memory: Default::default(),
@@ -264,6 +277,7 @@ impl Server {
             gate_epoch: AtomicU64::new(1),
         });
         crate::config::apply::store_settings(&server, &server.config());
+        crate::upstream::start_up(&server);
         Ok(server)
     }
 

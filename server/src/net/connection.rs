@@ -160,8 +160,52 @@ impl Connection {
         })
     }
 
+    /// The connection to the primary, whose stream begins with `query` and is at the database `db`.
+    pub(crate) fn follow(
+        worker: &Worker,
+        stream: Stream,
+        origin: Origin,
+        query: BytesMut,
+        link: crate::upstream::Link,
+        db: usize,
+    ) -> Connection {
+        let server = &worker.server;
+        let handle = Arc::new(ClientHandle::new(Origin {
+            id: server.clients.next_id(),
+            fd: stream.fd(),
+            connected_ms: crate::clock::unix_ms(),
+            worker: worker.index,
+            account: server.accounts.default_account().clone(),
+            ..origin
+        }));
+        if let Some(tcp) = stream.tcp() {
+            tune(tcp, &worker.config());
+        }
+        let registration = server.clients.add_beyond_limit(handle.clone());
+        let mut client = Client::new(handle.clone(), &server.accounts);
+        client.follow(link, db);
+        Connection {
+            stream,
+            client,
+            decoder: RequestDecoder::new(),
+            query,
+            query_peak: 0,
+            batch: Batch::default(),
+            batch_bytes: 0,
+            inline: false,
+            output: Output::default(),
+            closing: Closing::No,
+            waits_in: None,
+            slot: worker.add_connection(handle),
+            _registration: registration,
+        }
+    }
+
     /// Serves the connection until it ends.
     pub(crate) async fn run(mut self, worker: Rc<Worker>) {
+        if !self.query.is_empty() {
+            self.serve_input(&worker).await;
+        }
         loop {
             match poll_fn(|cx| self.poll_event(cx, &worker)).await {
                 Event::Data => self.serve_input(&worker).await,
@@ -331,6 +375,9 @@ impl Connection {
                     self.batch_bytes = consumed;
                     self.execute(worker).await;
                     let consumed = std::mem::take(&mut self.batch_bytes);
+                    if self.client.link.is_some() {
+                        self.follow_batch(worker, consumed);
+                    }
                     if consumed < self.query.len() {
                         self.query.advance(consumed);
                     } else if consumed > 0 {
@@ -372,9 +419,28 @@ impl Connection {
         self.publish(worker);
     }
 
+    /// The batch of the primary's stream is executed, which was so long.
+    #[cold]
+    fn follow_batch(&mut self, worker: &Worker, len: usize) {
+        if self.inline && self.batch.len() > 0 {
+            tracing::warn!(
+                "WARNING: Receiving inline protocol from master, master stream corruption? Closing the master connection \
+                 and discarding the cached master."
+            );
+            worker.server.upstream.distrust();
+            self.closing = Closing::Now;
+        }
+        if self.closing == Closing::No {
+            let Client { link, transaction, db, .. } = &mut self.client;
+            if let Some(link) = link {
+                link.batch_over(&worker.server, &self.query, len, transaction.is_some(), *db);
+            }
+        }
+    }
+
     /// Closes the connection if more has piled up in its query buffer than is allowed; whether it did.
     pub(super) fn is_over_query_limit(&mut self, worker: &Worker) -> bool {
-        let is_over = self.query.len() as u64 > worker.config().client_query_buffer_limit;
+        let is_over = self.query.len() as u64 > worker.config().client_query_buffer_limit && self.client.link.is_none();
         if is_over {
             tracing::warn!(addr = self.client.handle.addr, "Closing client that reached max query buffer length");
             worker.stats.query_limit_closed.add(1);
@@ -385,7 +451,11 @@ impl Connection {
 
     /// Decodes up to a batch of commands; how many bytes they take.
     fn decode(&mut self, worker: &Worker) -> Result<usize, ProtocolError> {
-        let limits = limits(&worker.config(), self.client.authenticated);
+        let mut limits = limits(&worker.config(), self.client.authenticated);
+        if self.client.link.is_some() {
+            // The primary has accepted it.
+            limits.bulk_len_max = usize::MAX / 2;
+        }
         // Before it has authenticated, each command may change what the next may be.
         let commands_max = if self.client.authenticated { Batch::COMMANDS_MAX } else { 1 };
         let server = &*worker.server;
@@ -499,7 +569,8 @@ impl Connection {
     /// the gates may say so.
     async fn unless_refused<G>(&mut self, worker: &Worker, next: usize, locks: impl Future<Output = G>) -> Option<G> {
         let command = self.batch.get(next).command.map(|id| worker.server.commands.by_id(id));
-        let may_be_refused = command.is_some_and(|command| !command.has(Flags::ALLOW_BUSY));
+        let may_be_refused =
+            command.is_some_and(|command| !command.has(Flags::ALLOW_BUSY)) && self.client.link.is_none();
         let mut locks = std::pin::pin!(locks);
         let or_refused = poll_fn(|cx| match locks.as_mut().poll(cx) {
             Poll::Ready(guard) => Poll::Ready(Some(guard)),
@@ -636,6 +707,14 @@ impl Connection {
 
     /// Answers a protocol error and ends the connection.
     fn fail(&mut self, worker: &Worker, error: &ProtocolError) {
+        if self.client.link.is_some() {
+            tracing::warn!(
+                "Protocol error ({error}) from master. Closing the connection and discarding the cached master."
+            );
+            worker.server.upstream.distrust();
+            self.closing = Closing::Now;
+            return;
+        }
         tracing::debug!(addr = self.client.handle.addr, %error, "Protocol error from client");
         self.output.reply(self.client.protocol).error(crate::error::protocol_error(error));
         worker.stats.errors.add(1);

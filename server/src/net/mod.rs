@@ -19,4 +19,6 @@ pub(crate) use batch::{Batch, KeyHashes, Queued};
 pub(crate) use connection::{Closing, Connection};
 pub use handshake::Handshakes;
 pub(crate) use output::Output;
+pub(crate) use stack::OnStack;
+pub(crate) use stream::Stream;
 pub use worker::{Incoming, Worker, WorkerPool};

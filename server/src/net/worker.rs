@@ -330,6 +330,7 @@ impl Worker {
             let idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed));
             let partial_since = seen.partial_since_ms.load(Relaxed);
             let exempt = ClientHandle::FLAG_REPLICA
+                | ClientHandle::FLAG_PRIMARY
                 | ClientHandle::FLAG_MONITOR
                 | ClientHandle::FLAG_BLOCKED
                 | ClientHandle::FLAG_PUBSUB;
@@ -401,6 +402,9 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     tokio::task::spawn_local(crate::pubsub::deliver(worker.clone()));
     tokio::task::spawn_local(crate::tracking::keep_limit(worker.clone()));
     tokio::task::spawn_local(crate::memory::expire(worker.clone()));
+    if worker.index == 0 {
+        tokio::task::spawn_local(crate::upstream::follow(worker.clone()));
+    }
     while let Some(incoming) = inbox.recv().await {
         worker.begin_batch();
         let (stream, addresses) = match register(incoming) {

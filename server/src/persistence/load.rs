@@ -7,7 +7,7 @@ use ochre_persist::rdb::{self, LoadError, LoadOptions, Loaded, Target, Watch};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -29,12 +29,15 @@ pub struct LoadProgress {
     pub keys: AtomicU64,
     /// Keys of the last file that were passed over because they had expired.
     pub keys_expired: AtomicU64,
+    /// The database that the stream is at which follows the file, as that says.
+    pub stream_db: AtomicUsize,
 }
 
 impl LoadProgress {
     pub(crate) fn begin(&self, bytes: u64) {
         self.started_s.store(crate::clock::unix_ms() / 1000, Relaxed);
         self.bytes.store(bytes, Relaxed);
+        self.stream_db.store(0, Relaxed);
         for figure in [&self.bytes_read, &self.memory, &self.keys, &self.keys_expired] {
             figure.store(0, Relaxed);
         }
@@ -77,8 +80,9 @@ pub(crate) fn load<'l>(
     let bytes = file.metadata().map_err(NotLoaded::Closed)?.len();
     server.persistence.loading.begin(bytes);
     let source = BufReader::with_capacity(BUFFER_BYTES, file);
-    let now_ms = crate::clock::unix_ms();
-    Ok(load_from(server, source, bytes, target, loading, Some(now_ms))?.0)
+    // What has expired in a replica is deleted by its primary.
+    let limit = (!server.follows()).then(crate::clock::unix_ms);
+    Ok(load_from(server, source, bytes, target, loading, limit)?.0)
 }
 
 /// Reads a file of so many bytes into `target`, and logs what came of it; and the source, which stands behind its end. Keys
@@ -150,6 +154,11 @@ impl Watch for Observer<'_> {
                 if let Ok(bytes) = text.parse::<u64>() {
                     tracing::info!("RDB memory usage when created {:.2} Mb", bytes as f64 / f64::from(1 << 20));
                     self.progress.memory.store(bytes, Relaxed);
+                }
+            }
+            b"repl-stream-db" => {
+                if let Ok(db) = text.parse() {
+                    self.progress.stream_db.store(db, Relaxed);
                 }
             }
             b"aof-base" if value == b"1" => tracing::info!("RDB is base AOF"),
