@@ -510,7 +510,10 @@ fn report_failure(server: &Server, argv: Argv<'_>, error: &CommandError) {
         "== CRITICAL == This replica is sending an error to its master: '{}' after processing the command '{name}'",
         error.text()
     );
-    if server.config().propagation_error_behavior != PropagationError::Ignore {
+    let config = server.config();
+    server.stats.unexpected_errors.fetch_add(1, Relaxed);
+    // Where clients write, too, it is no wonder.
+    if config.propagation_error_behavior != PropagationError::Ignore && config.replica_read_only {
         tracing::error!(
             "This replica panicked sending an error to its master after processing a command from its replication stream"
         );
