@@ -8,18 +8,23 @@ use crate::command::{Command, Flags, LockClass};
 use crate::commands::debug::is_forbidden;
 use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
-use crate::config::PropagationError;
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError};
-use crate::net::{Batch, Closing, Connection, Queued, Worker};
+use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
 use crate::scripting::ScriptUnit;
-use crate::server::{Attention, Server};
+use crate::server::Attention;
 use crate::transaction::{Execution, Transaction, Unfinished};
 use ochre_store::sync::{Guard, ShardSet, Slice};
-use ochre_store::{Access, Clock, Effects, Expired, Garbage, Shard, Txn};
+use ochre_store::{Access, Clock, Effects, Garbage, Shard, Txn};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+
+mod followed;
+mod prepare;
+
+use followed::{hand_on, primary_gates, report_failure};
+use prepare::prepare;
 
 /// Why [`run`] stopped.
 pub(crate) enum Step {
@@ -394,52 +399,6 @@ fn attended_gates<'w>(
     if queues { Gate::Queue(command) } else { Gate::Pass(command) }
 }
 
-/// As [`attended_gates`], for what the primary sends: it was let in there.
-#[cold]
-fn primary_gates<'w>(
-    connection: &Connection,
-    worker: &'w Worker,
-    command: &'w Command,
-    attention: u32,
-    is_short: bool,
-) -> Gate<'w> {
-    let server = &*worker.server;
-    let transaction = connection.client.transaction.as_deref();
-    let queues = transaction.is_some() && !is_never_queued(command);
-    let flags = match transaction {
-        Some(transaction) if is_exec(command) => command.spec.flags | transaction.flags(),
-        _ => command.spec.flags,
-    };
-    let out_of_memory = is_short && !crate::memory::make_room(worker);
-    worker.set_out_of_memory(out_of_memory);
-    if out_of_memory && (queues || flags.has(Flags::DENYOOM)) {
-        return Gate::Reject(error::OOM);
-    }
-    if attention & (Attention::DISK_ERROR | Attention::AOF_ERROR) != 0
-        && flags.has(Flags::WRITE)
-        && !worker.config().replica_ignore_disk_write_errors
-    {
-        tracing::error!("Replica was unable to write command to disk. Exiting...");
-        std::process::exit(1);
-    }
-    if attention & Attention::PAUSED != 0
-        && let Some((kind, until_ms)) = server.pause.in_force(worker.now_ms())
-        && (kind == PauseKind::All || flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE))
-    {
-        return Gate::Pause(until_ms);
-    }
-    if queues { Gate::Queue(command) } else { Gate::Pass(command) }
-}
-
-/// What the primary has sent is executed up to the end of a command, whose locks are held if it needs any.
-#[cold]
-fn hand_on(client: &mut Client, server: &Server, batch: &Batch, queued: &Queued, query: &[u8]) {
-    let Client { link, transaction, db, .. } = client;
-    if let Some(link) = link {
-        link.hand_on(server, query, batch.end_of(queued), transaction.is_some(), *db);
-    }
-}
-
 /// Puts a command aside for EXEC.
 #[cold]
 fn enqueue(connection: &mut Connection, worker: &Worker, queued: &Queued, command: &Command) {
@@ -500,25 +459,6 @@ fn reject<'w>(
     error.write(&mut connection.output.reply(connection.client.protocol));
     apply_reply_mode(connection, mark);
     None
-}
-
-/// What the primary could do, this process cannot.
-#[cold]
-fn report_failure(server: &Server, argv: Argv<'_>, error: &CommandError) {
-    let name = String::from_utf8_lossy(argv.at(0)).into_owned();
-    tracing::warn!(
-        "== CRITICAL == This replica is sending an error to its master: '{}' after processing the command '{name}'",
-        error.text()
-    );
-    let config = server.config();
-    server.stats.unexpected_errors.fetch_add(1, Relaxed);
-    // Where clients write, too, it is no wonder.
-    if config.propagation_error_behavior != PropagationError::Ignore && config.replica_read_only {
-        tracing::error!(
-            "This replica panicked sending an error to its master after processing a command from its replication stream"
-        );
-        std::process::exit(1);
-    }
 }
 
 pub(crate) fn count_error(worker: &Worker, error: &CommandError) {
@@ -726,62 +666,6 @@ fn depend(worker: &Worker, client: &mut Client, command: &Command, set: ShardSet
     let set = if matches!(command.spec.lock, LockClass::Walk) { ShardSet::ALL } else { set };
     let change = (end != appended).then_some(end);
     client.depends = client.depends.max(server.aof.dependence(server, set, change));
-}
-
-/// While clients wait or are paused: how the command looks at keys and what is recorded of it. Returns the shards that it
-/// needs beside those it has locked.
-#[cold]
-fn prepare(
-    worker: &Worker,
-    guard: &mut Guard<'_, Shard>,
-    command: &Command,
-    argv: Argv<'_>,
-    client: &Client,
-    effects: &mut Effects,
-    access: &mut Access,
-) -> ShardSet {
-    let server = &*worker.server;
-    let (blocked, watched) = (&server.blocked, &server.watched);
-    effects.record_events = crate::memory::publishes_events(worker);
-    let tracks = server.attention.get() & Attention::TRACKING != 0;
-    // While clients are paused nothing may change that would have to be replicated. And a key that expired is not removed
-    // where nobody could tell those who wait for its end, watch or track it, or listen to events.
-    if server.pause.in_force(worker.now_ms()).is_some()
-        || matches!(command.spec.lock, LockClass::Walk)
-            && (effects.record_events
-                || tracks
-                || blocked.keys_minding_absence() > 0
-                || !watched.shards_among(ShardSet::ALL).is_empty())
-    {
-        access.expired = Expired::Hide;
-    }
-    // What has expired in a replica is there for its primary, and for nobody else.
-    if server.follows() {
-        access.expired = if client.link.is_some() { Expired::Show } else { Expired::Hide };
-    }
-    let waiting = blocked.shards_among(guard.set());
-    let is_tracked = tracks && (client.tracks.is_some() || server.tracking.wants(guard.set()));
-    let makes_own = server.follows() && client.link.is_none() && !worker.config().replica_read_only;
-    effects.record_touched = makes_own && command.has(Flags::WRITE)
-        || is_tracked
-        || !waiting.is_empty()
-        || !watched.shards_among(guard.set()).is_empty();
-    if waiting.is_empty() || !blocked.has_destinations() {
-        return ShardSet::EMPTY;
-    }
-    let mut missing = ShardSet::EMPTY;
-    let mut look_at = |command: &Command, argv: Argv<'_>| {
-        if command.has(Flags::WRITE) {
-            missing = missing.union(crate::blocking::missing_shards(server, guard, command, argv));
-        }
-    };
-    match client.transaction.as_deref() {
-        Some(transaction) if is_exec(command) => {
-            transaction.iter(server).for_each(|(command, argv, _)| look_at(command, argv));
-        }
-        _ => look_at(command, argv),
-    }
-    missing
 }
 
 /// Accounts for the effects of a command, marks those who watch what it has touched and serves those who wait for that;

@@ -1,5 +1,6 @@
 //! A connection: reads, decodes, has commands executed, and writes, until it closes.
 
+use super::addresses::Addresses;
 use super::batch::Batch;
 use super::output::Output;
 use super::stream::Stream;
@@ -18,30 +19,10 @@ use ochre_resp::request::{Decoded, Limits, RequestDecoder};
 use ochre_store::sync::{Party, ShardSet};
 use ochre_store::{Access, Effects, Shard, Txn};
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::{Context as TaskContext, Poll};
-
-/// How the two ends of a connection are called.
-pub(crate) struct Addresses {
-    pub(crate) peer: String,
-    local: String,
-    is_unix: bool,
-    is_loopback: bool,
-}
-
-impl Addresses {
-    pub(crate) fn tcp(peer: SocketAddr, local: SocketAddr) -> Addresses {
-        let is_loopback = peer.ip().to_canonical().is_loopback();
-        let text = |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port()).to_string();
-        Addresses { peer: text(peer), local: text(local), is_unix: false, is_loopback }
-    }
-    pub(crate) fn unix(path: &str) -> Addresses {
-        Addresses { peer: format!("{path}:0"), local: format!("{path}:0"), is_unix: true, is_loopback: true }
-    }
-}
 
 /// A client's socket, buffers and session.
 pub(crate) struct Connection {
@@ -49,7 +30,7 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) decoder: RequestDecoder,
     pub(crate) query: BytesMut,
-    query_peak: usize,
+    pub(super) query_peak: usize,
     pub(crate) batch: Batch,
     /// How many bytes of the query buffer the batch takes that are not cut off yet.
     pub(super) batch_bytes: usize,
@@ -59,8 +40,8 @@ pub(crate) struct Connection {
     pub(crate) closing: Closing,
     /// The wait whose reply goes before what is pushed once it is over.
     pub(super) waits_in: Option<Arc<Waiter>>,
-    slot: usize,
-    _registration: crate::client::Registration,
+    pub(super) slot: usize,
+    pub(super) _registration: crate::client::Registration,
 }
 
 /// Whether and how the connection is about to end.
@@ -158,47 +139,6 @@ impl Connection {
             slot: worker.add_connection(handle),
             _registration: registration,
         })
-    }
-
-    /// The connection to the primary, whose stream begins with `query` and is at the database `db`.
-    pub(crate) fn follow(
-        worker: &Worker,
-        stream: Stream,
-        origin: Origin,
-        query: BytesMut,
-        link: crate::upstream::Link,
-        db: usize,
-    ) -> Connection {
-        let server = &worker.server;
-        let handle = Arc::new(ClientHandle::new(Origin {
-            id: server.clients.next_id(),
-            fd: stream.fd(),
-            connected_ms: crate::clock::unix_ms(),
-            worker: worker.index,
-            account: server.accounts.default_account().clone(),
-            ..origin
-        }));
-        if let Some(tcp) = stream.tcp() {
-            tune(tcp, &worker.config());
-        }
-        let registration = server.clients.add_beyond_limit(handle.clone());
-        let mut client = Client::new(handle.clone(), &server.accounts);
-        client.follow(link, db);
-        Connection {
-            stream,
-            client,
-            decoder: RequestDecoder::new(),
-            query,
-            query_peak: 0,
-            batch: Batch::default(),
-            batch_bytes: 0,
-            inline: false,
-            output: Output::default(),
-            closing: Closing::No,
-            waits_in: None,
-            slot: worker.add_connection(handle),
-            _registration: registration,
-        }
     }
 
     /// Serves the connection until it ends.
@@ -417,25 +357,6 @@ impl Connection {
         self.flush(worker);
         self.send_pushes(worker);
         self.publish(worker);
-    }
-
-    /// The batch of the primary's stream is executed, which was so long.
-    #[cold]
-    fn follow_batch(&mut self, worker: &Worker, len: usize) {
-        if self.inline && self.batch.len() > 0 {
-            tracing::warn!(
-                "WARNING: Receiving inline protocol from master, master stream corruption? Closing the master connection \
-                 and discarding the cached master."
-            );
-            worker.server.upstream.distrust();
-            self.closing = Closing::Now;
-        }
-        if self.closing == Closing::No {
-            let Client { link, transaction, db, .. } = &mut self.client;
-            if let Some(link) = link {
-                link.batch_over(&worker.server, &self.query, len, transaction.is_some(), *db);
-            }
-        }
     }
 
     /// Closes the connection if more has piled up in its query buffer than is allowed; whether it did.
@@ -843,7 +764,7 @@ fn seen_clear_blocked(seen: &Published) {
 }
 
 /// Sets the options of an accepted socket. A socket that refuses one serves all the same.
-fn tune(stream: &tokio::net::TcpStream, config: &Config) {
+pub(super) fn tune(stream: &tokio::net::TcpStream, config: &Config) {
     let options = super::sockopt::SocketOptions {
         keepalive_s: config.tcp_keepalive,
         user_timeout_ms: config.tcp_user_timeout,

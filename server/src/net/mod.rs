@@ -1,8 +1,10 @@
 //! The network side: listeners, workers, connections.
 
 mod accept;
+mod addresses;
 mod batch;
 mod connection;
+mod followed;
 mod handshake;
 pub(crate) mod http;
 pub mod listen;

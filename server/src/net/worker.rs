@@ -421,19 +421,19 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     }
 }
 
-fn register(incoming: Incoming) -> std::io::Result<(Stream, super::connection::Addresses)> {
+fn register(incoming: Incoming) -> std::io::Result<(Stream, super::addresses::Addresses)> {
     Ok(match incoming {
         Incoming::Tcp(stream) => {
-            let addresses = super::connection::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
+            let addresses = super::addresses::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
             (Stream::Tcp(tokio::net::TcpStream::from_std(stream)?), addresses)
         }
         Incoming::Tls(stream, session) => {
-            let addresses = super::connection::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
+            let addresses = super::addresses::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
             let stream = TlsStream::new(tokio::net::TcpStream::from_std(stream)?, session);
             (Stream::Tls(Box::new(stream)), addresses)
         }
         Incoming::Unix(stream, path) => {
-            (Stream::Unix(tokio::net::UnixStream::from_std(stream)?), super::connection::Addresses::unix(&path))
+            (Stream::Unix(tokio::net::UnixStream::from_std(stream)?), super::addresses::Addresses::unix(&path))
         }
     })
 }
