@@ -380,6 +380,9 @@ fn attended_gates<'w>(
             return Gate::Reject(error::LOADING);
         }
     }
+    if attention & Attention::LOADS_ASIDE != 0 && command.has(Flags::NO_ASYNC_LOADING) {
+        return Gate::Reject(error::LOADING);
+    }
     if attention & Attention::BUSY != 0 && !command.has(Flags::ALLOW_BUSY) {
         return Gate::Reject(server.busy_scripts.refusal());
     }

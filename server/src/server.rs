@@ -139,6 +139,7 @@ const _: () = {
         Attention::TRACKING,
         Attention::FOLLOWS,
         Attention::STALE,
+        Attention::LOADS_ASIDE,
         Attention::FOLLOWED,
         Attention::TRACKS,
         Attention::LISTENS_ONLY,
@@ -186,6 +187,8 @@ impl Attention {
     pub const FOLLOWS: u32 = 1 << 14;
     /// It is one without a link to its primary, and may not show what it has.
     pub const STALE: u32 = 1 << 15;
+    /// A data set is being loaded beside the one in use.
+    pub const LOADS_ASIDE: u32 = 1 << 16;
     /// Of one client, never of the process: it is the link to the primary.
     pub(crate) const FOLLOWED: u32 = 1 << 27;
     /// Of one client, never of the process: it tracks keys.

@@ -254,6 +254,49 @@ fn a_replica_keeps_an_append_only_file_of_what_it_follows() -> Result<()> {
     Ok(())
 }
 
+/// With `repl-diskless-load swapdb` what there is stays in use until the new data are whole.
+#[test]
+fn a_replica_keeps_its_data_until_it_has_others() -> Result<()> {
+    let peer = Peer::start(&[&DEBUG[..], &["--repl-diskless-sync-delay", "0", "--rdbcompression", "no"]].concat())?;
+    let mut primary = peer.client()?;
+    primary.command(&["DEBUG", "POPULATE", "300", "new", "100000"])?;
+    primary.command(&[
+        "FUNCTION",
+        "LOAD",
+        "#!lua name=new\nredis.register_function('new', function() return 1 end)",
+    ])?;
+    primary.set_config("rdb-key-save-delay", "20000")?;
+    let load = ["--compatibility-level", "7.0", "--repl-diskless-load", "swapdb"];
+    let ours = Server::start(&[&DEBUG[..], &load].concat())?;
+    let mut replica = ours.client()?;
+    replica.command(&["SET", "old", "1"])?;
+    replica.command(&[
+        "FUNCTION",
+        "LOAD",
+        "#!lua name=old\nredis.register_function('old', function() return 1 end)",
+    ])?;
+    let port = primary.stream().peer_addr()?.port().to_string();
+    ensure!(replica.command(&["REPLICAOF", "127.0.0.1", &port])? == Reply::ok());
+    // It is another history, so that nothing is shown meanwhile.
+    await_that("it loads", || Ok(field(&mut replica, "persistence", "loading")? == "1"))?;
+    ensure!(error(replica.command(&["GET", "old"])?)?.starts_with("LOADING"));
+    ensure!(error(replica.command(&["REPLICAOF", "NO", "ONE"])?)?.starts_with("LOADING"));
+    primary.set_config("repl-diskless-sync-delay", "5")?;
+    primary.command(&["CLIENT", "KILL", "TYPE", "replica"])?;
+    await_that("it has given up", || Ok(field(&mut replica, "persistence", "loading")? == "0"))?;
+    ensure!(replica.command(&["GET", "old"])? == Reply::bulk("1"));
+    ensure!(replica.command(&["DBSIZE"])? == Reply::Integer(1));
+    primary.set_config("rdb-key-save-delay", "0")?;
+    primary.set_config("repl-diskless-sync-delay", "0")?;
+    await_link(&mut replica)?;
+    primary.command(&["SET", "linked", "1"])?;
+    let mut pair = Pair { primary, replica };
+    pair.same()?;
+    let Reply::Array(libraries) = pair.replica.command(&["FUNCTION", "LIST"])? else { bail!("no list") };
+    ensure!(libraries.len() == 1 && format!("{libraries:?}").contains(&format!("{:?}", Reply::bulk("new"))));
+    Ok(())
+}
+
 /// A primary that says what a test has it say.
 struct Scripted(TcpStream);
 

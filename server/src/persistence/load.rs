@@ -2,6 +2,7 @@
 
 use super::save::delay;
 use crate::config::RdbVersionCheck;
+use crate::scripting::Libraries;
 use crate::server::Server;
 use ochre_persist::rdb::{self, LoadError, LoadOptions, Loaded, Target, Watch};
 use std::fs::File;
@@ -48,6 +49,9 @@ impl LoadProgress {
 pub(crate) struct Loading<'l> {
     /// Whether keys that exist already are replaced, instead of being an error.
     pub(crate) merge: bool,
+    /// Where what is loaded stands beside what is in use, until it takes its place: the libraries of functions. Keys go to the
+    /// spares of their databases then.
+    pub(crate) aside: Option<&'l Libraries>,
     /// Called from time to time with how many bytes were read; false stops.
     pub(crate) look: &'l mut dyn FnMut(u64) -> bool,
 }
@@ -100,6 +104,7 @@ pub(crate) fn load_from<'l, R: BufRead>(
     let options = LoadOptions {
         verify: config.rdbchecksum,
         replace: loading.merge,
+        into_spares: loading.aside.is_some(),
         drop_expired_before_ms,
         any_version: config.rdb_version_check == RdbVersionCheck::Relaxed,
     };
@@ -167,7 +172,8 @@ impl Watch for Observer<'_> {
     }
 
     fn function(&mut self, code: Vec<u8>) -> Result<(), String> {
-        self.server.functions.load(&code, self.loading.merge).map(drop).map_err(|error| error.to_string())
+        let libraries = self.loading.aside.unwrap_or(&self.server.functions);
+        libraries.load(&code, self.loading.merge).map(drop).map_err(|error| error.to_string())
     }
 
     fn empty_key(&mut self, key: &[u8]) {

@@ -2,6 +2,7 @@
 
 use crate::persistence::file::NewFile;
 use crate::persistence::load::{Loading, load, load_from};
+use crate::scripting::Libraries;
 use crate::server::Server;
 use ochre_persist::rdb::Unlocked;
 use ochre_store::Clock;
@@ -95,13 +96,14 @@ pub(super) fn write(mut portions: Portions, temporary: &str, incremental: bool) 
     written().map_err(|error| error.to_string())
 }
 
-/// Loads a snapshot into the store, which is empty: from the file at the path, or from portions of it. The database that the
-/// stream is at which follows.
+/// Loads a snapshot into the store: from the file at the path, or from portions of it; or into the spares of its databases
+/// and these libraries. The database that the stream is at which follows.
 pub(super) fn run(
     server: &Arc<Server>,
     path: Option<PathBuf>,
     portions: Portions,
     bytes: u64,
+    aside: Option<&Libraries>,
 ) -> Result<usize, String> {
     let member = server.store.register();
     let mut target = Unlocked { member: &member, clock: Clock { now_ms: crate::clock::unix_ms() } };
@@ -114,7 +116,7 @@ pub(super) fn run(
         }
         !server.shutdown.is_requested()
     };
-    let loading = Loading { merge: false, look: &mut look };
+    let loading = Loading { merge: false, aside, look: &mut look };
     let outcome = match path {
         Some(path) => load(server, &path, &mut target, loading).map(drop).map_err(|error| error.to_string()),
         None => {
@@ -125,5 +127,8 @@ pub(super) fn run(
         }
     };
     member.publish_memory();
+    if let Err(why) = &outcome {
+        tracing::warn!("Internal error in RDB reading: {why}");
+    }
     outcome.map(|()| server.persistence.loading.stream_db.load(std::sync::atomic::Ordering::Relaxed))
 }

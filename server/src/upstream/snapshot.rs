@@ -7,14 +7,17 @@ use super::wire::Wire;
 use crate::clock::unix_ms;
 use crate::config::DisklessLoad;
 use crate::net::Worker;
+use crate::scripting::Libraries;
 use crate::server::{Attention, Server};
 use bytes::Buf;
 use ochre_replication::{Body, Header};
 use ochre_store::keyspace::{self, FreeMode};
-use ochre_store::{Access, Txn};
+use ochre_store::sync::Guard;
+use ochre_store::{Access, Effects, Shard, Txn};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -23,6 +26,16 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// What comes of loading: the database that the stream is at.
 type Outcome = Result<usize, String>;
+
+/// Where what was loaded has come from, and where it is.
+enum Way {
+    /// From this file, to its place.
+    File(PathBuf),
+    /// From the socket, to its place.
+    Socket,
+    /// From the socket, to the spares of the databases and these libraries.
+    Aside(Arc<Libraries>),
+}
 
 /// Receives a snapshot of a history at an offset and loads it; none: of a stream without offsets.
 pub(super) async fn take_in(
@@ -36,19 +49,29 @@ pub(super) async fn take_in(
     note(server, None, 0);
     let mut body = header(&mut wire, server).await?;
     let is_marked = body.mark().is_some();
-    let to_parser = loads_at_once(server);
+    let choice = server.config().repl_diskless_load;
+    let has_none = (0..server.store.databases()).all(|db| server.store.db_len(db) == 0);
+    let to_parser = match choice {
+        DisklessLoad::Disabled => false,
+        DisklessLoad::OnEmptyDb => has_none,
+        DisklessLoad::FlushBeforeLoad | DisklessLoad::SwapDb => true,
+    };
     let how = if to_parser { "to parser" } else { "to disk" };
     match body.len() {
         Some(bytes) => tracing::info!("MASTER <-> REPLICA sync: receiving {bytes} bytes from master {how}"),
         None => tracing::info!("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF {how}"),
     }
-    let outcome = if to_parser {
-        receive_and_load(worker, order, &mut wire, &mut body).await?
-    } else {
+    let (loaded, way) = if !to_parser {
         receive_then_load(worker, order, &mut wire, &mut body).await?
+    } else if choice == DisklessLoad::SwapDb {
+        // What there is is of the same history: old, but not wrong.
+        let is_same = history.as_ref().is_some_and(|(id, _)| *id == server.log.summary().id);
+        let flag = if is_same { Attention::LOADS_ASIDE } else { Attention::LOADING };
+        receive_aside(worker, order, &mut wire, &mut body, flag).await?
+    } else {
+        receive_and_load(worker, order, &mut wire, &mut body).await?
     };
-    let db =
-        finish(worker, order, history.clone(), outcome, if to_parser { "from socket" } else { "from disk" }).await?;
+    let db = finish(worker, order, history.clone(), loaded, way).await?;
     let acknowledges = history.is_some();
     Ok(Ready { wire, db, acknowledges, is_awaited: acknowledges && is_marked })
 }
@@ -68,25 +91,13 @@ async fn header(wire: &mut Wire, server: &Server) -> Result<Body, Failed> {
     }
 }
 
-/// Whether the snapshot is loaded while it comes, without a file.
-fn loads_at_once(server: &Server) -> bool {
-    match server.config().repl_diskless_load {
-        DisklessLoad::Disabled => false,
-        DisklessLoad::FlushBeforeLoad => true,
-        // Otherwise what there is would be lost if the link breaks. To keep it beside the new data is not built yet.
-        DisklessLoad::OnEmptyDb | DisklessLoad::SwapDb => {
-            (0..server.store.databases()).all(|db| server.store.db_len(db) == 0)
-        }
-    }
-}
-
 /// Writes the snapshot to a file, lets go of the old data, and loads it.
 async fn receive_then_load(
     worker: &Rc<Worker>,
     order: &Order,
     wire: &mut Wire,
     body: &mut Body,
-) -> Result<(Outcome, Option<PathBuf>), Failed> {
+) -> Result<(Outcome, Way), Failed> {
     let server = &worker.server;
     let temporary = format!("temp-{}.{}.rdb", unix_ms() / 1000, std::process::id());
     let incremental = server.config().rdb_save_incremental_fsync;
@@ -109,7 +120,7 @@ async fn receive_then_load(
     committed.map_err(io::Error::other).and_then(|committed| committed).map_err(Failed::File)?;
     empty(worker, order).await?;
     let (shared, from) = (server.clone(), path.clone());
-    let loader = Consumer::start("load", move |portions| load::run(&shared, Some(from), portions, 0));
+    let loader = Consumer::start("load", move |portions| load::run(&shared, Some(from), portions, 0, None));
     let loader = match loader {
         Ok(loader) => loader,
         Err(error) => {
@@ -117,7 +128,7 @@ async fn receive_then_load(
             return Err(Failed::File(error));
         }
     };
-    Ok((wait(wire, loader.end()).await, Some(path)))
+    Ok((wait(wire, loader.end()).await, Way::File(path)))
 }
 
 /// Lets go of the old data, and loads the snapshot while it comes.
@@ -126,10 +137,10 @@ async fn receive_and_load(
     order: &Order,
     wire: &mut Wire,
     body: &mut Body,
-) -> Result<(Outcome, Option<PathBuf>), Failed> {
+) -> Result<(Outcome, Way), Failed> {
     empty(worker, order).await?;
     let (shared, bytes) = (worker.server.clone(), body.len().unwrap_or(0));
-    let loader = match Consumer::start("load", move |portions| load::run(&shared, None, portions, bytes)) {
+    let loader = match Consumer::start("load", move |portions| load::run(&shared, None, portions, bytes, None)) {
         Ok(loader) => loader,
         Err(error) => {
             give_up(worker).await;
@@ -147,7 +158,88 @@ async fn receive_and_load(
             _ => error,
         });
     }
-    Ok((wait(wire, outcome).await, None))
+    Ok((wait(wire, outcome).await, Way::Socket))
+}
+
+/// Loads the snapshot beside the old data while it comes. Commands see `flag` meanwhile.
+async fn receive_aside(
+    worker: &Rc<Worker>,
+    order: &Order,
+    wire: &mut Wire,
+    body: &mut Body,
+    flag: u32,
+) -> Result<(Outcome, Way), Failed> {
+    let server = &worker.server;
+    {
+        let _guard = worker.member.party().lock_all().await;
+        if !server.upstream.is_current(order.number) {
+            return Err(Failed::Superseded);
+        }
+        server.attention.set(flag, true);
+        server.bump_gate_epoch();
+    }
+    tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
+    let libraries = Arc::new(Libraries::default());
+    let (shared, bytes, aside) = (server.clone(), body.len().unwrap_or(0), libraries.clone());
+    let loader = Consumer::start("load", move |portions| load::run(&shared, None, portions, bytes, Some(&aside)));
+    let outcome = match loader {
+        Ok(loader) => {
+            let received = receive(server, wire, body, &loader).await;
+            let outcome = loader.end();
+            match received {
+                Ok(()) => return Ok((wait(wire, outcome).await, Way::Aside(libraries))),
+                Err(error) => (outcome.await.unwrap_or_else(|_| Err("the thread is gone".to_owned())), error),
+            }
+        }
+        Err(error) => (Ok(0), Failed::File(error)),
+    };
+    discard(worker).await;
+    Err(match outcome {
+        (Err(why), Failed::File(_)) => Failed::Load("from socket", why),
+        (_, error) => error,
+    })
+}
+
+/// What was loaded aside is removed again; what there was stays.
+async fn discard(worker: &Rc<Worker>) {
+    let server = &worker.server;
+    let mut guard = worker.member.party().lock_all().await;
+    tracing::info!("MASTER <-> REPLICA sync: Discarding temporary DB in background");
+    flush_spares(worker, &mut guard);
+    server.attention.set(Attention::LOADING | Attention::LOADS_ASIDE, false);
+    server.bump_gate_epoch();
+}
+
+/// Puts what was loaded aside in the place of what there is.
+fn exchange(worker: &Worker, guard: &mut Guard<'_, Shard>, libraries: &Libraries) {
+    let server = &worker.server;
+    tracing::info!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
+    let mut effects = worker.effects();
+    effects.record_touched = true;
+    let access = Access::default();
+    let mut txn = Txn::new(&server.store, guard, worker.clock(), &mut effects, access);
+    for db in 0..server.store.databases() {
+        if let Err(error) = keyspace::swap_db(&mut txn, db, server.store.spare_of(db)) {
+            tracing::error!(%error, "the shards are not locked");
+        }
+    }
+    effects.dirty = 0;
+    server.functions.replace_by(libraries);
+    crate::dispatch::settle_effects(worker, guard, &mut effects, worker.clock(), access, 0);
+    drop(effects);
+    flush_spares(worker, guard);
+    tracing::info!("MASTER <-> REPLICA sync: Discarding old DB in background");
+}
+
+fn flush_spares(worker: &Worker, guard: &mut Guard<'_, Shard>) {
+    let store = &worker.server.store;
+    let mut effects = Effects::default();
+    let mut txn = Txn::new(store, guard, worker.clock(), &mut effects, Access::default());
+    for db in 0..store.databases() {
+        if let Err(error) = keyspace::flush_db(&mut txn, store.spare_of(db), FreeMode::Later) {
+            tracing::error!(%error, "the shards are not locked");
+        }
+    }
 }
 
 /// Receives the snapshot and hands it to a thread.
@@ -215,7 +307,7 @@ async fn empty(worker: &Rc<Worker>, order: &Order) -> Result<(), Failed> {
     Ok(())
 }
 
-fn flush(worker: &Worker, guard: &mut ochre_store::sync::Guard<'_, ochre_store::Shard>) {
+fn flush(worker: &Worker, guard: &mut Guard<'_, Shard>) {
     let server = &worker.server;
     worker.begin_batch();
     let mut effects = worker.effects();
@@ -245,32 +337,45 @@ async fn finish(
     worker: &Rc<Worker>,
     order: &Order,
     history: Option<(String, u64)>,
-    (loaded, path): (Outcome, Option<PathBuf>),
-    from: &'static str,
+    loaded: Outcome,
+    way: Way,
 ) -> Result<usize, Failed> {
     let server = &*worker.server;
-    if let Some(path) = &path {
+    if let Way::File(path) = &way {
         remove_if_unwanted(server, path);
     }
-    let db = match loaded {
-        Ok(db) => db,
-        Err(why) => {
+    let db = match (loaded, &way) {
+        (Ok(db), _) => db,
+        (Err(why), Way::File(_)) => {
             give_up(worker).await;
-            return Err(Failed::Load(from, why));
+            return Err(Failed::Load("from disk", why));
+        }
+        (Err(why), Way::Socket) => {
+            give_up(worker).await;
+            return Err(Failed::Load("from socket", why));
+        }
+        (Err(why), Way::Aside(_)) => {
+            discard(worker).await;
+            return Err(Failed::Load("from socket", why));
         }
     };
     let mut guard = worker.member.party().lock_all().await;
     worker.begin_batch();
+    if let Way::Aside(libraries) = &way {
+        crate::aof::end(server);
+        server.upstream.own_keys.forget();
+        exchange(worker, &mut guard, libraries);
+    }
     // A stream without offsets has a history of its own here.
     let history = history.unwrap_or_else(|| (crate::random::run_id(), 0));
     server.log.take_up(server, order.number, history, db, unix_ms());
     server.persistence.loaded(server);
-    if path.is_none() {
+    if !matches!(way, Way::File(_)) {
         // No file holds it.
         worker.stats.dirty.add(1);
     }
     server.upstream.set_can_continue(true);
-    server.attention.set(Attention::LOADING, false);
+    server.attention.set(Attention::LOADING | Attention::LOADS_ASIDE, false);
     server.bump_gate_epoch();
     tracing::info!("MASTER <-> REPLICA sync: Finished with success");
     if server.config().appendonly {

@@ -14,7 +14,8 @@ pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     let status = server.persistence.status();
     let is_loading = server.attention.get() & Attention::LOADING != 0;
     lines.field("loading", u8::from(is_loading));
-    lines.zero("async_loading");
+    let loads_aside = server.attention.get() & Attention::LOADS_ASIDE != 0;
+    lines.field("async_loading", u8::from(loads_aside));
     let running = server.persistence.running();
     let progress = running.as_ref().map(|running| running.progress()).unwrap_or_default();
     // What is copied because it changes meanwhile: what others copy page by page.
@@ -41,7 +42,7 @@ pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     for name in ["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"] {
         lines.zero(name);
     }
-    if is_loading {
+    if is_loading || loads_aside {
         loading(lines, view);
     }
 }
