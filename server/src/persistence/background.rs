@@ -1,7 +1,7 @@
 //! Writing the data set while it is in use.
 
 use super::file::{NewFile, sync_directory_of};
-use super::save::{BUFFER_BYTES, extras, settings};
+use super::save::{BUFFER_BYTES, extras_of_file, settings};
 use super::state::changes_ever;
 use crate::server::Server;
 use ochre_persist::rdb::{Cut, Observer, WriteError};
@@ -81,7 +81,7 @@ pub(crate) fn start(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotStarted
     let config = server.config().clone();
     // What this command itself has changed is not counted yet.
     let changes = changes_ever(server) + txn.effects().dirty;
-    let cut = Cut::make(txn, &server.store, settings(server, &config), extras(server));
+    let cut = Cut::make(txn, &server.store, settings(server, &config), extras_of_file(server));
     let cut = cut.map_err(|_| NotStarted::Busy)?;
     let running = Arc::new(Running {
         started_s: crate::clock::unix_ms() / 1000,

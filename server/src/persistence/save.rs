@@ -77,7 +77,7 @@ fn write(server: &Server, config: &Config, txn: &mut Txn<'_>, path: &Path) -> Re
     let file = NewFile::create(&temporary, config.rdb_save_incremental_fsync)?;
     let sink = BufWriter::with_capacity(BUFFER_BYTES, file);
     let delay_us = config.rdb_key_save_delay;
-    let (settings, extras) = (settings(server, config), extras(server));
+    let (settings, extras) = (settings(server, config), extras_of_file(server));
     let mut sink = rdb::save(txn, sink, settings, &extras, &mut || delay(delay_us))?;
     sink.flush()?;
     let file = sink.into_inner().map_err(|error| WriteError::Io(error.into_error()))?;
@@ -106,6 +106,20 @@ pub(crate) fn extras(server: &Server) -> Extras {
     ];
     let functions = server.functions.codes().iter().map(|code| code.to_vec()).collect();
     Extras { aux, functions }
+}
+
+/// The same for a file that a process begins with: what of the replicas' stream is in it, so that the stream can be gone on
+/// with.
+pub(super) fn extras_of_file(server: &Server) -> Extras {
+    let mut extras = extras(server);
+    if server.upstream.is_set() && !server.upstream.can_continue() {
+        return extras;
+    }
+    if let Some((id, offset, db)) = server.log.position() {
+        let facts = [("repl-stream-db", db.to_string()), ("repl-id", id), ("repl-offset", offset.to_string())];
+        extras.aux.extend(facts);
+    }
+    extras
 }
 
 /// Waits so many microseconds, or, if that is negative, a very short time with a chance of one in so many: for tests.
