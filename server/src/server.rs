@@ -62,6 +62,8 @@ pub struct Server {
     pub aof: crate::aof::Aof,
     /// What units have changed, for replicas and files.
     pub log: crate::propagation::Log,
+    /// Replicas that are to get a snapshot.
+    pub full_sync: crate::propagation::FullSync,
     /// How fast counters grow.
     pub rates: crate::metrics::rates::Rates,
     /// Peak and first use of memory.
@@ -250,6 +252,7 @@ impl Server {
             process,
             aof: crate::aof::Aof::new(&config),
             log: crate::propagation::Log::new(crate::random::run_id(), &config),
+            full_sync: Default::default(),
             rates: Default::default(),
             memory: Default::default(),
             over_limit: Default::default(),

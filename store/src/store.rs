@@ -13,7 +13,7 @@ use crate::sync::{Party, SHARDS_MAX, ShardLocks, ShardSet};
 use crate::txn::{Access, Txn};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 /// What is fixed while a store lives.
 #[derive(Clone, Debug)]
@@ -99,6 +99,11 @@ impl Store {
             is_cut: AtomicBool::new(false),
             core,
         })
+    }
+
+    /// Whether a snapshot is being taken, so that none can begin.
+    pub fn has_snapshot(&self) -> bool {
+        self.is_cut.load(SeqCst)
     }
 
     /// Hashes a key. Keys with the same non-empty `{tag}` share a shard.

@@ -191,8 +191,9 @@ impl Connection {
         if let Some(mut own) = self.client.subscriptions.take() {
             worker.server.pubsub.leave(&self.client.handle, &mut own);
         }
-        if self.client.replica.as_ref().is_some_and(|replica| replica.is_attached()) {
-            worker.server.log.detach(&worker.server, self.client.id(), crate::clock::unix_ms());
+        let id = self.client.id();
+        if let Some(replica) = &mut self.client.replica {
+            replica.detach(&worker.server, id, crate::clock::unix_ms());
         }
         self.leave_watched(&worker).await;
         worker.remove_connection(self.slot);
