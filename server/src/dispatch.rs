@@ -8,7 +8,7 @@ use crate::command::{Command, Flags, LockClass};
 use crate::commands::debug::is_forbidden;
 use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
-use crate::context::{After, Context, Mode};
+use crate::context::{After, Context, Mode, Rare};
 use crate::error::{self, CommandError};
 use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
@@ -51,6 +51,7 @@ const COMMANDS_A_LOCK: usize = 32;
 const OUTPUT_LEN_MAX: usize = 64 * 1024;
 
 /// Executes the commands of the connection's batch from `next` on, without ever waiting.
+#[inline(never)]
 pub(crate) fn run<'w>(
     connection: &mut Connection,
     worker: &'w Worker,
@@ -62,7 +63,8 @@ pub(crate) fn run<'w>(
     let mut slice: Option<Slice<'w, Shard>> = None;
     let mut under_lock = 0;
     let mut is_bare = false;
-    let mut was_script = None;
+    // Whether what is held are the locks of scripts; what was waited for is what the next command needs.
+    let mut of_script = None;
     let mut tick = worker.ticks.now();
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
@@ -123,7 +125,8 @@ pub(crate) fn run<'w>(
             return Step::NeedStack;
         }
         // Scripts have locks of their own. Those that were waited for are the right ones.
-        if was_script.replace(runs_script).is_some_and(|was| was != runs_script) {
+        if *of_script.get_or_insert(runs_script) != runs_script {
+            of_script = Some(runs_script);
             held = None;
             slice = None;
             under_lock = 0;
@@ -454,7 +457,8 @@ enum Executed {
     Contended(usize),
 }
 
-#[inline]
+// A call for each command costs as much as finding a key's bucket.
+#[inline(always)]
 fn execute<'w>(
     connection: &mut Connection,
     worker: &'w Worker,
@@ -547,7 +551,7 @@ fn execute<'w>(
                 let published = &client.handle.published;
                 published.last_command.store(u32::from(command.id) + 1, Relaxed);
                 if server.attention.get() & Attention::MONITORS != 0 {
-                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+                    server.monitors.feed(&client.handle, client.db, argv, after.redacted(), crate::clock::unix_us());
                 }
                 return Some(Box::new(Executed::Wait(waiter)));
             }
@@ -559,7 +563,7 @@ fn execute<'w>(
                 apply_reply_mode_to(client, output, mark);
                 // Who watches has seen MULTI, and is shown that it is over.
                 if server.attention.get() & Attention::MONITORS != 0 {
-                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+                    server.monitors.feed(&client.handle, client.db, argv, after.redacted(), crate::clock::unix_us());
                 }
                 return None;
             }
@@ -567,7 +571,9 @@ fn execute<'w>(
         }
     }
     if propagates || !effects.is_empty() {
-        after.garbage = std::mem::take(&mut effects.garbage);
+        if !effects.garbage.is_empty() {
+            after.rare().garbage = std::mem::take(&mut effects.garbage);
+        }
         if effects.record_touched {
             // Who is served is served now, not when the unit began.
             if after.time_passed {
@@ -701,7 +707,7 @@ fn settle_after(
     queued: &Queued,
     command: &Command,
     (nanos, reply_len): (u64, usize),
-    after: After,
+    mut after: After,
 ) -> Option<Box<Executed>> {
     let server = &*worker.server;
     let argv: Argv<'_> = connection.batch.argv(queued, connection.argument_bytes());
@@ -715,19 +721,20 @@ fn settle_after(
         }
     }
     if nanos >= worker.slow_nanos() {
-        worker.account_slow(client, command, argv, &after.redacted, nanos);
+        worker.account_slow(client, command, argv, after.redacted(), nanos);
     }
     if argv.extent().max(reply_len) >= worker.large_bytes() {
-        worker.account_large(client, command, argv, &after.redacted, reply_len);
+        worker.account_large(client, command, argv, after.redacted(), reply_len);
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-        server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+        server.monitors.feed(&client.handle, client.db, argv, after.redacted(), crate::clock::unix_us());
     }
     if after.close {
         connection.closing = Closing::AfterReply;
     }
-    if let Some(request) = after.shutdown {
+    let Rare { shutdown, garbage, .. } = after.take_rare();
+    if let Some(request) = shutdown {
         connection.closing = Closing::WithProcess;
         server.shutdown.request(request);
     }
@@ -736,8 +743,8 @@ fn settle_after(
     }
     let executed = if after.barrier {
         Executed::Barrier
-    } else if !after.garbage.is_empty() {
-        Executed::Free(after.garbage)
+    } else if !garbage.is_empty() {
+        Executed::Free(garbage)
     } else if after.served {
         Executed::Served
     } else if after.published {

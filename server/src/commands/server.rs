@@ -154,7 +154,7 @@ fn shutdown(context: &mut Context<'_>) -> CommandResult {
         return Err(error::CANNOT_END);
     }
     // No reply: the connection ends with the process. What was to be saved is saved.
-    context.after.shutdown = Some(ShutdownRequest { save: Some(false), ..request });
+    context.after.rare().shutdown = Some(ShutdownRequest { save: Some(false), ..request });
     Ok(())
 }
 

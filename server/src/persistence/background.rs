@@ -189,20 +189,29 @@ struct Save {
 }
 
 impl Save {
+    /// Errs if nobody wants it any more.
+    fn check(&self) -> Result<(), Stop> {
+        self.running.check()?;
+        match &self.target {
+            Target::File => Ok(()),
+            Target::Replicas(transfer) => Ok(transfer.check()?),
+        }
+    }
+
     /// Writes the cut into `sink`, which is returned flushed, with what it took.
     fn write<W: Write>(&self, member: &Member, cut: Cut, sink: W) -> Result<(W, Progress), Stop> {
         let mut file = cut.write_to(BufWriter::with_capacity(BUFFER_BYTES, sink))?;
         let keys = if self.delay_us == 0 { STEP_KEYS } else { 1 };
         let mut seen = 0;
         while file.step(member, keys, STEP_BYTES)? {
-            self.running.check()?;
+            self.check()?;
             if self.delay_us != 0 {
                 let taken = file.progress().keys;
                 self.delay(taken.saturating_sub(seen));
                 seen = taken;
             }
         }
-        self.running.check()?;
+        self.check()?;
         let progress = file.progress();
         let mut sink = file.finish()?;
         sink.flush()?;

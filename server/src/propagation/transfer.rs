@@ -117,6 +117,11 @@ impl Transfer {
         self.moved.notify_all();
     }
 
+    /// Errs when nobody is left who wants it.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        self.pieces.lock().check()
+    }
+
     /// Adds a piece once there is room. Errs when nobody is left who wants it.
     fn put(&self, piece: &[u8]) -> io::Result<()> {
         let mut pieces = self.pieces.lock();
@@ -124,9 +129,7 @@ impl Transfer {
             self.moved.wait_for(&mut pieces, LOOK);
             pieces.give_up(self.patience);
         }
-        if pieces.takers.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "no replica is left"));
-        }
+        pieces.check()?;
         pieces.queued_bytes += piece.len();
         pieces.queue.push_back(piece.into());
         pieces.wake_all();
@@ -135,6 +138,11 @@ impl Transfer {
 }
 
 impl Pieces {
+    fn check(&self) -> io::Result<()> {
+        let is_left = !self.takers.is_empty();
+        is_left.then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::BrokenPipe, "no replica is left"))
+    }
+
     fn wake_all(&mut self) {
         for taker in self.takers.values_mut().filter(|taker| taker.is_idle) {
             taker.is_idle = false;

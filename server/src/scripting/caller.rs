@@ -188,7 +188,7 @@ impl Caller<'_, '_> {
     }
 
     fn execute(&mut self, command: &Command, argv: Argv<'_>, protocol: Protocol, reply: &mut Vec<u8>) -> CommandResult {
-        self.after.redacted.clear();
+        self.after.show_all();
         let dirty = self.txn.effects().dirty;
         let mut txn = self.txn.part();
         txn.set_access(Access { no_touch: self.client.no_touch, ..txn.access() });
@@ -221,7 +221,7 @@ impl Caller<'_, '_> {
 
     fn account(&self, command: &Command, argv: Argv<'_>, nanos: u64) {
         let (worker, server) = (self.worker, &*self.worker.server);
-        let redacted = &self.after.redacted;
+        let redacted = self.after.redacted();
         worker.account_call(&worker.stats.by_command[usize::from(command.id)], nanos);
         if nanos >= worker.slow_nanos() {
             worker.account_slow(self.client, command, argv, redacted, nanos);

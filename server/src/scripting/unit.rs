@@ -180,7 +180,7 @@ impl ScriptUnit<'_, '_> {
         }
         // What the script selected is over with it.
         (self.client.db, self.client.protocol) = (db, protocol);
-        self.after.redacted.clear();
+        self.after.show_all();
         let stats = &self.worker.stats;
         let bytes = match origin {
             Origin::Source(_) => &stats.lua_bytes,

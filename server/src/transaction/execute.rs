@@ -40,7 +40,7 @@ impl Execution<'_, '_> {
             self.client.transaction = Some(transaction);
             return Err(unfinished);
         }
-        self.after.redacted.clear();
+        self.after.show_all();
         self.client.end_transaction();
         // The locks of what it watches are those that it was checked under.
         if let Err(error) = stop_watching(&self.worker.server, self.client, &mut self.txn) {
@@ -94,7 +94,7 @@ impl Execution<'_, '_> {
     }
 
     fn call(&mut self, command: &Command, argv: Argv<'_>, hashes: KeyHashes<'_>) -> CommandResult {
-        self.after.redacted.clear();
+        self.after.show_all();
         let dirty = self.txn.effects().dirty;
         let mut txn = self.txn.part();
         txn.set_access(Access { no_touch: self.client.no_touch, ..txn.access() });
@@ -155,7 +155,7 @@ impl Execution<'_, '_> {
 
     fn account(&self, command: &Command, argv: Argv<'_>, nanos: u64) {
         let (worker, server) = (self.worker, &*self.worker.server);
-        let redacted = &self.after.redacted;
+        let redacted = self.after.redacted();
         worker.account_call(&worker.stats.by_command[usize::from(command.id)], nanos);
         if nanos >= worker.slow_nanos() {
             worker.account_slow(self.client, command, argv, redacted, nanos);
