@@ -109,9 +109,13 @@ pub struct Tick {
 #[derive(Debug)]
 pub struct Primary {
     id: String,
+    /// The name that the history had before, and up to which offset.
+    previous: Option<(String, u64)>,
     /// Bytes of the stream so far.
     offset: u64,
     backlog: Option<Backlog>,
+    /// The stream is another's, and is only handed on.
+    follows: bool,
     replicas: BTreeMap<u64, Replica>,
     alone_since_ms: i64,
     last_ping_ms: i64,
@@ -120,15 +124,60 @@ pub struct Primary {
 impl Primary {
     /// A primary without replicas, whose history has this name of forty hexadecimal digits.
     pub fn new(id: String) -> Primary {
-        Primary { id, offset: 0, backlog: None, replicas: BTreeMap::new(), alone_since_ms: 0, last_ping_ms: 0 }
+        Primary {
+            id,
+            previous: None,
+            offset: 0,
+            backlog: None,
+            follows: false,
+            replicas: BTreeMap::new(),
+            alone_since_ms: 0,
+            last_ping_ms: 0,
+        }
     }
     /// The name of the history.
     pub fn id(&self) -> &str {
         &self.id
     }
+    /// The name that the history had before, and the offset up to which it had that.
+    pub fn previous(&self) -> Option<(&str, u64)> {
+        self.previous.as_ref().map(|(id, offset)| (id.as_str(), *offset))
+    }
     /// Starts another history.
     pub fn set_id(&mut self, id: String) {
         self.id = id;
+        self.previous = None;
+    }
+    /// Goes on under another name. What was before is still known by the old one.
+    pub fn rename(&mut self, id: String) {
+        let old = std::mem::replace(&mut self.id, id);
+        self.previous = Some((old, self.offset));
+    }
+    /// Takes up the history of another at an offset. Who has followed this one has nothing more to get from here.
+    pub fn take_up(&mut self, id: String, offset: u64) {
+        self.set_id(id);
+        self.replicas.clear();
+        self.offset = offset;
+        self.backlog = Some(Backlog::new(offset));
+    }
+    /// Nobody is attached any more.
+    pub fn detach_all(&mut self, now_ms: i64) {
+        self.replicas.clear();
+        self.alone_since_ms = now_ms;
+    }
+    /// Records the stream from now on, if that is not done already.
+    pub fn record(&mut self) {
+        self.backlog.get_or_insert_with(|| Backlog::new(self.offset));
+    }
+    /// Whether the stream is another's, and is only handed on: then nothing of one's own is added, and nothing forgotten
+    /// for want of readers.
+    pub fn follows(&self) -> bool {
+        self.follows
+    }
+    /// See [`follows`](Primary::follows).
+    pub fn set_follows(&mut self, follows: bool, now_ms: i64) {
+        self.follows = follows;
+        self.alone_since_ms = now_ms;
     }
     /// Bytes of the stream so far.
     pub fn offset(&self) -> u64 {
@@ -153,9 +202,13 @@ impl Primary {
 
     /// What a replica gets that has the stream of the history `id` up to `offset`. From now on the stream is recorded.
     pub fn answer(&mut self, has: Option<(&str, u64)>) -> SyncAnswer {
-        let backlog = self.backlog.get_or_insert_with(|| Backlog::new(self.offset));
+        self.record();
+        let Some(backlog) = &self.backlog else { return SyncAnswer::Full };
+        let knows = |id: &str, offset: u64| {
+            id == self.id || self.previous.as_ref().is_some_and(|(old, end)| id == old && offset <= *end)
+        };
         match has {
-            Some((id, offset)) if id == self.id && (backlog.begin()..=backlog.end()).contains(&offset) => {
+            Some((id, offset)) if knows(id, offset) && (backlog.begin()..=backlog.end()).contains(&offset) => {
                 SyncAnswer::Continue(offset)
             }
             _ => SyncAnswer::Full,
@@ -273,13 +326,13 @@ impl Primary {
     pub fn tick(&mut self, now_ms: i64, settings: &Settings) -> Tick {
         let mut tick = Tick::default();
         if self.replicas.is_empty() {
-            let ends = settings.backlog_ttl_ms.is_some_and(|ttl| now_ms - self.alone_since_ms > ttl);
+            let ends = !self.follows && settings.backlog_ttl_ms.is_some_and(|ttl| now_ms - self.alone_since_ms > ttl);
             if ends && self.backlog.take().is_some() {
                 tick.history_ends = true;
             }
             return tick;
         }
-        tick.ping = now_ms - self.last_ping_ms >= settings.ping_period_ms;
+        tick.ping = !self.follows && now_ms - self.last_ping_ms >= settings.ping_period_ms;
         if tick.ping {
             self.last_ping_ms = now_ms;
         }
@@ -429,5 +482,39 @@ mod tests {
         primary.detach(7, 61_000, &SETTINGS);
         assert_eq!(primary.tick(62_000, &SETTINGS), Tick::default());
         assert!(primary.tick(62_001, &SETTINGS).history_ends && !primary.is_recording());
+    }
+
+    // As a server does that becomes a primary: Redis 7.0 calls it shifting the replication id.
+    #[test]
+    fn who_has_the_old_name_goes_on_up_to_where_it_was_given_up() {
+        let (old, new) = ("a".repeat(40), "b".repeat(40));
+        let mut primary = attached();
+        primary.append(b"0123456789", &SETTINGS, |_| {});
+        primary.rename(new.clone());
+        primary.append(b"ab", &SETTINGS, |_| {});
+        assert_eq!(primary.previous(), Some((old.as_str(), 20)));
+        assert_eq!(primary.answer(Some((&old, 20))), SyncAnswer::Continue(20));
+        assert_eq!(primary.answer(Some((&old, 21))), SyncAnswer::Full);
+        assert_eq!(primary.answer(Some((&new, 21))), SyncAnswer::Continue(21));
+    }
+
+    #[test]
+    fn who_takes_up_a_history_hands_it_on_under_its_name_and_offsets() {
+        let (mut primary, id) = (attached(), "c".repeat(40));
+        primary.take_up(id.clone(), 1000);
+        primary.set_follows(true, 0);
+        assert_eq!((primary.replicas_len(), primary.previous()), (0, None));
+        primary.append(b"abc", &SETTINGS, |_| {});
+        assert_eq!(primary.answer(Some((&id, 999))), SyncAnswer::Full);
+        assert_eq!(primary.answer(Some((&id, 1001))), SyncAnswer::Continue(1001));
+        // Nothing is forgotten for want of replicas, and nobody is pinged but by the primary.
+        assert_eq!(primary.tick(1_000_000, &SETTINGS), Tick::default());
+        let answer = primary.answer(None);
+        primary.attach(9, answer, Replica::new("127.0.0.1".into(), 1, 1_000_000));
+        assert!(!primary.tick(1_010_001, &SETTINGS).ping);
+        primary.detach(9, 1_010_001, &SETTINGS);
+        primary.set_follows(false, 2_000_000);
+        assert_eq!(primary.tick(2_001_000, &SETTINGS), Tick::default());
+        assert!(primary.tick(2_001_001, &SETTINGS).history_ends);
     }
 }

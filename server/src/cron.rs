@@ -33,6 +33,7 @@ pub(crate) async fn run(worker: Rc<Worker>) {
                 crate::persistence::points::look(&worker).await;
                 crate::propagation::full_sync::look(&worker).await;
                 crate::aof::look(&worker).await;
+                crate::upstream::expire_own_keys(&worker).await;
             }
         }
     }

@@ -82,6 +82,7 @@ macro_rules! texts {
 }
 
 mod pushes;
+pub mod replicas;
 mod scripting;
 mod streams;
 
@@ -200,8 +201,6 @@ texts! {
     REPLICAOF_BY_REPLICA = "ERR Command is not valid when client is a replica.";
     /// REPLICAOF with something that is no port.
     INVALID_PRIMARY_PORT = "ERR Invalid master port";
-    /// REPLICAOF.
-    NO_REPLICA_YET = "ERR this server cannot be a replica yet";
     /// A command that is not allowed inside MULTI, as Redis says it.
     NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
     /// CLIENT PAUSE.

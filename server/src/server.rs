@@ -60,6 +60,8 @@ pub struct Server {
     pub process: ProcessInfo,
     /// The append-only file.
     pub aof: crate::aof::Aof,
+    /// Whom this process follows, as a replica.
+    pub upstream: crate::upstream::Upstream,
     /// What units have changed, for replicas and files.
     pub log: crate::propagation::Log,
     /// Replicas that are to get a snapshot.
@@ -137,6 +139,10 @@ const _: () = {
         Attention::DURABLE,
         Attention::AOF_ERROR,
         Attention::TRACKING,
+        Attention::FOLLOWS,
+        Attention::STALE,
+        Attention::LOADS_ASIDE,
+        Attention::FOLLOWED,
         Attention::TRACKS,
         Attention::LISTENS_ONLY,
         Attention::RESTRICTED,
@@ -179,6 +185,14 @@ impl Attention {
     pub const AOF_ERROR: u32 = 1 << 12;
     /// Somebody tracks keys.
     pub const TRACKING: u32 = 1 << 13;
+    /// This process is a replica.
+    pub const FOLLOWS: u32 = 1 << 14;
+    /// It is one without a link to its primary, and may not show what it has.
+    pub const STALE: u32 = 1 << 15;
+    /// A data set is being loaded beside the one in use.
+    pub const LOADS_ASIDE: u32 = 1 << 16;
+    /// Of one client, never of the process: it is the link to the primary.
+    pub(crate) const FOLLOWED: u32 = 1 << 27;
     /// Of one client, never of the process: it tracks keys.
     pub(crate) const TRACKS: u32 = 1 << 28;
     /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
@@ -196,7 +210,8 @@ impl Attention {
         | Self::TRACKING
         | Self::TRACKS;
     /// What is to be prepared for before a command is run.
-    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING;
+    pub(crate) const PREPARED: u32 =
+        Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING | Self::FOLLOWS;
 
     /// All bits.
     #[inline]
@@ -251,6 +266,7 @@ impl Server {
             attention: Attention::default(),
             process,
             aof: crate::aof::Aof::new(&config),
+            upstream: Default::default(),
             log: crate::propagation::Log::new(crate::random::run_id(), &config),
             full_sync: Default::default(),
             rates: Default::default(),
@@ -267,6 +283,7 @@ impl Server {
             gate_epoch: AtomicU64::new(1),
         });
         crate::config::apply::store_settings(&server, &server.config());
+        crate::upstream::start_up(&server);
         Ok(server)
     }
 

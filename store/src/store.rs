@@ -26,6 +26,9 @@ pub struct Options {
     pub hash_seed: [u64; 4],
 }
 
+/// The database itself, and its spare.
+const PLACES_PER_DATABASE: usize = 2;
+
 /// A sharded keyspace.
 pub struct Store {
     pub(crate) core: Arc<Core>,
@@ -83,9 +86,10 @@ impl Store {
     pub fn new(options: Options) -> Arc<Store> {
         let shards = options.shards.clamp(1, SHARDS_MAX).next_power_of_two();
         let databases = options.databases.max(1);
-        let core = Core::new(options.hash_seed, shards * databases);
+        let places = databases * PLACES_PER_DATABASE;
+        let core = Core::new(options.hash_seed, shards * places);
         let seed = core.hash(b"sampling");
-        let shard = |number| Shard::new(&core, number, databases, Random::new(seed ^ number as u64));
+        let shard = |number| Shard::new(&core, number, places, Random::new(seed ^ number as u64));
         let locks = ShardLocks::new((0..shards).map(shard).collect());
         Arc::new(Store {
             locks,
@@ -166,11 +170,11 @@ impl Store {
 
     /// The number of keys of a database in one shard.
     pub fn shard_len(&self, shard: usize, db: usize) -> usize {
-        if shard < self.shards && db < self.databases { self.hint(shard, db).len.load(Relaxed) } else { 0 }
+        if shard < self.shards && db < self.places() { self.hint(shard, db).len.load(Relaxed) } else { 0 }
     }
 
     fn hints(&self, db: usize) -> impl Iterator<Item = &Hint> {
-        let shards = if db < self.databases { self.shards } else { 0 };
+        let shards = if db < self.places() { self.shards } else { 0 };
         (0..shards).map(move |shard| self.hint(shard, db))
     }
 
@@ -190,12 +194,25 @@ impl Store {
 
     #[inline]
     fn hint_index(&self, shard: usize, db: usize) -> usize {
-        shard * self.databases + db
+        shard * self.places() + db
     }
 
     /// The number of databases.
     pub fn databases(&self) -> usize {
         self.databases
+    }
+
+    /// The spare of a database: a number beyond those that are counted, under which nobody looks for anything, so that a
+    /// whole database can be built beside the one in use and put in its place with
+    /// [`swap_db`](crate::keyspace::swap_db). Snapshots leave it out.
+    pub fn spare_of(&self, db: usize) -> usize {
+        self.databases + db
+    }
+
+    /// The number of databases, spares included.
+    #[inline]
+    pub(crate) fn places(&self) -> usize {
+        self.databases * PLACES_PER_DATABASE
     }
 
     /// The number of shards.

@@ -1,8 +1,10 @@
 //! The network side: listeners, workers, connections.
 
 mod accept;
+mod addresses;
 mod batch;
 mod connection;
+mod followed;
 mod handshake;
 pub(crate) mod http;
 pub mod listen;
@@ -19,4 +21,6 @@ pub(crate) use batch::{Batch, KeyHashes, Queued};
 pub(crate) use connection::{Closing, Connection};
 pub use handshake::Handshakes;
 pub(crate) use output::Output;
+pub(crate) use stack::OnStack;
+pub(crate) use stream::Stream;
 pub use worker::{Incoming, Worker, WorkerPool};

@@ -106,7 +106,11 @@ pub(crate) fn extras(server: &Server) -> Extras {
     ];
     let log = server.log.summary();
     if log.backlog.is_some() {
-        aux.extend([("repl-stream-db", "0".to_owned()), ("repl-id", log.id), ("repl-offset", log.offset.to_string())]);
+        aux.extend([
+            ("repl-stream-db", log.db.to_string()),
+            ("repl-id", log.id),
+            ("repl-offset", log.offset.to_string()),
+        ]);
     }
     let functions = server.functions.codes().iter().map(|code| code.to_vec()).collect();
     Extras { aux, functions }

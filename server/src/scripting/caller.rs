@@ -181,6 +181,12 @@ impl Caller<'_, '_> {
         if attention & Attention::TOO_FEW_REPLICAS != 0 {
             return Err(error::NO_REPLICAS);
         }
+        if attention & Attention::FOLLOWS != 0 && self.worker.config().replica_read_only && self.client.link.is_none() {
+            return Err(error::replicas::READ_ONLY);
+        }
+        if server.attention.get() & Attention::STALE != 0 && !command.has(Flags::STALE) {
+            return Err(error::replicas::STALE_FROM_SCRIPT);
+        }
         if self.checks_memory && !self.wrote && command.has(Flags::DENYOOM) {
             return Err(error::OOM);
         }
