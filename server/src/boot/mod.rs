@@ -6,3 +6,4 @@ mod options;
 mod serve;
 
 pub use entry::main;
+pub(crate) use options::title;

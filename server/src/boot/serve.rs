@@ -125,6 +125,7 @@ fn process_info(config_file: &Option<PathBuf>, supervisor: &Supervisor) -> Proce
         executable: std::env::current_exe().unwrap_or_default(),
         supervisor: supervisor.name(),
         port: 0.into(),
+        job_oom_score: Default::default(),
     }
 }
 
@@ -237,6 +238,7 @@ fn finish(loaded: Result<Result<bool, String>, RecvError>) -> std::io::Result<bo
 /// Does what is to be done before the process ends; false, if it must not end.
 fn prepare_end(server: &Server, request: ShutdownRequest) -> bool {
     if request.save == Some(false) {
+        crate::persistence::save::abandon_jobs(server);
         return true;
     }
     let member = server.store.register();

@@ -45,10 +45,7 @@ pub(crate) fn save(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotSaved> {
 /// anything to be saved. False, if that fails and the process must not end because of it; otherwise nothing is executed any
 /// more from now on.
 pub(crate) fn save_at_end(server: &Server, txn: &mut Txn<'_>, request: ShutdownRequest) -> bool {
-    if let Some(running) = server.persistence.running() {
-        tracing::warn!("There is a save in the background. Cancelling it!");
-        running.cancel();
-    }
+    abandon_jobs(server);
     let wanted = !is_loading(server) && request.save.unwrap_or_else(|| is_wanted(server));
     if wanted {
         tracing::info!("Saving the final RDB snapshot before exiting.");
@@ -65,6 +62,15 @@ pub(crate) fn save_at_end(server: &Server, txn: &mut Txn<'_>, request: ShutdownR
     server.pause.start(PauseKind::All, now_ms.saturating_add(PAUSE_AT_END_MS), now_ms, &server.attention);
     server.bump_gate_epoch();
     true
+}
+
+/// Ends what saves in the background, so that nothing of it is left when the process ends.
+pub(crate) fn abandon_jobs(server: &Server) {
+    if let Some(running) = server.persistence.running() {
+        tracing::warn!("There is a save in the background. Cancelling it!");
+        running.abandon();
+    }
+    server.aof.abandon_rewrite(server);
 }
 
 /// Whether the configuration asks for saves.
