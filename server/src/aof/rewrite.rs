@@ -9,6 +9,7 @@ use crate::persistence::save;
 use crate::server::Server;
 use ochre_persist::aof::base::write_base;
 use ochre_persist::rdb::{Cut, WriteError};
+use ochre_resp::encode_command;
 use ochre_store::{Access, Effects, Member, Txn};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -100,7 +101,7 @@ pub(crate) fn begin(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotBegun> 
     let standing = job::stand(server, JobKind::Rewrite, move |signal| ending.signal.store(signal, SeqCst));
     let number = standing.pid().unwrap_or_else(std::process::id);
     let temporary = running.temporary.get_or_init(|| format!("temp-rewriteaof-bg-{number}.aof").into()).clone();
-    if !is_rdb && let Err(error) = write_commands(&config, txn, &temporary) {
+    if !is_rdb && let Err(error) = write_commands(server, &config, txn, &temporary) {
         tracing::warn!("Write error writing append only file on disk: {error}");
         fail(server);
         return Err(NotBegun::Failed);
@@ -142,6 +143,11 @@ pub(super) fn cancel(server: &Server) {
 }
 
 impl super::Aof {
+    /// Whether its first base is being written, without which it says nothing.
+    pub(crate) fn writes_first_base(&self) -> bool {
+        self.mode() == Mode::Waiting && self.is_rewriting()
+    }
+
     /// Ends the rewrite that runs, if there is one, in a process that ends before its thread has removed its file.
     pub(crate) fn abandon_rewrite(&self, server: &Server) {
         let temporary = self.rewriting.lock().as_ref().and_then(|running| running.temporary.get().cloned());
@@ -323,9 +329,7 @@ fn write_snapshot(
     loop {
         let delay_us = server.config().rdb_key_save_delay;
         let keys = if delay_us == 0 { STEP_KEYS } else { 1 };
-        if !file.step(member, keys, STEP_BYTES)? {
-            break;
-        }
+        let is_done = !file.step(member, keys, STEP_BYTES)?;
         let taken = file.progress().keys;
         for _ in seen..taken {
             wait(server, running, delay_us);
@@ -333,6 +337,9 @@ fn write_snapshot(
         seen = taken;
         if running.is_over() {
             return Err(io::Error::from(io::ErrorKind::Interrupted).into());
+        }
+        if is_done {
+            break;
         }
     }
     let mut sink = file.finish()?;
@@ -357,12 +364,17 @@ fn wait(server: &Server, running: &Running, delay_us: i32) {
 }
 
 /// Writes the data set as commands, while everybody waits.
-fn write_commands(config: &Config, txn: &mut Txn<'_>, path: &Path) -> io::Result<()> {
+fn write_commands(server: &Server, config: &Config, txn: &mut Txn<'_>, path: &Path) -> io::Result<()> {
     let file = NewFile::create(&path.to_string_lossy(), config.aof_rewrite_incremental_fsync)?;
     let mut sink = BufWriter::with_capacity(BUFFER_BYTES, file);
     if config.aof_timestamp_enabled {
         write!(sink, "#TS:{}\r\n", crate::clock::unix_ms() / 1000)?;
     }
+    let mut libraries = Vec::new();
+    for code in server.functions.codes() {
+        encode_command(&mut libraries, &[b"FUNCTION".as_slice(), b"LOAD", &code]);
+    }
+    sink.write_all(&libraries)?;
     let delay_us = config.rdb_key_save_delay;
     write_base(txn, &mut sink, &mut || save::delay(delay_us))?;
     sink.flush()?;
@@ -387,7 +399,7 @@ pub(super) fn extras(server: &Server) -> ochre_persist::rdb::Extras {
 pub(super) fn write_first(server: &Server, txn: &mut Txn<'_>, path: &Path) -> io::Result<()> {
     let config = server.config().clone();
     if !config.aof_use_rdb_preamble {
-        return write_commands(&config, txn, path);
+        return write_commands(server, &config, txn, path);
     }
     let file = NewFile::create(&path.to_string_lossy(), false)?;
     let sink = BufWriter::with_capacity(BUFFER_BYTES, file);

@@ -90,7 +90,7 @@ pub(super) fn shutdown(flags: &ShutdownFlags) -> ShutdownRequest {
         (false, true) => Some(false),
         (false, false) => None,
     };
-    ShutdownRequest { save, now: flags.now, force: flags.force }
+    ShutdownRequest { save, now: flags.now, force: flags.force, is_prepared: false }
 }
 
 /// What the kernel's OOM killer is to think of a primary, a replica, and the process that stands for a job: the mode, and the

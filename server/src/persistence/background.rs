@@ -196,7 +196,9 @@ impl Save {
         let mut file = cut.write_to(BufWriter::with_capacity(BUFFER_BYTES, file))?;
         let keys = if self.delay_us == 0 { STEP_KEYS } else { 1 };
         let mut seen = 0;
-        while file.step(member, keys, STEP_BYTES)? {
+        let mut is_done = false;
+        while !is_done {
+            is_done = !file.step(member, keys, STEP_BYTES)?;
             self.running.check()?;
             if self.delay_us != 0 {
                 let taken = file.progress().keys;
