@@ -175,6 +175,8 @@ texts! {
     DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI";
     /// EXEC after a command that could not be queued.
     EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors.";
+    /// SHUTDOWN that may have to wait, inside MULTI.
+    SHUTDOWN_DENIED = "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client";
     /// MONITOR inside MULTI.
     MONITOR_DENIED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     /// SYNC behind replies that are not sent yet.

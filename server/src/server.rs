@@ -103,6 +103,8 @@ pub struct ProcessInfo {
     pub supervisor: Option<&'static str>,
     /// The port it listens on, which CONFIG SET may change.
     pub port: AtomicI64,
+    /// What the kernel's OOM killer is to think of processes that stand for jobs; nothing while that is left to it.
+    pub job_oom_score: parking_lot::Mutex<Option<i32>>,
 }
 
 /// Switches for tests, all off in normal service.
@@ -282,6 +284,9 @@ impl Server {
             config_version: AtomicU64::new(1),
             gate_epoch: AtomicU64::new(1),
         });
+        if let Some(tenths) = server.config().compatibility_level.bucket_fill_tenths() {
+            server.store.set_bucket_fill_tenths(tenths);
+        }
         crate::config::apply::store_settings(&server, &server.config());
         crate::upstream::start_up(&server);
         Ok(server)

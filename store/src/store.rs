@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::effects::Effects;
-use crate::free::{Core, Garbage};
+use crate::free::{Core, Garbage, HeldTables};
 use crate::memory;
 use crate::random::Random;
 use crate::raw::hint::{Hint, Pin, Seat};
@@ -195,6 +195,17 @@ impl Store {
     #[inline]
     fn hint_index(&self, shard: usize, db: usize) -> usize {
         shard * self.places() + db
+    }
+
+    /// Has tables double when they hold more than so many entries a bucket on average, times ten. A bucket has seven slots;
+    /// the usual fill is 6.3.
+    pub fn set_bucket_fill_tenths(&self, tenths: usize) {
+        self.core.set_bucket_fill_tenths(tenths);
+    }
+
+    /// Has tables stay as large as they are, unless that is wrong by far, as long as the result lives.
+    pub fn hold_tables(&self) -> HeldTables {
+        HeldTables::new(self.core.clone())
     }
 
     /// The number of databases.

@@ -265,6 +265,13 @@ impl Log {
         self.state.lock().primary.acknowledged(offset)
     }
 
+    /// Whether some replica does not have all there is.
+    pub(crate) fn has_lagging_replicas(&self) -> bool {
+        let state = self.state.lock();
+        let offset = state.primary.offset();
+        state.primary.replicas().any(|(_, replica)| replica.acked != offset)
+    }
+
     /// Asks all replicas how far they have come.
     pub fn ask_for_acknowledgements(&self, server: &Server) {
         self.state.lock().say(server, &["REPLCONF", "GETACK", "*"]);

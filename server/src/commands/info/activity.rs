@@ -32,9 +32,8 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("pubsub_channels", server.pubsub.len(Space::Channel));
     lines.field("pubsub_patterns", server.pubsub.len(Space::Pattern));
     lines.field("pubsubshard_channels", server.pubsub.len(Space::Shard));
-    for name in ["latest_fork_usec", "total_forks"] {
-        lines.zero(name);
-    }
+    lines.field("latest_fork_usec", stats.processes.last_us.load(Relaxed));
+    lines.field("total_forks", stats.processes.started.load(Relaxed));
     lines.zero("migrate_cached_sockets");
     lines.field("slave_expires_tracked_keys", server.upstream.own_keys.len());
     for name in ["active_defrag_hits", "active_defrag_misses"] {
