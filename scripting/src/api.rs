@@ -32,6 +32,8 @@ pub(crate) struct State {
     /// Why the script must end, if it must.
     pub(crate) ending: Cell<Option<Ending>>,
     pub(crate) doubles: Cell<DoubleFormat>,
+    /// The script has told the collector when to work.
+    pub(crate) is_collector_tuned: Cell<bool>,
     /// The library that is being loaded.
     pub(crate) loading: RefCell<Option<Loading>>,
     call: RefCell<Call>,
@@ -65,6 +67,7 @@ impl State {
             protocol: Cell::default(),
             ending: Cell::default(),
             doubles: Cell::new(doubles),
+            is_collector_tuned: Cell::default(),
             loading: RefCell::default(),
             call: RefCell::default(),
         })

@@ -3,11 +3,12 @@
 use crate::api::Ending;
 use crate::api::{self, Current, HOST, State};
 use crate::args::as_string;
+use crate::environment;
 use crate::host::Host;
 use crate::library::{FunctionInfo, LibraryError, LibraryHeader, Loading};
 use crate::result::{self, Errors};
 use crate::sandbox::{self, Sandbox};
-use mlua::chunk::ChunkMode;
+use mlua::state::{GcIncParams, GcMode};
 use mlua::{Function, Lua, Table, Value};
 use ochre_resp::reply::DoubleFormat;
 use ochre_resp::{Protocol, ReplyWriter};
@@ -158,11 +159,7 @@ impl Vm {
     }
 
     fn chunk(&self, source: &[u8], name: &str) -> Result<Function, String> {
-        match self.lua.load(source).set_name(name).set_mode(ChunkMode::Text).into_function() {
-            Ok(function) => Ok(function),
-            Err(mlua::Error::SyntaxError { message, .. }) => Err(message),
-            Err(error) => Err(error.to_string()),
-        }
+        environment::compile(&self.lua, source, name)
     }
 
     /// Runs a script and writes its reply, or the error that ended it.
@@ -232,6 +229,11 @@ impl Vm {
     }
 
     fn collect(&self) {
+        if self.state.is_collector_tuned.take() {
+            let usual = GcIncParams::default().pause(200).step_multiplier(200);
+            self.lua.gc_set_mode(GcMode::Incremental(usual));
+            self.lua.gc_restart();
+        }
         self.runs.set(self.runs.get() + 1);
         if self.runs.get() >= RUNS_A_STEP {
             self.runs.set(0);
@@ -279,7 +281,6 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
-        // Finalizers run while the state is whole.
         let _ = self.lua.gc_collect();
     }
 }
