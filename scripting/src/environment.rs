@@ -18,6 +18,15 @@ pub(crate) fn compile(lua: &Lua, source: &[u8], name: &str) -> std::result::Resu
     }
     // Lua has one string of equal ones. The parser does not keep that of the name from the collector; this does.
     let kept = lua.create_string(name).map_err(|error| error.to_string())?;
+    // The parser makes of byte code what it makes of any text.
+    let padded: Vec<u8>;
+    let source = match source {
+        [b'\x1b', ..] => {
+            padded = [b" ", source].concat();
+            &padded
+        }
+        _ => source,
+    };
     let compiled = lua.load(source).set_name(name).set_mode(ChunkMode::Text).into_function();
     drop(kept);
     match compiled {

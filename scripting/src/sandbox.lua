@@ -81,6 +81,8 @@ end
 function globals.pairs(list)
     if guarded[list] then
         return globals.next, list, nil
+    elseif type(list) ~= 'table' then
+        error("bad argument #1 to 'pairs' (table expected, got " .. type(list) .. ')', 2)
     end
     return pairs(list)
 end
