@@ -10,6 +10,7 @@
 mod api;
 mod args;
 mod bits;
+mod debugger;
 mod environment;
 mod host;
 mod json;

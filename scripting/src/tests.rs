@@ -9,6 +9,8 @@ struct Echo {
     calls: Vec<Vec<String>>,
     logged: Vec<String>,
     interrupts: u32,
+    says: Vec<&'static str>,
+    hears: Vec<String>,
 }
 
 impl Host for Echo {
@@ -41,6 +43,15 @@ impl Host for Echo {
     fn interrupt(&mut self) -> bool {
         self.interrupts += 1;
         self.interrupts > 100
+    }
+    fn tell(&mut self, lines: Vec<Vec<u8>>) {
+        self.hears.extend(lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()));
+    }
+    fn ask(&mut self) -> Option<Vec<Vec<u8>>> {
+        if self.says.is_empty() {
+            return None;
+        }
+        Some(self.says.remove(0).split(' ').map(|word| word.as_bytes().to_vec()).collect())
     }
 }
 
@@ -418,4 +429,66 @@ fn many_values_are_no_problem() {
         Protocol::Resp3,
     );
     assert!(map.starts_with("%20000|$"));
+}
+
+#[test]
+fn a_script_is_debugged() {
+    let source = "local a = {1, 'x', {y = true}}\nredis.call('echo', KEYS[1])\nlocal b = 2\nredis.debug(a, b)\nredis.breakpoint()\nreturn b";
+    let vm = vm();
+    let script = vm.compile(source.as_bytes()).unwrap();
+    let debug = |says: &[&'static str]| {
+        let mut host = Echo { says: says.to_vec(), ..Echo::default() };
+        let mut out = Vec::new();
+        let mut reply = ReplyWriter::new(&mut out, Protocol::Resp2);
+        let names = Names { script: "sha" };
+        let keys = [b"k1".as_slice()];
+        let none: [&[u8]; 0] = [];
+        vm.debug(&script, source.as_bytes(), names, keys.into_iter(), none.into_iter(), &mut host, &mut reply);
+        (host.hears, String::from_utf8_lossy(&out).into_owned())
+    };
+    let (hears, reply) = debug(&["s", "step", "c", "c"]);
+    assert_eq!(
+        hears,
+        [
+            "* Stopped at 1, stop reason = step over",
+            "-> 1   local a = {1, 'x', {y = true}}",
+            "* Stopped at 2, stop reason = step over",
+            "-> 2   redis.call('echo', KEYS[1])",
+            "<redis> echo k1",
+            "<reply> \"k1\"",
+            "* Stopped at 3, stop reason = step over",
+            "-> 3   local b = 2",
+            "<debug> line 4: {1; \"x\"; {[\"y\"]=true}}, 2",
+            "* Stopped at 6, stop reason = redis.breakpoint() called",
+            "-> 6   return b",
+            "<endsession>",
+        ]
+    );
+    assert_eq!(reply, ":2\r\n");
+    let (hears, reply) =
+        debug(&["b 3", "eval KEYS", "e error('x')", "redis echo x", "redis refuse", "p KEYS", "nope", "c", "t", "a"]);
+    assert_eq!(
+        hears[2..],
+        [
+            "   2   redis.call('echo', KEYS[1])",
+            "  #3   local b = 2",
+            "   4   redis.debug(a, b)",
+            "<retval> {\"k1\"}",
+            "<error> ldb_eval:1: x",
+            "<redis> echo x",
+            "<reply> \"x\"",
+            "<redis> refuse",
+            "<error> OOM no",
+            "<value> {\"k1\"}",
+            "<error> Unknown Redis Lua debugger command or wrong number of arguments.",
+            "* Stopped at 3, stop reason = break point",
+            "->#3   local b = 2",
+            "In top level:",
+            "->#3   local b = 2",
+            "<endsession>",
+        ]
+    );
+    assert_eq!(reply, "-ERR script aborted for user request script: sha, on @user_script:3.\r\n");
+    // Nothing of it is left.
+    assert_eq!(run_in(&vm, source, &mut Echo::default(), Protocol::Resp2), ":2|");
 }

@@ -3,6 +3,7 @@
 use crate::api::Ending;
 use crate::api::{self, Current, HOST, State};
 use crate::args::as_string;
+use crate::debugger::Session;
 use crate::environment;
 use crate::host::Host;
 use crate::library::{FunctionInfo, LibraryError, LibraryHeader, Loading};
@@ -198,6 +199,30 @@ impl Vm {
             errors = Errors { any: true, uncounted: vec![text.into_bytes()] };
         }
         Outcome::Replied(errors)
+    }
+
+    /// As [`run`](Vm::run), with the script in the debugger, which shows its client that source.
+    #[allow(clippy::too_many_arguments)]
+    pub fn debug<'a>(
+        &self,
+        script: &Script,
+        source: &[u8],
+        names: Names<'_>,
+        keys: impl ExactSizeIterator<Item = &'a [u8]>,
+        arguments: impl ExactSizeIterator<Item = &'a [u8]>,
+        host: &mut dyn Host,
+        reply: &mut ReplyWriter<'_>,
+    ) -> Outcome {
+        *self.state.session.borrow_mut() = Some(Session::new(source));
+        let _ = api::watch_lines(&self.lua, &self.state);
+        let outcome = self.run(script, names, keys, arguments, host, reply);
+        self.lua.remove_hook();
+        let _ = api::watch(&self.lua, &self.state);
+        let session = self.state.session.borrow_mut().take();
+        let mut log = session.map(|mut session| session.take_log()).unwrap_or_default();
+        log.push(b"<endsession>".to_vec());
+        host.tell(log);
+        outcome
     }
 
     /// If something was ended: the hook that did it goes. Returns why it was ended.

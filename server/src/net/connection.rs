@@ -45,7 +45,7 @@ impl Addresses {
 
 /// A client's socket, buffers and session.
 pub(crate) struct Connection {
-    pub(super) stream: Stream,
+    pub(crate) stream: Stream,
     pub(crate) client: Client,
     pub(crate) decoder: RequestDecoder,
     pub(crate) query: BytesMut,
