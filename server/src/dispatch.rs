@@ -110,7 +110,7 @@ pub(crate) fn run<'w>(
             LockClass::Script => {
                 runs_script = true;
                 let argv = connection.batch.argv(&queued, connection.argument_bytes());
-                crate::scripting::shards(worker, command, argv, queued.shards)
+                crate::scripting::shards(worker, &connection.client, command, argv, queued.shards)
             }
             LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
             LockClass::None | LockClass::Walk => ShardSet::EMPTY,

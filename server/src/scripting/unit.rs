@@ -93,9 +93,6 @@ impl ScriptUnit<'_, '_> {
     pub(crate) fn run(mut self) -> Result<bool, Unfinished> {
         let ScriptRequest::Run { keys } = self.request else { return Ok(self.load()) };
         if self.client.debugs && self.socket.is_some() {
-            if !self.has_all {
-                return Err(Unfinished);
-            }
             if is_by_name(self.command) {
                 return Ok(self.fail(&error::DEBUG_BY_NAME));
             }
@@ -231,9 +228,15 @@ impl ScriptUnit<'_, '_> {
 
 /// The shards under which a script starts, `declared` being those of its keys.
 #[cold]
-pub(crate) fn shards(worker: &Worker, command: &Command, argv: Argv<'_>, declared: ShardSet) -> ShardSet {
+pub(crate) fn shards(
+    worker: &Worker,
+    client: &Client,
+    command: &Command,
+    argv: Argv<'_>,
+    declared: ShardSet,
+) -> ShardSet {
     // Who watches would see twice what is run twice.
-    if worker.server.attention.get() & Attention::MONITORS != 0 {
+    if client.debugs || worker.server.attention.get() & Attention::MONITORS != 0 {
         return ShardSet::ALL;
     }
     if is_function_call(command) {
