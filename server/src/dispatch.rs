@@ -118,7 +118,7 @@ pub(crate) fn run<'w>(
             LockClass::Script => {
                 runs_script = true;
                 let argv = connection.batch.argv(&queued, connection.argument_bytes());
-                crate::scripting::shards(worker, command, argv, queued.shards)
+                crate::scripting::shards(worker, &connection.client, command, argv, queued.shards)
             }
             LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
             LockClass::None | LockClass::Walk => ShardSet::EMPTY,
@@ -505,7 +505,7 @@ fn execute<'w>(
     let mark = connection.output.mark();
     let mut after = After::default();
     let mut effects = worker.effects();
-    let Connection { batch, query, decoder, client, output, inline, .. } = connection;
+    let Connection { batch, query, decoder, client, output, inline, stream, .. } = connection;
     let bytes: &[u8] = if *inline { decoder.inline_bytes() } else { query };
     let argv = batch.argv(queued, bytes);
     let protocol = client.protocol;
@@ -554,7 +554,9 @@ fn execute<'w>(
         } else if let CommandError::Script(request) = error {
             let has_all = guard.set() == ShardSet::ALL;
             let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
-            let unit = ScriptUnit { worker, client, output, after: &mut after, txn, command, argv, request, has_all };
+            let socket = if client.debugs { stream.duplicate() } else { None };
+            let after = &mut after;
+            let unit = ScriptUnit { worker, client, output, after, txn, command, argv, request, has_all, socket };
             match unit.run() {
                 Ok(failed) => stats.failed.add(failed.into()),
                 Err(Unfinished) => {

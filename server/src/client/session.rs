@@ -48,6 +48,8 @@ pub struct Client {
     pub reply_mode: ReplyMode,
     /// Leave access times of keys alone (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// Has its scripts debugged.
+    pub(crate) debugs: bool,
     /// Runs MONITOR.
     pub monitor: bool,
     /// What it has queued since MULTI.
@@ -93,6 +95,7 @@ impl Client {
             gate_epoch: 0,
             reply_mode: ReplyMode::On,
             no_touch: false,
+            debugs: false,
             monitor: false,
             transaction: None,
             watching: None,

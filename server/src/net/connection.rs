@@ -26,7 +26,7 @@ use std::task::{Context as TaskContext, Poll};
 
 /// A client's socket, buffers and session.
 pub(crate) struct Connection {
-    pub(super) stream: Stream,
+    pub(crate) stream: Stream,
     pub(crate) client: Client,
     pub(crate) decoder: RequestDecoder,
     pub(crate) query: BytesMut,

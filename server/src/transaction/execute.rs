@@ -142,6 +142,7 @@ impl Execution<'_, '_> {
             argv,
             request,
             has_all: true,
+            socket: None,
         };
         let failed = unit.run().unwrap_or(true);
         worker.stats.by_command[usize::from(command.id)].failed.add(failed.into());
