@@ -34,6 +34,8 @@ pub(crate) enum Step {
     NeedAll,
     /// This must be freed, without a lock, before the next command and before the reply goes out.
     Free(Vec<Garbage>),
+    /// The last command is to be answered with this text and what a walk over all keys finds.
+    Survey(String),
     /// The next command is paused until then (Unix milliseconds).
     Paused(i64),
     /// The next command runs a script, for which there is to be a stack.
@@ -192,6 +194,10 @@ pub(crate) fn run<'w>(
             Executed::Free(garbage) => {
                 *next += 1;
                 return Step::Free(garbage);
+            }
+            Executed::Survey(text) => {
+                *next += 1;
+                return Step::Survey(text);
             }
             Executed::Served => {
                 *next += 1;
@@ -442,6 +448,8 @@ enum Executed {
     Barrier,
     /// This must be freed before the next command, and before the reply goes out.
     Free(Vec<Garbage>),
+    /// The reply takes a walk over all keys.
+    Survey(String),
     /// Clients that waited were served: they are to be woken once the locks are released.
     Served,
     /// The client may have sent messages to itself, which come right behind its reply.
@@ -547,7 +555,7 @@ fn execute<'w>(
                 let published = &client.handle.published;
                 published.last_command.store(u32::from(command.id) + 1, Relaxed);
                 if server.attention.get() & Attention::MONITORS != 0 {
-                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted);
                 }
                 return Some(Box::new(Executed::Wait(waiter)));
             }
@@ -559,7 +567,7 @@ fn execute<'w>(
                 apply_reply_mode_to(client, output, mark);
                 // Who watches has seen MULTI, and is shown that it is over.
                 if server.attention.get() & Attention::MONITORS != 0 {
-                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted);
                 }
                 return None;
             }
@@ -591,6 +599,7 @@ fn execute<'w>(
     *tick = now;
     worker.account_call(stats, nanos);
     if client.reply_mode != ReplyMode::On {
+        after.survey = None;
         apply_reply_mode_to(client, output, if after.confirms { output.mark() } else { mark });
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
@@ -644,6 +653,10 @@ fn prepare(
                 || !watched.shards_among(ShardSet::ALL).is_empty())
     {
         access.expired = Expired::Hide;
+    }
+    if server.attention.get() & Attention::IMPORTS != 0 {
+        // The source of the data says when keys are to go.
+        access.expired = if client.import_source { Expired::Show } else { Expired::Hide };
     }
     let waiting = blocked.shards_among(guard.set());
     let is_tracked = tracks && (client.tracks.is_some() || server.tracking.wants(guard.set()));
@@ -709,6 +722,7 @@ fn settle_after(
     if after.barrier {
         // The command's own duration is judged by what it has set.
         worker.see_config();
+        worker.limit_clients(&client.handle);
         // Memory may be limited to less than is used: nobody need call anything for it to be freed.
         if crate::memory::is_short(worker) {
             worker.eviction_due.notify_one();
@@ -722,7 +736,7 @@ fn settle_after(
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-        server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+        server.monitors.feed(&client.handle, client.db, argv, &after.redacted);
     }
     if after.close {
         connection.closing = Closing::AfterReply;
@@ -738,6 +752,8 @@ fn settle_after(
         Executed::Barrier
     } else if !after.garbage.is_empty() {
         Executed::Free(after.garbage)
+    } else if let Some(text) = after.survey {
+        Executed::Survey(text)
     } else if after.served {
         Executed::Served
     } else if after.published {

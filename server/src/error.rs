@@ -152,6 +152,10 @@ texts! {
     SORT_BY_DENIED = "ERR BY option of SORT denied due to insufficient ACL permissions.";
     /// SORT that returns values of keys that the user may not read.
     SORT_GET_DENIED = "ERR GET option of SORT denied due to insufficient ACL permissions.";
+    /// INFO keysizes where nothing may wait.
+    SURVEY_DENIED = "ERR INFO keysizes walks over all keys and is not allowed in transactions and scripts";
+    /// CLIENT IMPORT-SOURCE without `import-mode`.
+    NOT_IMPORTING = "ERR Server is not in import mode";
     /// Commands of a cluster.
     NO_CLUSTER = "ERR This instance has cluster support disabled";
     /// ACL DELUSER.

@@ -44,6 +44,9 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     if is_paused(worker) {
         return true;
     }
+    if worker.server.attention.get() & Attention::IMPORTS != 0 {
+        return false;
+    }
     let started = Instant::now();
     let time_max = eviction_time_max(worker.config().maxmemory_eviction_tenacity);
     let mut effects = worker.effects();
@@ -106,7 +109,7 @@ async fn expire_for(worker: &Worker, begun: Instant, period: Duration) {
     let share = limit.div_duration_f64(period).min(1.0);
     worker.expiry.borrow_mut().begin(store, CycleKind::Slow);
     let (mut used, mut slice) = (Duration::ZERO, SLICE_FIRST);
-    while !is_paused(worker) {
+    while !is_paused(worker) && worker.server.attention.get() & Attention::IMPORTS == 0 {
         let elapsed = expire_slice(worker, slice.min(limit.saturating_sub(used)));
         let Some(elapsed) = elapsed else { break };
         used += elapsed;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod batch;
+mod buffers;
 mod connection;
 mod handshake;
 pub(crate) mod http;
@@ -19,4 +20,5 @@ pub(crate) use batch::{Batch, KeyHashes, Queued};
 pub(crate) use connection::{Closing, Connection};
 pub use handshake::Handshakes;
 pub(crate) use output::Output;
+pub(crate) use worker::PartOf;
 pub use worker::{Incoming, Worker, WorkerPool};
