@@ -68,8 +68,6 @@ pub struct After {
     pub(crate) confirms: bool,
     /// Its client has published something that it listens to itself, perhaps.
     pub(crate) published: bool,
-    /// The reply is this text with what a walk over all keys finds, which takes a while, at its end.
-    pub survey: Option<String>,
     /// The command took its time: the clock is to be read again before the next one.
     pub time_passed: bool,
 }
@@ -83,7 +81,6 @@ impl After {
             || self.shutdown.is_some()
             || self.served
             || self.published
-            || self.survey.is_some()
             || !self.redacted.is_empty()
             || !self.garbage.is_empty()
     }

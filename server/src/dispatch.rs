@@ -1,5 +1,7 @@
 //! From a decoded command to its reply: gates, locks, handler, accounts.
 
+mod survey;
+
 use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
@@ -35,7 +37,7 @@ pub(crate) enum Step {
     /// This must be freed, without a lock, before the next command and before the reply goes out.
     Free(Vec<Garbage>),
     /// The last command is to be answered with this text and what a walk over all keys finds.
-    Survey(String),
+    Survey(Box<str>),
     /// The next command is paused until then (Unix milliseconds).
     Paused(i64),
     /// The next command runs a script, for which there is to be a stack.
@@ -449,7 +451,7 @@ enum Executed {
     /// This must be freed before the next command, and before the reply goes out.
     Free(Vec<Garbage>),
     /// The reply takes a walk over all keys.
-    Survey(String),
+    Survey(Box<str>),
     /// Clients that waited were served: they are to be woken once the locks are released.
     Served,
     /// The client may have sent messages to itself, which come right behind its reply.
@@ -559,6 +561,12 @@ fn execute<'w>(
                 }
                 return Some(Box::new(Executed::Wait(waiter)));
             }
+            if let CommandError::Survey(text) = error {
+                let now = worker.ticks.now();
+                let nanos = worker.ticks.nanos(*tick, now);
+                *tick = now;
+                return survey::begin(worker, (client, output, mark), command, argv, (text, nanos));
+            }
             error.write(&mut output.reply(protocol));
             count_error(worker, &error);
             if matches!(error, CommandError::Refused(_)) {
@@ -599,7 +607,6 @@ fn execute<'w>(
     *tick = now;
     worker.account_call(stats, nanos);
     if client.reply_mode != ReplyMode::On {
-        after.survey = None;
         apply_reply_mode_to(client, output, if after.confirms { output.mark() } else { mark });
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
@@ -752,8 +759,6 @@ fn settle_after(
         Executed::Barrier
     } else if !after.garbage.is_empty() {
         Executed::Free(after.garbage)
-    } else if let Some(text) = after.survey {
-        Executed::Survey(text)
     } else if after.served {
         Executed::Served
     } else if after.published {

@@ -9,7 +9,7 @@ mod process;
 use crate::clock::unix_ms;
 use crate::command::{AclCategories, CommandSpec, Flags};
 use crate::context::Context;
-use crate::error::{self, CommandResult};
+use crate::error::{self, CommandError, CommandResult};
 use crate::server::Server;
 use std::fmt::{Display, Write};
 
@@ -39,8 +39,7 @@ fn info(context: &mut Context<'_>) -> CommandResult {
             text.push_str("\r\n");
         }
         text.push_str("# Keysizes\r\n");
-        context.after.survey = Some(text);
-        return Ok(());
+        return Err(CommandError::Survey(text.into()));
     }
     context.reply.verbatim(b"txt", text);
     Ok(())

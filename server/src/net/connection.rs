@@ -470,11 +470,12 @@ impl Connection {
     }
 
     /// Has a thread walk over all keys, and answers with `text` and what it has found.
-    async fn answer_survey(&mut self, worker: &Worker, mut text: String) {
+    async fn answer_survey(&mut self, worker: &Worker, text: Box<str>) {
         let server = worker.server.clone();
         let walk = tokio::task::spawn_blocking(move || crate::metrics::key_sizes::survey(&server));
         match self.unless_killed(walk).await {
             Some(Ok(found)) => {
+                let mut text = text.into_string();
                 text.push_str(&found);
                 self.output.reply(self.client.protocol).verbatim(b"txt", text);
             }
