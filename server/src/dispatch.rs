@@ -22,6 +22,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 mod followed;
 mod prepare;
+mod survey;
 
 use followed::{hand_on, primary_gates, report_failure};
 use prepare::prepare;
@@ -40,6 +41,8 @@ pub(crate) enum Step {
     NeedAll,
     /// This must be freed, without a lock, before the next command and before the reply goes out.
     Free(Vec<Garbage>),
+    /// The last command is to be answered with this text and what a walk over all keys finds.
+    Survey(Box<str>),
     /// The next command is paused until then (Unix milliseconds).
     Paused(i64),
     /// The next command runs a script, for which there is to be a stack.
@@ -201,6 +204,10 @@ pub(crate) fn run<'w>(
             Executed::Free(garbage) => {
                 *next += 1;
                 return Step::Free(garbage);
+            }
+            Executed::Survey(text) => {
+                *next += 1;
+                return Step::Survey(text);
             }
             Executed::Served => {
                 *next += 1;
@@ -478,6 +485,8 @@ enum Executed {
     Barrier,
     /// This must be freed before the next command, and before the reply goes out.
     Free(Vec<Garbage>),
+    /// The reply takes a walk over all keys.
+    Survey(Box<str>),
     /// Clients that waited were served: they are to be woken once the locks are released.
     Served,
     /// The client may have sent messages to itself, which come right behind its reply.
@@ -594,9 +603,15 @@ fn execute<'w>(
                 let published = &client.handle.published;
                 published.last_command.store(u32::from(command.id) + 1, Relaxed);
                 if server.attention.get() & Attention::MONITORS != 0 {
-                    server.monitors.feed(&client.handle, client.db, argv, after.redacted(), crate::clock::unix_us());
+                    server.monitors.feed(&client.handle, client.db, argv, after.redacted());
                 }
                 return Some(Box::new(Executed::Wait(waiter)));
+            }
+            if let CommandError::Survey(text) = error {
+                let now = worker.ticks.now();
+                let nanos = worker.ticks.nanos(*tick, now);
+                *tick = now;
+                return survey::begin(worker, (client, output, mark), command, argv, (text, nanos));
             }
             error.write(&mut output.reply(protocol));
             count_error(worker, &error);
@@ -612,7 +627,7 @@ fn execute<'w>(
                 apply_reply_mode_to(client, output, mark);
                 // Who watches has seen MULTI, and is shown that it is over.
                 if server.attention.get() & Attention::MONITORS != 0 {
-                    server.monitors.feed(&client.handle, client.db, argv, after.redacted(), crate::clock::unix_us());
+                    server.monitors.feed(&client.handle, client.db, argv, after.redacted());
                 }
                 return None;
             }
@@ -722,6 +737,7 @@ fn settle_after(
     if after.barrier {
         // The command's own duration is judged by what it has set.
         worker.see_config();
+        worker.limit_clients(&client.handle);
         // Memory may be limited to less than is used: nobody need call anything for it to be freed.
         if crate::memory::is_short(worker) {
             worker.eviction_due.notify_one();
@@ -735,7 +751,7 @@ fn settle_after(
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-        server.monitors.feed(&client.handle, client.db, argv, after.redacted(), crate::clock::unix_us());
+        server.monitors.feed(&client.handle, client.db, argv, after.redacted());
     }
     if after.close {
         connection.closing = Closing::AfterReply;

@@ -70,6 +70,8 @@ pub struct Server {
     pub rates: crate::metrics::rates::Rates,
     /// Peak and first use of memory.
     pub memory: crate::metrics::memory::MemoryWatch,
+    /// Walks over all keys for the lengths of their values.
+    pub surveys: crate::metrics::key_sizes::Surveys,
     /// How long memory was over its limit.
     pub over_limit: crate::metrics::over_limit::OverLimit,
     /// What TLS connections are made from.
@@ -80,6 +82,8 @@ pub struct Server {
     pub persistence: crate::persistence::Persistence,
     /// What DEBUG switches off and on.
     pub switches: Switches,
+    /// Rung with every new configuration.
+    pub config_changed: tokio::sync::Notify,
     reply_buffer_peak_reset_ms: AtomicI64,
     /// Changes of the configuration at run time.
     pub changes: crate::config::apply::Changes,
@@ -145,6 +149,7 @@ const _: () = {
         Attention::STALE,
         Attention::LOADS_ASIDE,
         Attention::FOLLOWED,
+        Attention::IMPORTS,
         Attention::TRACKS,
         Attention::LISTENS_ONLY,
         Attention::RESTRICTED,
@@ -195,6 +200,8 @@ impl Attention {
     pub const LOADS_ASIDE: u32 = 1 << 16;
     /// Of one client, never of the process: it is the link to the primary.
     pub(crate) const FOLLOWED: u32 = 1 << 27;
+    /// Another server's data is being imported.
+    pub const IMPORTS: u32 = 1 << 20;
     /// Of one client, never of the process: it tracks keys.
     pub(crate) const TRACKS: u32 = 1 << 28;
     /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
@@ -210,10 +217,11 @@ impl Attention {
         | Self::PROPAGATES
         | Self::DURABLE
         | Self::TRACKING
+        | Self::IMPORTS
         | Self::TRACKS;
     /// What is to be prepared for before a command is run.
     pub(crate) const PREPARED: u32 =
-        Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING | Self::FOLLOWS;
+        Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING | Self::FOLLOWS | Self::IMPORTS;
 
     /// All bits.
     #[inline]
@@ -273,11 +281,13 @@ impl Server {
             full_sync: Default::default(),
             rates: Default::default(),
             memory: Default::default(),
+            surveys: Default::default(),
             over_limit: Default::default(),
             tls: Default::default(),
             shutdown: Default::default(),
             persistence: Default::default(),
             switches: Default::default(),
+            config_changed: Default::default(),
             reply_buffer_peak_reset_ms: AtomicI64::new(Self::REPLY_BUFFER_PEAK_RESET_MS),
             changes: Default::default(),
             config: ArcSwap::from_pointee(config),
@@ -320,6 +330,7 @@ impl Server {
     pub fn publish_config(&self, config: Config) {
         self.config.store(Arc::new(config));
         self.config_version.fetch_add(1, SeqCst);
+        self.config_changed.notify_waiters();
         self.bump_gate_epoch();
     }
     /// The count of changes to what gates check: compared after locking, and the gates redone if it moved.

@@ -5,6 +5,7 @@ use super::request::WaitKind;
 use super::table::{KeyQueue, WaitTable};
 use super::waiter::{Outcome, Waiter};
 use crate::acl::{LogContext, acl_check};
+use crate::command::Flags;
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
 use crate::net::{KeyHashes, Worker};
@@ -243,8 +244,15 @@ impl Serving<'_, '_, '_> {
             let refusal = error::no_permission(client.user.name(), &command.full_name, denial.reason, is_old);
             return (Err(refusal), after);
         }
+        let checks_memory = self.worker.config().compatibility_level.checks_memory_for_waiters();
+        if checks_memory && command.has(Flags::DENYOOM) && self.worker.is_out_of_memory() {
+            return (Err(error::OOM), after);
+        }
         let protocol = client.protocol;
-        let access = Access { no_touch: client.no_touch, ..self.access };
+        let mut access = Access { no_touch: client.no_touch, ..self.access };
+        if server.attention.get() & Attention::IMPORTS != 0 {
+            access.expired = if client.import_source { Expired::Show } else { Expired::Hide };
+        }
         let mut context = Context {
             server,
             command,

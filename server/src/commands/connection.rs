@@ -7,6 +7,7 @@ use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
 use crate::context::{After, Context};
 use crate::error::{self, CommandError, CommandResult};
 use ochre_resp::reply::Protocol;
+use std::sync::atomic::Ordering::Relaxed;
 
 const CONNECTION: CommandSpec =
     CommandSpec { acl: AclCategories::CONNECTION, group: Group::Connection, ..CommandSpec::BASE };
@@ -244,6 +245,9 @@ fn reset(context: &mut Context<'_>) -> CommandResult {
         client.subscriptions_changed();
     }
     handle.name.lock().clear();
+    if context.server.config().compatibility_level.reset_ends_exemption() {
+        handle.no_evict.store(false, Relaxed);
+    }
     *client = Client::new(handle, &context.server.accounts);
     client.set_protocol(Protocol::Resp2);
     client.publish_flags();

@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::command::{Command, Flags, LockClass};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
-use crate::net::{KeyHashes, Worker};
+use crate::net::{KeyHashes, PartOf, Worker};
 use crate::propagation::Reach;
 use crate::server::Attention;
 use ochre_resp::reply::{DoubleFormat, Protocol, ReplyWriter};
@@ -256,16 +256,7 @@ impl Caller<'_, '_> {
     }
 
     fn account(&self, command: &Command, argv: Argv<'_>, nanos: u64) {
-        let (worker, server) = (self.worker, &*self.worker.server);
-        let redacted = self.after.redacted();
-        worker.account_call(&worker.stats.by_command[usize::from(command.id)], nanos);
-        if nanos >= worker.slow_nanos() {
-            worker.account_slow(self.client, command, argv, redacted, nanos);
-        }
-        let monitored = server.attention.get() & Attention::MONITORS != 0;
-        if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-            server.monitors.feed_script(self.client.db, argv, redacted, crate::clock::unix_us());
-        }
+        self.worker.account_part(self.client, command, argv, self.after.redacted(), nanos, PartOf::Script);
     }
 }
 

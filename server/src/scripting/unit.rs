@@ -103,7 +103,7 @@ impl ScriptUnit<'_, '_> {
         let server = &*self.worker.server;
         if server.attention.get() & Attention::MONITORS != 0 {
             // The commands of the script are to come after it.
-            server.monitors.feed(&self.client.handle, self.client.db, self.argv, &[], crate::clock::unix_us());
+            server.monitors.feed(&self.client.handle, self.client.db, self.argv, &[]);
         }
         match self.find().and_then(|prepared| self.admit(&prepared.origin).map(|()| prepared)) {
             Ok(prepared) => self.execute(&prepared, keys),
