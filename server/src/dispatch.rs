@@ -8,7 +8,7 @@ use crate::command::{Command, Flags, LockClass};
 use crate::commands::debug::is_forbidden;
 use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
-use crate::context::{After, Context, Mode};
+use crate::context::{After, Context, Mode, Rare};
 use crate::error::{self, CommandError};
 use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
@@ -22,6 +22,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 mod followed;
 mod prepare;
+mod survey;
 
 use followed::{hand_on, primary_gates, report_failure};
 use prepare::prepare;
@@ -40,6 +41,8 @@ pub(crate) enum Step {
     NeedAll,
     /// This must be freed, without a lock, before the next command and before the reply goes out.
     Free(Vec<Garbage>),
+    /// The last command is to be answered with this text and what a walk over all keys finds.
+    Survey(Box<str>),
     /// The next command is paused until then (Unix milliseconds).
     Paused(i64),
     /// The next command runs a script, for which there is to be a stack.
@@ -57,6 +60,7 @@ const COMMANDS_A_LOCK: usize = 32;
 const OUTPUT_LEN_MAX: usize = 64 * 1024;
 
 /// Executes the commands of the connection's batch from `next` on, without ever waiting.
+#[inline(never)]
 pub(crate) fn run<'w>(
     connection: &mut Connection,
     worker: &'w Worker,
@@ -68,7 +72,8 @@ pub(crate) fn run<'w>(
     let mut slice: Option<Slice<'w, Shard>> = None;
     let mut under_lock = 0;
     let mut is_bare = false;
-    let mut was_script = None;
+    // Whether what is held are the locks of scripts; what was waited for is what the next command needs.
+    let mut of_script = None;
     let mut tick = worker.ticks.now();
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
@@ -116,7 +121,7 @@ pub(crate) fn run<'w>(
             LockClass::Script => {
                 runs_script = true;
                 let argv = connection.batch.argv(&queued, connection.argument_bytes());
-                crate::scripting::shards(worker, command, argv, queued.shards)
+                crate::scripting::shards(worker, &connection.client, command, argv, queued.shards)
             }
             LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
             LockClass::None | LockClass::Walk => ShardSet::EMPTY,
@@ -129,7 +134,8 @@ pub(crate) fn run<'w>(
             return Step::NeedStack;
         }
         // Scripts have locks of their own. Those that were waited for are the right ones.
-        if was_script.replace(runs_script).is_some_and(|was| was != runs_script) {
+        if *of_script.get_or_insert(runs_script) != runs_script {
+            of_script = Some(runs_script);
             held = None;
             slice = None;
             under_lock = 0;
@@ -198,6 +204,10 @@ pub(crate) fn run<'w>(
             Executed::Free(garbage) => {
                 *next += 1;
                 return Step::Free(garbage);
+            }
+            Executed::Survey(text) => {
+                *next += 1;
+                return Step::Survey(text);
             }
             Executed::Served => {
                 *next += 1;
@@ -475,6 +485,8 @@ enum Executed {
     Barrier,
     /// This must be freed before the next command, and before the reply goes out.
     Free(Vec<Garbage>),
+    /// The reply takes a walk over all keys.
+    Survey(Box<str>),
     /// Clients that waited were served: they are to be woken once the locks are released.
     Served,
     /// The client may have sent messages to itself, which come right behind its reply.
@@ -487,7 +499,8 @@ enum Executed {
     Contended(usize),
 }
 
-#[inline]
+// A call for each command costs as much as finding a key's bucket.
+#[inline(always)]
 fn execute<'w>(
     connection: &mut Connection,
     worker: &'w Worker,
@@ -501,7 +514,7 @@ fn execute<'w>(
     let mark = connection.output.mark();
     let mut after = After::default();
     let mut effects = worker.effects();
-    let Connection { batch, query, decoder, client, output, inline, .. } = connection;
+    let Connection { batch, query, decoder, client, output, inline, stream, .. } = connection;
     let bytes: &[u8] = if *inline { decoder.inline_bytes() } else { query };
     let argv = batch.argv(queued, bytes);
     let protocol = client.protocol;
@@ -550,7 +563,9 @@ fn execute<'w>(
         } else if let CommandError::Script(request) = error {
             let has_all = guard.set() == ShardSet::ALL;
             let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
-            let unit = ScriptUnit { worker, client, output, after: &mut after, txn, command, argv, request, has_all };
+            let socket = if client.debugs { stream.duplicate() } else { None };
+            let after = &mut after;
+            let unit = ScriptUnit { worker, client, output, after, txn, command, argv, request, has_all, socket };
             match unit.run() {
                 Ok(failed) => stats.failed.add(failed.into()),
                 Err(Unfinished) => {
@@ -588,9 +603,15 @@ fn execute<'w>(
                 let published = &client.handle.published;
                 published.last_command.store(u32::from(command.id) + 1, Relaxed);
                 if server.attention.get() & Attention::MONITORS != 0 {
-                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+                    server.monitors.feed(&client.handle, client.db, argv, after.redacted());
                 }
                 return Some(Box::new(Executed::Wait(waiter)));
+            }
+            if let CommandError::Survey(text) = error {
+                let now = worker.ticks.now();
+                let nanos = worker.ticks.nanos(*tick, now);
+                *tick = now;
+                return survey::begin(worker, (client, output, mark), command, argv, (text, nanos));
             }
             error.write(&mut output.reply(protocol));
             count_error(worker, &error);
@@ -606,7 +627,7 @@ fn execute<'w>(
                 apply_reply_mode_to(client, output, mark);
                 // Who watches has seen MULTI, and is shown that it is over.
                 if server.attention.get() & Attention::MONITORS != 0 {
-                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+                    server.monitors.feed(&client.handle, client.db, argv, after.redacted());
                 }
                 return None;
             }
@@ -614,7 +635,9 @@ fn execute<'w>(
         }
     }
     if propagates || !effects.is_empty() {
-        after.garbage = std::mem::take(&mut effects.garbage);
+        if !effects.garbage.is_empty() {
+            after.rare().garbage = std::mem::take(&mut effects.garbage);
+        }
         if effects.record_touched {
             // Who is served is served now, not when the unit began.
             if after.time_passed {
@@ -706,7 +729,7 @@ fn settle_after(
     queued: &Queued,
     command: &Command,
     (nanos, reply_len): (u64, usize),
-    after: After,
+    mut after: After,
 ) -> Option<Box<Executed>> {
     let server = &*worker.server;
     let argv: Argv<'_> = connection.batch.argv(queued, connection.argument_bytes());
@@ -714,25 +737,27 @@ fn settle_after(
     if after.barrier {
         // The command's own duration is judged by what it has set.
         worker.see_config();
+        worker.limit_clients(&client.handle);
         // Memory may be limited to less than is used: nobody need call anything for it to be freed.
         if crate::memory::is_short(worker) {
             worker.eviction_due.notify_one();
         }
     }
     if nanos >= worker.slow_nanos() {
-        worker.account_slow(client, command, argv, &after.redacted, nanos);
+        worker.account_slow(client, command, argv, after.redacted(), nanos);
     }
     if argv.extent().max(reply_len) >= worker.large_bytes() {
-        worker.account_large(client, command, argv, &after.redacted, reply_len);
+        worker.account_large(client, command, argv, after.redacted(), reply_len);
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-        server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+        server.monitors.feed(&client.handle, client.db, argv, after.redacted());
     }
     if after.close {
         connection.closing = Closing::AfterReply;
     }
-    if let Some(request) = after.shutdown {
+    let Rare { shutdown, garbage, .. } = after.take_rare();
+    if let Some(request) = shutdown {
         connection.closing = Closing::WithProcess;
         server.shutdown.request(request);
     }
@@ -741,8 +766,8 @@ fn settle_after(
     }
     let executed = if after.barrier {
         Executed::Barrier
-    } else if !after.garbage.is_empty() {
-        Executed::Free(after.garbage)
+    } else if !garbage.is_empty() {
+        Executed::Free(garbage)
     } else if after.served {
         Executed::Served
     } else if after.published {

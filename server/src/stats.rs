@@ -277,6 +277,8 @@ pub struct Stats {
     pub unexpected_errors: AtomicU64,
     /// Replicas that have asked for the stream.
     pub synchronisations: Synchronisations,
+    /// Processes that stand for jobs.
+    pub processes: Processes,
 }
 
 /// What replicas were given that have asked for the stream.
@@ -288,6 +290,15 @@ pub struct Synchronisations {
     pub partial: AtomicU64,
     /// A snapshot, though they had asked for what they lacked.
     pub refused: AtomicU64,
+}
+
+/// The processes that stood for jobs.
+#[derive(Default)]
+pub struct Processes {
+    /// How many were started.
+    pub started: AtomicU64,
+    /// How long starting the last one took, in microseconds.
+    pub last_us: AtomicU64,
 }
 
 impl Stats {
@@ -309,7 +320,8 @@ impl Stats {
         self.errors_by_code.lock().clear();
         self.rejected_handshakes.store(0, Relaxed);
         let Synchronisations { full, partial, refused } = &self.synchronisations;
-        [full, partial, refused].iter().for_each(|count| count.store(0, Relaxed));
+        let Processes { started, last_us } = &self.processes;
+        [full, partial, refused, started, last_us].iter().for_each(|count| count.store(0, Relaxed));
     }
     /// Adds a worker's statistics.
     pub fn register(&self, stats: Arc<WorkerStats>) {

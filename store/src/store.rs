@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::effects::Effects;
-use crate::free::{Core, Garbage};
+use crate::free::{Core, Garbage, HeldTables};
 use crate::memory;
 use crate::random::Random;
 use crate::raw::hint::{Hint, Pin, Seat};
@@ -13,7 +13,7 @@ use crate::sync::{Party, SHARDS_MAX, ShardLocks, ShardSet};
 use crate::txn::{Access, Txn};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 /// What is fixed while a store lives.
 #[derive(Clone, Debug)]
@@ -108,6 +108,11 @@ impl Store {
         })
     }
 
+    /// Whether a snapshot is being taken, so that none can begin.
+    pub fn has_snapshot(&self) -> bool {
+        self.is_cut.load(SeqCst)
+    }
+
     /// Hashes a key. Keys with the same non-empty `{tag}` share a shard.
     #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
@@ -193,6 +198,17 @@ impl Store {
     #[inline]
     fn hint_index(&self, shard: usize, db: usize) -> usize {
         shard * self.places + db
+    }
+
+    /// Has tables double when they hold more than so many entries a bucket on average, times ten. A bucket has seven slots;
+    /// the usual fill is 6.3.
+    pub fn set_bucket_fill_tenths(&self, tenths: usize) {
+        self.core.set_bucket_fill_tenths(tenths);
+    }
+
+    /// Has tables stay as large as they are, unless that is wrong by far, as long as the result lives.
+    pub fn hold_tables(&self) -> HeldTables {
+        HeldTables::new(self.core.clone())
     }
 
     /// The number of databases.

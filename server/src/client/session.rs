@@ -48,6 +48,10 @@ pub struct Client {
     pub reply_mode: ReplyMode,
     /// Leave access times of keys alone (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// Has its scripts debugged.
+    pub(crate) debugs: bool,
+    /// Imports data from another server (CLIENT IMPORT-SOURCE).
+    pub import_source: bool,
     /// Runs MONITOR.
     pub monitor: bool,
     /// What it has queued since MULTI.
@@ -93,6 +97,8 @@ impl Client {
             gate_epoch: 0,
             reply_mode: ReplyMode::On,
             no_touch: false,
+            debugs: false,
+            import_source: false,
             monitor: false,
             transaction: None,
             watching: None,
@@ -288,6 +294,9 @@ impl Client {
         }
         if self.no_touch {
             flags |= ClientHandle::FLAG_NO_TOUCH;
+        }
+        if self.import_source {
+            flags |= ClientHandle::FLAG_IMPORT_SOURCE;
         }
         if self.handle.no_evict.load(Relaxed) {
             flags |= ClientHandle::FLAG_NO_EVICT;

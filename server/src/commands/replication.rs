@@ -6,11 +6,9 @@ use crate::client::ReplicaSide;
 use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
 use crate::config::Upstream;
 use crate::context::Context;
-use crate::error::{self, CommandError, CommandResult};
-use crate::persistence::save;
-use crate::propagation::ReplicaInfo;
+use crate::error::{self, CommandResult};
+use crate::propagation::{ReplicaInfo, Wants, full_sync};
 use crate::upstream::Stage;
-use ochre_persist::rdb;
 use ochre_replication::{Progress, Replica, ReplicaState, SyncAnswer};
 use ochre_resp::split::split_args;
 use std::sync::atomic::Ordering::Relaxed;
@@ -77,57 +75,29 @@ fn synchronise(context: &mut Context<'_>, wants: Option<(&[u8], Option<u64>)>) -
     let address = side.ip.clone().unwrap_or_else(|| host(&handle.addr).to_owned());
     tracing::info!("Replica {address}:{} asks for synchronization", side.port);
     let has = wants.and_then(|(id, offset)| Some((std::str::from_utf8(id).ok()?, offset?)));
-    let mut replica = Replica::new(address, side.port, ReplicaState::SendSnapshot, now_ms);
+    let mut replica = Replica::new(address, side.port, now_ms);
     replica.is_silent = wants.is_none();
-    let follows_renaming = side.follows_renaming;
-    let answer = server.log.attach(server, &handle, has, replica);
+    let (follows_renaming, wanted) = (side.follows_renaming, Wants::of(side));
     let syncs = &server.stats.synchronisations;
-    let snapshot = match answer {
+    let snapshot = match server.log.attach(server, &handle, has, replica) {
         SyncAnswer::Continue(_) => {
             syncs.partial.fetch_add(1, Relaxed);
             let id = server.log.summary().id;
             context.reply.simple(if follows_renaming { format!("CONTINUE {id}") } else { "CONTINUE".to_owned() });
-            Vec::new()
+            None
         }
-        SyncAnswer::Full(offset) => {
+        SyncAnswer::Full => {
             syncs.full.fetch_add(1, Relaxed);
-            if let Some((id, _)) = wants {
-                // A question mark asks for the whole.
-                syncs.refused.fetch_add(u64::from(id.first() != Some(&b'?')), Relaxed);
-                let id = server.log.summary().id;
-                context.reply.simple(format!("FULLRESYNC {id} {offset}"));
-            }
-            let snapshot = snapshot(context);
-            if snapshot.is_err() {
-                server.log.detach(server, handle.id, now_ms);
-            }
-            snapshot?
+            // A question mark asks for the whole.
+            let is_refused = wants.is_some_and(|(id, _)| id.first() != Some(&b'?'));
+            syncs.refused.fetch_add(u64::from(is_refused), Relaxed);
+            Some(server.full_sync.wait(&handle, wanted, wants.is_some(), now_ms))
         }
     };
-    let side = context.client.replica.get_or_insert_default();
-    side.attach(snapshot);
+    context.client.replica.get_or_insert_default().attach(snapshot);
     context.client.publish_flags();
+    full_sync::begin_if_due(server, &mut context.txn);
     Ok(())
-}
-
-/// The data set as a replica is sent it: its length, and an RDB file.
-fn snapshot(context: &mut Context<'_>) -> Result<Vec<u8>, CommandError> {
-    let (server, config) = (context.server, context.server.config().clone());
-    let mut extras = save::extras(server);
-    let log = server.log.summary();
-    extras.aux.extend([
-        ("repl-stream-db", log.db.to_string()),
-        ("repl-id", log.id),
-        ("repl-offset", log.offset.to_string()),
-    ]);
-    let settings = save::settings(server, &config);
-    let rdb = rdb::save(&mut context.txn, Vec::new(), settings, &extras, &mut || {}).map_err(|error| {
-        tracing::warn!("SYNC failed. The data set cannot be written: {error}");
-        error::NO_SNAPSHOT
-    })?;
-    let mut bytes = format!("${}\r\n", rdb.len()).into_bytes();
-    bytes.extend_from_slice(&rdb);
-    Ok(bytes)
 }
 
 /// REPLCONF

@@ -86,6 +86,7 @@ pub fn store_settings(server: &Server, config: &Config) {
     settings.stream_node_max_entries.store(config.stream_node_max_entries, Relaxed);
     give_memory_back(config.jemalloc_bg_thread);
     server.attention.set(Attention::MAXMEMORY, config.maxmemory > 0);
+    server.attention.set(Attention::IMPORTS, config.import_mode);
     server.attention.set(Attention::NOTIFY, config.notify_keyspace_events.publishes());
 }
 

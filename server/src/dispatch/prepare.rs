@@ -40,6 +40,10 @@ pub(super) fn prepare(
     if server.follows() {
         access.expired = if client.link.is_some() { Expired::Show } else { Expired::Hide };
     }
+    if server.attention.get() & Attention::IMPORTS != 0 {
+        // The source of the data says when keys are to go.
+        access.expired = if client.import_source { Expired::Show } else { Expired::Hide };
+    }
     let waiting = blocked.shards_among(guard.set());
     let is_tracked = tracks && (client.tracks.is_some() || server.tracking.wants(guard.set()));
     let makes_own = server.follows() && client.link.is_none() && !worker.config().replica_read_only;

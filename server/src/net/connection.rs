@@ -26,7 +26,7 @@ use std::task::{Context as TaskContext, Poll};
 
 /// A client's socket, buffers and session.
 pub(crate) struct Connection {
-    pub(super) stream: Stream,
+    pub(crate) stream: Stream,
     pub(crate) client: Client,
     pub(crate) decoder: RequestDecoder,
     pub(crate) query: BytesMut,
@@ -67,11 +67,7 @@ enum Event {
 }
 
 /// Size of a read, and of a fresh query buffer.
-const READ_LEN: usize = 16 * 1024;
-/// Query buffers above this are shrunk when they are not used to the full.
-const QUERY_SHRINK_LEN: usize = 32 * 1024;
-/// Buffers of clients idle for longer are given back.
-const IDLE_MS: i64 = 2000;
+pub(super) const READ_LEN: usize = 16 * 1024;
 /// Most arguments of one command.
 const ARGUMENTS_MAX: usize = 1 << 20;
 /// How often a command may turn out to need further shards before it takes all of them.
@@ -80,17 +76,6 @@ const EXTENSIONS_MAX: u32 = 2;
 const PUSHES_A_TURN: usize = 8;
 /// A connection lets others run after so many commands.
 const TURN_COMMANDS: usize = 256;
-
-/// Whether the cron should have the connection look after its buffers.
-pub(crate) fn wants_housekeeping(client: &ClientHandle, idle_ms: i64) -> bool {
-    let seen = &client.published;
-    let query = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed);
-    (idle_ms > IDLE_MS && query > 0)
-        || query as usize > QUERY_SHRINK_LEN
-        || seen.output_capacity.load(Relaxed) > Output::CAPACITY_MIN as u64
-        || seen.output_peak.load(Relaxed) >= seen.output_capacity.load(Relaxed)
-        || client.waiting_bytes() > 0
-}
 
 impl Connection {
     /// Sets up an accepted connection; `None` if it was turned away.
@@ -175,8 +160,9 @@ impl Connection {
         if let Some(mut own) = self.client.subscriptions.take() {
             worker.server.pubsub.leave(&self.client.handle, &mut own);
         }
-        if self.client.replica.as_ref().is_some_and(|replica| replica.is_attached()) {
-            worker.server.log.detach(&worker.server, self.client.id(), crate::clock::unix_ms());
+        let id = self.client.id();
+        if let Some(replica) = &mut self.client.replica {
+            replica.detach(&worker.server, id, crate::clock::unix_ms());
         }
         self.leave_watched(&worker).await;
         worker.remove_connection(self.slot);
@@ -402,9 +388,8 @@ impl Connection {
                 }
                 Decoded::Empty { consumed } => offset += consumed,
                 Decoded::Incomplete { needed } => {
-                    let missing = needed.saturating_sub(self.query.capacity() - self.query.len());
-                    if missing > 0 && offset == 0 {
-                        self.query.reserve(needed);
+                    if offset == 0 {
+                        self.make_room(needed);
                     }
                     break;
                 }
@@ -462,6 +447,7 @@ impl Connection {
                     let _ = freed.await;
                     worker.begin_batch();
                 }
+                Step::Survey(text) => self.answer_survey(worker, text).await,
                 Step::Barrier => {
                     let mut all = worker.member.party().lock_all().await;
                     crate::tracking::limit(worker, &mut all);
@@ -473,6 +459,25 @@ impl Connection {
         }
         let commands = &self.client.handle.published.commands;
         commands.store(commands.load(Relaxed) + next as u64, Relaxed);
+    }
+
+    /// Has a thread walk over all keys, and answers with `text` and what it has found.
+    async fn answer_survey(&mut self, worker: &Worker, text: Box<str>) {
+        let server = worker.server.clone();
+        let walk = tokio::task::spawn_blocking(move || crate::metrics::key_sizes::survey(&server));
+        match self.unless_killed(walk).await {
+            Some(Ok(found)) => {
+                let mut text = text.into_string();
+                text.push_str(&found);
+                self.output.reply(self.client.protocol).verbatim(b"txt", text);
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "the walk over the keys has failed");
+                self.closing = Closing::Now;
+            }
+            None => {}
+        }
+        worker.begin_batch();
     }
 
     /// The part in locking for the command at `next`.
@@ -523,6 +528,10 @@ impl Connection {
     /// In the middle of a batch: does not let much output pile up, nor uncounted. Under a hard limit the batch as a whole
     /// is measured by that, so nothing is sent before its end.
     fn send_some(&mut self, worker: &Worker) {
+        // Its limit has closed it, so that nobody has to go for what it took.
+        if self.closing == Closing::Now {
+            return;
+        }
         let limit = worker.config().output_limit(self.client.handle.kind());
         if limit.hard == 0 && self.output.len() > Output::CAPACITY_MAX {
             self.flush(worker);
@@ -684,63 +693,6 @@ impl Connection {
             if self.output.is_over(limit, pushes, worker.now_ms()) {
                 self.close_over_limit(worker);
             }
-        }
-    }
-
-    /// Gives memory back that the client does not use.
-    fn tidy(&mut self, worker: &Worker) {
-        worker.begin_batch();
-        let idle_ms = worker.now_ms() - self.client.handle.published.last_active_ms.load(Relaxed);
-        if idle_ms > IDLE_MS && self.query.is_empty() {
-            self.query = BytesMut::new();
-        } else if self.query.capacity() > QUERY_SHRINK_LEN && self.query.capacity() / (self.query_peak + 1) > 2 {
-            let mut smaller = BytesMut::with_capacity(self.query_peak.max(self.query.len()).max(READ_LEN));
-            smaller.extend_from_slice(&self.query);
-            self.query = smaller;
-        }
-        self.query_peak = self.query.len();
-        self.batch.tidy();
-        if !worker.server.switches.reply_buffers_keep_size.load(Relaxed) {
-            self.output.tidy(worker.now_ms(), worker.server.reply_buffer_peak_reset(), &worker.stats);
-        }
-        self.flush(worker);
-    }
-
-    fn publish_query(&self) {
-        let seen = &self.client.handle.published;
-        seen.query_len.store(self.query.len() as u64, Relaxed);
-        seen.query_free.store((self.query.capacity() - self.query.len()) as u64, Relaxed);
-    }
-
-    fn publish_output(&self) {
-        let seen = &self.client.handle.published;
-        seen.output_len.store(self.output.len() as u64, Relaxed);
-        seen.output_shared.store(self.output.shared_len() as u64, Relaxed);
-        seen.output_capacity.store(self.output.capacity() as u64, Relaxed);
-        seen.output_allocated.store(self.output.allocated() as u64, Relaxed);
-        seen.output_peak.store(self.output.peak() as u64, Relaxed);
-    }
-
-    /// Publishes figures for CLIENT LIST and INFO.
-    pub(super) fn publish(&self, worker: &Worker) {
-        let seen = &self.client.handle.published;
-        seen.last_active_ms.store(worker.now_ms(), Relaxed);
-        let is_blocked = seen.flags.load(Relaxed) & ClientHandle::FLAG_BLOCKED != 0;
-        let partial = if self.query.is_empty() || is_blocked {
-            0
-        } else {
-            match seen.partial_since_ms.load(Relaxed) {
-                0 => worker.now_ms(),
-                since => since,
-            }
-        };
-        seen.partial_since_ms.store(partial, Relaxed);
-        self.publish_query();
-        seen.bytes_out.store(self.output.sent_total(), Relaxed);
-        self.publish_output();
-        seen.db.store(self.client.db as u32, Relaxed);
-        if worker.limits_clients() {
-            worker.evict_clients(&self.client.handle);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod accept;
 mod addresses;
 mod batch;
+mod buffers;
 mod connection;
 mod followed;
 mod handshake;
@@ -23,4 +24,5 @@ pub use handshake::Handshakes;
 pub(crate) use output::Output;
 pub(crate) use stack::OnStack;
 pub(crate) use stream::Stream;
+pub(crate) use worker::PartOf;
 pub use worker::{Incoming, Worker, WorkerPool};

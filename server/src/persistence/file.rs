@@ -74,6 +74,7 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.done
             && let Err(error) = std::fs::remove_file(&self.temporary)
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(%error, file = %self.temporary.display(), "a temporary file is left behind");
         }

@@ -173,14 +173,13 @@ impl Log {
         self.state.lock().primary.offset()
     }
 
-    /// Decides what a replica gets that has the stream of the history `id` up to an offset, and attaches it. To be called with
-    /// all shards locked; where the answer is a full synchronisation, what they hold then comes before the stream.
+    /// Decides what a replica gets that has the stream of the history `id` up to an offset, and attaches it.
     pub fn attach(
         &self,
         server: &Server,
         handle: &Arc<ClientHandle>,
         has: Option<(&str, u64)>,
-        mut replica: Replica,
+        replica: Replica,
     ) -> SyncAnswer {
         let mut state = self.state.lock();
         state.see_settings(server);
@@ -190,15 +189,19 @@ impl Log {
             state.primary.set_id(crate::random::run_id());
         }
         let answer = state.primary.answer(has);
-        if matches!(answer, SyncAnswer::Full(_)) {
-            state.selected = None;
-        } else {
-            replica.state = ReplicaState::Online;
-        }
         state.primary.attach(handle.id, answer, replica);
         state.handles.insert(handle.id, handle.clone());
         state.publish(server);
         answer
+    }
+
+    /// The snapshot of a replica shows this moment, at which all shards are locked: the name of the history, and where the
+    /// stream goes on.
+    pub(crate) fn begin_snapshot(&self, client: u64) -> (String, u64) {
+        let mut state = self.state.lock();
+        state.selected = None;
+        state.primary.begin_snapshot(client);
+        (state.primary.id().to_owned(), state.primary.offset())
     }
 
     /// A replica has gone.
@@ -240,14 +243,33 @@ impl Log {
         self.judge(server, now_ms);
     }
 
+    /// A replica has been sent its snapshot: see [`Primary::put_online`].
+    pub(crate) fn put_online(&self, server: &Server, client: u64, awaits_word: bool, now_ms: i64) {
+        self.state.lock().primary.put_online(client, awaits_word, now_ms);
+        self.judge(server, now_ms);
+    }
+
     /// A replica says how far it has come; whether it is one.
     pub fn acknowledge(&self, client: u64, progress: Progress, now_ms: i64) -> bool {
-        self.state.lock().primary.acknowledge(client, progress, now_ms)
+        let mut state = self.state.lock();
+        let State { primary, handles, .. } = &mut *state;
+        primary.acknowledge(client, progress, now_ms, || {
+            if let Some(handle) = handles.get(&client) {
+                handle.signal(Signals::OUTBOX);
+            }
+        })
     }
 
     /// How many replicas have applied the stream up to an offset.
     pub fn acknowledged(&self, offset: u64) -> usize {
         self.state.lock().primary.acknowledged(offset)
+    }
+
+    /// Whether some replica does not have all there is.
+    pub(crate) fn has_lagging_replicas(&self) -> bool {
+        let state = self.state.lock();
+        let offset = state.primary.offset();
+        state.primary.replicas().any(|(_, replica)| replica.acked != offset)
     }
 
     /// Asks all replicas how far they have come.

@@ -42,6 +42,7 @@ pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     for name in ["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"] {
         lines.zero(name);
     }
+    lines.zero("slot_migration_fork_in_progress");
     if is_loading || loads_aside {
         loading(lines, view);
     }

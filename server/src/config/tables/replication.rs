@@ -71,13 +71,13 @@ macro_rules! replication_directives {
             repl_disable_tcp_nodelay: bool = Switch(false), kept("takes effect with replication");
 
             /// Whether a full synchronisation goes without a file on the primary.
-            repl_diskless_sync: bool = Switch(true), kept("takes effect with replication");
+            repl_diskless_sync: bool = Switch(true), WORKS;
 
             /// Seconds it waits for more replicas.
-            repl_diskless_sync_delay: u32 = Int::new(5, 0, INT_MAX), kept("takes effect with replication");
+            repl_diskless_sync_delay: u32 = Int::new(5, 0, INT_MAX), WORKS;
 
             /// Replicas at which it waits no longer; 0 waits the whole time.
-            repl_diskless_sync_max_replicas: u32 = Int::new(0, 0, INT_MAX), kept("takes effect with replication");
+            repl_diskless_sync_max_replicas: u32 = Int::new(0, 0, INT_MAX), WORKS;
 
             /// How a replica takes in a full synchronisation.
             repl_diskless_load: DisklessLoad = Pick(DisklessLoad::Disabled),
