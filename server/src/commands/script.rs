@@ -194,19 +194,24 @@ pub static HELP: CommandSpec = CommandSpec {
     ..SUBCOMMAND
 };
 
-/// SCRIPT KILL
-pub static KILL: CommandSpec = CommandSpec {
+/// SCRIPT KILL and FUNCTION KILL
+pub(super) const KILLING: CommandSpec = CommandSpec {
     name: "kill",
     flags: SUBCOMMAND.flags.with(Flags::ALLOW_BUSY),
-    summary: "Ends the script that is running.",
     tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
-    handler: |context| {
-        context.server.busy_scripts.kill(false)?;
-        context.reply.ok();
-        Ok(())
-    },
     ..SUBCOMMAND
 };
+
+/// SCRIPT KILL
+pub static KILL: CommandSpec =
+    CommandSpec { summary: "Ends the script that is running.", handler: |context| kill(context, false), ..KILLING };
+
+/// Ends what is running: a function, or a script that is none.
+pub(super) fn kill(context: &mut Context<'_>, is_function: bool) -> CommandResult {
+    context.server.busy_scripts.kill(is_function)?;
+    context.reply.ok();
+    Ok(())
+}
 
 /// SCRIPT LOAD
 pub static LOAD: CommandSpec = CommandSpec {

@@ -33,6 +33,20 @@ impl Level {
         self == Self::V7_0
     }
 
+    /// At how many entries a bucket tables double, times ten, if not at the usual fill. At 7.0 they do where those of Redis do,
+    /// at a power of two of entries, which its programs look at (DEBUG HTSTATS).
+    #[must_use]
+    pub fn bucket_fill_tenths(self) -> Option<usize> {
+        (self == Self::V7_0).then_some(40)
+    }
+
+    /// Whether a process of its own stands for what saves in the background, as a forked child does in Redis: whoever ends it
+    /// ends the job, and tables stay as large as they are while it lives.
+    #[must_use]
+    pub fn shows_job_processes(self) -> bool {
+        self == Self::V7_0
+    }
+
     /// The version of RDB that is written.
     #[must_use]
     pub fn rdb_version(self) -> u32 {
@@ -112,6 +126,19 @@ impl Level {
         self == Self::Native
     }
 
+    /// Whether RESET ends what CLIENT NO-EVICT has begun.
+    #[must_use]
+    pub fn reset_ends_exemption(self) -> bool {
+        self == Self::Native
+    }
+
+    /// Whether CLIENT LIST takes all that follows ID for ids, and CLIENT KILL knows one, where later filters may follow
+    /// them.
+    #[must_use]
+    pub fn reads_client_ids_as_redis(self) -> bool {
+        self != Self::Native
+    }
+
     /// Whether CLIENT LIST tells the libraries that clients announced.
     #[must_use]
     pub fn shows_client_libraries(self) -> bool {
@@ -147,6 +174,18 @@ impl Level {
     #[must_use]
     pub fn shows_field_keys(self) -> bool {
         self == Self::Native
+    }
+
+    /// Whether cursors of SCAN are read as C's `strtoul` does: nothing is 0, and negative ones wrap.
+    #[must_use]
+    pub fn reads_cursors_as_strtoul(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// Whether a client that has waited is refused what takes memory while that is short, as if it had only just asked.
+    #[must_use]
+    pub fn checks_memory_for_waiters(self) -> bool {
+        self != Self::V7_0
     }
 
     /// Whether HSCAN knows NOVALUES, and ZSCAN NOSCORES.

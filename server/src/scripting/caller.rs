@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::command::{Command, Flags, LockClass};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
-use crate::net::{KeyHashes, Worker};
+use crate::net::{KeyHashes, PartOf, Worker};
 use crate::propagation::Reach;
 use crate::server::Attention;
 use ochre_resp::reply::{DoubleFormat, Protocol, ReplyWriter};
@@ -214,6 +214,12 @@ impl Caller<'_, '_> {
         if attention & Attention::TOO_FEW_REPLICAS != 0 {
             return Err(error::NO_REPLICAS);
         }
+        if attention & Attention::FOLLOWS != 0 && self.worker.config().replica_read_only && self.client.link.is_none() {
+            return Err(error::replicas::READ_ONLY);
+        }
+        if server.attention.get() & Attention::STALE != 0 && !command.has(Flags::STALE) {
+            return Err(error::replicas::STALE_FROM_SCRIPT);
+        }
         if self.checks_memory && !self.wrote && command.has(Flags::DENYOOM) {
             return Err(error::OOM);
         }
@@ -221,7 +227,7 @@ impl Caller<'_, '_> {
     }
 
     fn execute(&mut self, command: &Command, argv: Argv<'_>, protocol: Protocol, reply: &mut Vec<u8>) -> CommandResult {
-        self.after.redacted.clear();
+        self.after.show_all();
         let dirty = self.txn.effects().dirty;
         let mut txn = self.txn.part();
         txn.set_access(Access { no_touch: self.client.no_touch, ..txn.access() });
@@ -253,16 +259,7 @@ impl Caller<'_, '_> {
     }
 
     fn account(&self, command: &Command, argv: Argv<'_>, nanos: u64) {
-        let (worker, server) = (self.worker, &*self.worker.server);
-        let redacted = &self.after.redacted;
-        worker.account_call(&worker.stats.by_command[usize::from(command.id)], nanos);
-        if nanos >= worker.slow_nanos() {
-            worker.account_slow(self.client, command, argv, redacted, nanos);
-        }
-        let monitored = server.attention.get() & Attention::MONITORS != 0;
-        if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-            server.monitors.feed_script(self.client.db, argv, redacted, crate::clock::unix_us());
-        }
+        self.worker.account_part(self.client, command, argv, self.after.redacted(), nanos, PartOf::Script);
     }
 }
 

@@ -103,7 +103,7 @@ impl ScriptUnit<'_, '_> {
         let server = &*self.worker.server;
         if server.attention.get() & Attention::MONITORS != 0 {
             // The commands of the script are to come after it.
-            server.monitors.feed(&self.client.handle, self.client.db, self.argv, &[], crate::clock::unix_us());
+            server.monitors.feed(&self.client.handle, self.client.db, self.argv, &[]);
         }
         match self.find().and_then(|prepared| self.admit(&prepared.origin).map(|()| prepared)) {
             Ok(prepared) => self.execute(&prepared, keys),
@@ -204,7 +204,7 @@ impl ScriptUnit<'_, '_> {
         }
         // What the script selected is over with it.
         (self.client.db, self.client.protocol) = (db, protocol);
-        self.after.redacted.clear();
+        self.after.show_all();
         let stats = &self.worker.stats;
         let bytes = match origin {
             Origin::Source(_) => &stats.lua_bytes,

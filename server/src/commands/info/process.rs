@@ -37,12 +37,16 @@ pub(super) fn server(lines: &mut Lines, view: &View<'_>) {
     lines.field("uptime_in_days", uptime_s / 86_400);
     lines.field("hz", config.hz);
     lines.field("configured_hz", config.hz);
+    lines.field("clients_hz", config.hz);
     lines.field("lru_clock", ochre_store::clock::lru_at(now_us / 1000));
     lines.field("executable", server.process.executable.display());
     lines.field("config_file", server.process.config_file.as_deref().unwrap_or("".as_ref()).display());
     // Workers read and write for themselves: there are no threads that only do so for others.
     lines.zero("io_threads_active");
     lines.field("worker_threads", config.workers());
+    if let Some(deadline_ms) = server.shutdown.deadline_ms() {
+        lines.field("shutdown_in_milliseconds", deadline_ms - now_us / 1000);
+    }
     lines.field("availability_zone", &config.availability_zone);
     let mut number = 0;
     for (name, port) in [("tcp", config.port), ("tls", config.tls_port)] {
