@@ -85,6 +85,7 @@ macro_rules! texts {
 }
 
 mod pushes;
+pub mod replicas;
 mod scripting;
 mod streams;
 
@@ -181,6 +182,8 @@ texts! {
     DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI";
     /// EXEC after a command that could not be queued.
     EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors.";
+    /// SHUTDOWN that may have to wait, inside MULTI.
+    SHUTDOWN_DENIED = "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client";
     /// MONITOR inside MULTI.
     MONITOR_DENIED = "ERR MONITOR isn't allowed for DENY BLOCKING client";
     /// SYNC behind replies that are not sent yet.
@@ -207,8 +210,6 @@ texts! {
     REPLICAOF_BY_REPLICA = "ERR Command is not valid when client is a replica.";
     /// REPLICAOF with something that is no port.
     INVALID_PRIMARY_PORT = "ERR Invalid master port";
-    /// REPLICAOF.
-    NO_REPLICA_YET = "ERR this server cannot be a replica yet";
     /// A command that is not allowed inside MULTI, as Redis says it.
     NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
     /// CLIENT PAUSE.

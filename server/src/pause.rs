@@ -1,8 +1,9 @@
 //! CLIENT PAUSE: holding clients back for a while.
 
-use crate::server::Attention;
+use crate::client::{ClientHandle, Signals};
+use crate::server::{Attention, Server};
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicUsize, Ordering::SeqCst};
 
 /// What is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,13 +21,15 @@ pub struct Pause {
     until_ms: AtomicI64,
     change: Mutex<()>,
     held_back: AtomicUsize,
+    /// Writes are held back until the process ends or that is given up.
+    holds_writes: AtomicBool,
 }
 
 impl Pause {
     /// Pauses until `until_ms`, Unix milliseconds. A pause in force is only ever made longer and stronger.
     pub fn start(&self, kind: PauseKind, until_ms: i64, now_ms: i64, attention: &Attention) {
         let _change = self.change.lock();
-        let (kind, until_ms) = match self.in_force(now_ms) {
+        let (kind, until_ms) = match self.asked(now_ms) {
             Some((old_kind, old_until)) => (kind.max(old_kind), until_ms.max(old_until)),
             None => (kind, until_ms),
         };
@@ -58,15 +61,40 @@ impl Pause {
         let _change = self.change.lock();
         self.kind.store(0, SeqCst);
         self.until_ms.store(0, SeqCst);
-        attention.set(Attention::PAUSED, false);
+        attention.set(Attention::PAUSED, self.holds_writes.load(SeqCst));
+    }
+    /// Holds writes back, whatever clients ask for, or does so no longer.
+    pub(crate) fn hold_writes(&self, holds: bool, attention: &Attention) {
+        let _change = self.change.lock();
+        self.holds_writes.store(holds, SeqCst);
+        // Without a pause the dispatcher finds out and looks no longer.
+        attention.set(Attention::PAUSED, holds || self.kind.load(SeqCst) != 0);
     }
     /// What is paused, and until when (Unix milliseconds).
     pub fn in_force(&self, now_ms: i64) -> Option<(PauseKind, i64)> {
+        let asked = self.asked(now_ms);
+        if self.holds_writes.load(SeqCst) {
+            return Some((asked.map_or(PauseKind::Write, |(kind, _)| kind), i64::MAX));
+        }
+        asked
+    }
+    /// What clients have asked for.
+    fn asked(&self, now_ms: i64) -> Option<(PauseKind, i64)> {
         let until_ms = self.until_ms.load(SeqCst);
         match self.kind.load(SeqCst) {
             1 if now_ms < until_ms => Some((PauseKind::Write, until_ms)),
             2 if now_ms < until_ms => Some((PauseKind::All, until_ms)),
             _ => None,
+        }
+    }
+}
+
+/// Has those look again whom a pause held back that is over.
+pub(crate) fn wake_held_back(server: &Server) {
+    server.bump_gate_epoch();
+    for handle in server.clients.all() {
+        if handle.published.flags.load(SeqCst) & ClientHandle::FLAG_BLOCKED != 0 {
+            handle.signal(Signals::RESUME);
         }
     }
 }

@@ -60,8 +60,12 @@ pub struct Server {
     pub process: ProcessInfo,
     /// The append-only file.
     pub aof: crate::aof::Aof,
+    /// Whom this process follows, as a replica.
+    pub upstream: crate::upstream::Upstream,
     /// What units have changed, for replicas and files.
     pub log: crate::propagation::Log,
+    /// Replicas that are to get a snapshot.
+    pub full_sync: crate::propagation::FullSync,
     /// How fast counters grow.
     pub rates: crate::metrics::rates::Rates,
     /// Peak and first use of memory.
@@ -103,6 +107,8 @@ pub struct ProcessInfo {
     pub supervisor: Option<&'static str>,
     /// The port it listens on, which CONFIG SET may change.
     pub port: AtomicI64,
+    /// What the kernel's OOM killer is to think of processes that stand for jobs; nothing while that is left to it.
+    pub job_oom_score: parking_lot::Mutex<Option<i32>>,
 }
 
 /// Switches for tests, all off in normal service.
@@ -139,6 +145,10 @@ const _: () = {
         Attention::DURABLE,
         Attention::AOF_ERROR,
         Attention::TRACKING,
+        Attention::FOLLOWS,
+        Attention::STALE,
+        Attention::LOADS_ASIDE,
+        Attention::FOLLOWED,
         Attention::IMPORTS,
         Attention::TRACKS,
         Attention::LISTENS_ONLY,
@@ -182,6 +192,14 @@ impl Attention {
     pub const AOF_ERROR: u32 = 1 << 12;
     /// Somebody tracks keys.
     pub const TRACKING: u32 = 1 << 13;
+    /// This process is a replica.
+    pub const FOLLOWS: u32 = 1 << 14;
+    /// It is one without a link to its primary, and may not show what it has.
+    pub const STALE: u32 = 1 << 15;
+    /// A data set is being loaded beside the one in use.
+    pub const LOADS_ASIDE: u32 = 1 << 16;
+    /// Of one client, never of the process: it is the link to the primary.
+    pub(crate) const FOLLOWED: u32 = 1 << 27;
     /// Another server's data is being imported.
     pub const IMPORTS: u32 = 1 << 20;
     /// Of one client, never of the process: it tracks keys.
@@ -203,7 +221,7 @@ impl Attention {
         | Self::TRACKS;
     /// What is to be prepared for before a command is run.
     pub(crate) const PREPARED: u32 =
-        Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING | Self::IMPORTS;
+        Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING | Self::FOLLOWS | Self::IMPORTS;
 
     /// All bits.
     #[inline]
@@ -258,7 +276,9 @@ impl Server {
             attention: Attention::default(),
             process,
             aof: crate::aof::Aof::new(&config),
+            upstream: Default::default(),
             log: crate::propagation::Log::new(crate::random::run_id(), &config),
+            full_sync: Default::default(),
             rates: Default::default(),
             memory: Default::default(),
             surveys: Default::default(),
@@ -274,7 +294,11 @@ impl Server {
             config_version: AtomicU64::new(1),
             gate_epoch: AtomicU64::new(1),
         });
+        if let Some(tenths) = server.config().compatibility_level.bucket_fill_tenths() {
+            server.store.set_bucket_fill_tenths(tenths);
+        }
         crate::config::apply::store_settings(&server, &server.config());
+        crate::upstream::start_up(&server);
         Ok(server)
     }
 

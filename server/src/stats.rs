@@ -273,8 +273,12 @@ pub struct Stats {
     pub rejected_handshakes: AtomicU64,
     /// Error replies by code word, at most [`Stats::ERROR_CODES_MAX`] kinds.
     pub errors_by_code: parking_lot::Mutex<std::collections::BTreeMap<String, u64>>,
+    /// Commands of the primary that failed here.
+    pub unexpected_errors: AtomicU64,
     /// Replicas that have asked for the stream.
     pub synchronisations: Synchronisations,
+    /// Processes that stand for jobs.
+    pub processes: Processes,
 }
 
 /// What replicas were given that have asked for the stream.
@@ -286,6 +290,15 @@ pub struct Synchronisations {
     pub partial: AtomicU64,
     /// A snapshot, though they had asked for what they lacked.
     pub refused: AtomicU64,
+}
+
+/// The processes that stood for jobs.
+#[derive(Default)]
+pub struct Processes {
+    /// How many were started.
+    pub started: AtomicU64,
+    /// How long starting the last one took, in microseconds.
+    pub last_us: AtomicU64,
 }
 
 impl Stats {
@@ -307,7 +320,8 @@ impl Stats {
         self.errors_by_code.lock().clear();
         self.rejected_handshakes.store(0, Relaxed);
         let Synchronisations { full, partial, refused } = &self.synchronisations;
-        [full, partial, refused].iter().for_each(|count| count.store(0, Relaxed));
+        let Processes { started, last_us } = &self.processes;
+        [full, partial, refused, started, last_us].iter().for_each(|count| count.store(0, Relaxed));
     }
     /// Adds a worker's statistics.
     pub fn register(&self, stats: Arc<WorkerStats>) {

@@ -21,6 +21,9 @@ pub(crate) const LARGE_BYTES: usize = 64 << 10;
 /// Values of more allocations are freed by the thread.
 const MANY_PIECES: usize = 64;
 
+/// The usual fill of tables that are about to grow: most of the seven slots a bucket has.
+const BUCKET_FILL_TENTHS: usize = 63;
+
 /// Something that dropping frees.
 pub struct Garbage(Content);
 
@@ -105,6 +108,33 @@ pub(crate) struct Core {
     pub(crate) hints: Arc<Hints>,
     pub(crate) free: Arc<FreeCounters>,
     sender: Sender<Task>,
+    /// Entries a bucket on average, times ten, above which tables double.
+    bucket_fill_tenths: AtomicUsize,
+    /// How many want tables to stay as large as they are.
+    table_holders: AtomicUsize,
+}
+
+/// As long as it lives, tables neither grow nor shrink unless that is overdue by far.
+#[must_use]
+pub struct HeldTables(Arc<Core>);
+
+impl HeldTables {
+    pub(crate) fn new(core: Arc<Core>) -> HeldTables {
+        core.table_holders.fetch_add(1, Relaxed);
+        HeldTables(core)
+    }
+}
+
+impl Drop for HeldTables {
+    fn drop(&mut self) {
+        self.0.table_holders.fetch_sub(1, Relaxed);
+    }
+}
+
+impl std::fmt::Debug for HeldTables {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("HeldTables")
+    }
 }
 
 /// Whether an entry takes long to free, or to copy.
@@ -133,7 +163,30 @@ impl Core {
         let (thread_hints, counters) = (hints.clone(), free.clone());
         // Without a thread, send() fails below, and the sender frees on the spot.
         drop(thread.spawn(move || run(&receiver, &thread_hints, &counters)));
-        Arc::new(Core { hasher: RandomState::with_seeds(a, b, c, d), hints, free, sender })
+        Arc::new(Core {
+            hasher: RandomState::with_seeds(a, b, c, d),
+            hints,
+            free,
+            sender,
+            bucket_fill_tenths: AtomicUsize::new(BUCKET_FILL_TENTHS),
+            table_holders: AtomicUsize::new(0),
+        })
+    }
+
+    /// Entries a bucket on average, times ten, above which tables double; never 0.
+    #[inline]
+    pub(crate) fn bucket_fill_tenths(&self) -> usize {
+        self.bucket_fill_tenths.load(Relaxed)
+    }
+
+    /// Sets [`Core::bucket_fill_tenths`].
+    pub(crate) fn set_bucket_fill_tenths(&self, tenths: usize) {
+        self.bucket_fill_tenths.store(tenths.max(1), Relaxed);
+    }
+
+    /// Whether tables are to stay as large as they are unless that is wrong by far.
+    pub(crate) fn tables_are_held(&self) -> bool {
+        self.table_holders.load(Relaxed) != 0
     }
 
     /// The keyed hash function.

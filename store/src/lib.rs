@@ -72,7 +72,7 @@ pub use clock::Clock;
 pub use corrupt::Corrupt;
 pub use effects::{Effects, Event, EventClass, ExpiredFields, Reason, Removal};
 pub use error::Error;
-pub use free::Garbage;
+pub use free::{Garbage, HeldTables};
 pub use raw::block::PackedBox;
 pub use raw::entry::{EMBSTR_MAX, Encoding, Str, Type};
 pub use raw::huge;

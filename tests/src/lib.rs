@@ -2,8 +2,9 @@
 //!
 //! The library holds what the tests under `tests/` share: a running [`Server`], a raw [`Client`] that can also send
 //! what no proper client would, a [`Bystander`] that measures whether anybody else is harmed, a real Redis as a
-//! [`Peer`], a [`differential`] comparison with it, the [`facts`] that servers tell about their commands, runners for the [`scripts`] of foreign client
-//! libraries, an [`Authority`] for TLS, and views of a server's [`sockets`].
+//! [`Peer`], a [`differential`] comparison with it, lines for [`propagation`], the [`facts`] that servers tell about their
+//! commands, runners for the [`scripts`] of foreign client libraries, an [`Authority`] for TLS, and views of a server's
+//! [`sockets`].
 #![forbid(unsafe_code)]
 
 mod bystander;
@@ -11,6 +12,7 @@ mod client;
 pub mod differential;
 pub mod facts;
 mod peer;
+pub mod propagation;
 pub mod scripts;
 mod server;
 pub mod sockets;

@@ -5,12 +5,11 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::time::Duration;
+use std::sync::mpsc;
 
 use anyhow::{Context, Result, bail, ensure};
+use ochre_tests::propagation::{REDIS_LINES, filling};
 use ochre_tests::{Client, Peer, Reply, await_that, free_port, program};
-
-const LINES: &str = include_str!("../propagation/redis-7.0.txt");
 
 /// A folder that servers are started in one after the other.
 struct Folder(PathBuf);
@@ -93,9 +92,8 @@ impl Drop for Running {
 }
 
 fn fill(client: &mut Client) -> Result<()> {
-    let wanted = |line: &&str| !line.is_empty() && !line.starts_with(|first: char| "#123".contains(first));
-    for line in LINES.lines().filter(wanted).filter(|line| !line.starts_with("sleep") && !line.starts_with("FLUSH")) {
-        client.command(&line.split(' ').collect::<Vec<_>>())?;
+    for line in filling(REDIS_LINES) {
+        client.command(&line)?;
     }
     Ok(())
 }
@@ -181,7 +179,7 @@ fn a_real_server_reads_it_and_it_reads_a_real_servers() -> Result<()> {
 fn no_acknowledged_write_is_lost_under_always() -> Result<()> {
     let folder = Folder::new()?;
     let mut acknowledged = 0;
-    for round in 0..5 {
+    for round in 0..5_u16 {
         let server = folder.start(&["--appendfsync", "always"])?;
         let mut client = server.client()?;
         let found = match client.command(&["GET", "count"])? {
@@ -195,17 +193,22 @@ fn no_acknowledged_write_is_lost_under_always() -> Result<()> {
             client.command(&["BGREWRITEAOF"])?;
         }
         let child = server.child.id();
+        let (enough, at_work) = mpsc::channel();
         let killer = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(60 + 37 * round));
-            Command::new("kill").args(["-9", &child.to_string()]).status()
+            at_work.recv()?;
+            anyhow::Ok(Command::new("kill").args(["-9", &child.to_string()]).status()?)
         });
+        let due = acknowledged + 10 + 7 * i64::from(round);
         while let Ok(Reply::Integer(count)) = client.command(&["INCR", "count"]) {
             acknowledged = count;
+            if count == due {
+                enough.send(())?;
+            }
         }
         killer.join().map_err(|_| anyhow::anyhow!("no signal was sent"))??;
         drop(server);
     }
-    ensure!(acknowledged > 50, "only {acknowledged} writes");
+    ensure!(acknowledged > 100, "only {acknowledged} writes");
     Ok(())
 }
 

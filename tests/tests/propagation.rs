@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use ochre_tests::propagation::{REDIS_LINES, VALKEY_LINES, filling};
 use ochre_tests::{Client, Peer, Reply, Server, await_that};
-
-const REDIS_LINES: &str = include_str!("../propagation/redis-7.0.txt");
-const VALKEY_LINES: &str = include_str!("../propagation/valkey-9.1.txt");
 
 /// Lines whose propagation differs on purpose, and why.
 const DIFFERENT: &[(&str, &str)] = &[
     ("HSETEX h PXAT 5 FIELDS 2 x 1 z 2", "names a field that there was none of, too"),
-    ("sleep 501", "deleting the last field deletes the key: nothing more need be said"),
+    ("expired 1 the last field", "deleting the last field deletes the key: nothing more need be said"),
 ];
 
 /// A command as it is propagated.
@@ -65,11 +63,18 @@ fn propagated(connect: &dyn Fn() -> Result<Client>, lines: &str) -> Result<Vec<(
     let mut others: BTreeMap<String, Client> = BTreeMap::new();
     let mut stream = Stream::attach(connect()?)?;
     stream.up_to_now(&mut client)?;
-    let (mut all, mut in_transaction) = (Vec::new(), false);
+    let (mut all, mut in_transaction, mut expired_before) = (Vec::new(), false, 0);
     for line in lines.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let words: Vec<&str> = line.split(' ').collect();
         match words[0] {
-            "sleep" => std::thread::sleep(Duration::from_millis(words[1].parse()?)),
+            "expired" => {
+                let due = expired_before + words[1].parse::<u64>()?;
+                await_that("it has expired", || Ok(expired(&mut client)? >= due))?;
+            }
+            "passed" => {
+                let due = time(&mut client)? + Duration::from_millis(words[1].parse()?);
+                await_that("the time has passed", || Ok(time(&mut client)? > due))?;
+            }
             number if number.parse::<u32>().is_ok() => {
                 // A blocked connection is not asked again before it is served.
                 let other = others.entry(number.to_owned()).or_insert(connect()?);
@@ -79,6 +84,9 @@ fn propagated(connect: &dyn Fn() -> Result<Client>, lines: &str) -> Result<Vec<(
                 await_that("the client waits", || Ok(blocked(&mut client)? > waiting))?;
             }
             name => {
+                if !in_transaction {
+                    expired_before = expired(&mut client)?;
+                }
                 in_transaction = name != "EXEC" && (in_transaction || name == "MULTI");
                 client.command(&words)?;
             }
@@ -93,6 +101,20 @@ fn blocked(client: &mut Client) -> Result<u32> {
     let info = client.command(&["INFO", "clients"])?.text()?;
     let line = info.lines().find_map(|line| line.strip_prefix("blocked_clients:")).context("no such field")?;
     Ok(line.parse()?)
+}
+
+/// How many keys and fields have expired; Redis 7.0 does not have the latter.
+fn expired(client: &mut Client) -> Result<u64> {
+    let info = client.command(&["INFO", "stats"])?.text()?;
+    let count = |name| info.lines().find_map(|line: &str| line.strip_prefix(name)).map_or(Ok(0), str::parse::<u64>);
+    Ok(count("expired_keys:")? + count("expired_fields:")?)
+}
+
+/// The server's clock.
+fn time(client: &mut Client) -> Result<Duration> {
+    let Reply::Array(parts) = client.command(&["TIME"])? else { bail!("no time") };
+    let part = |at: usize| -> Result<u64> { Ok(parts.get(at).context("no such part")?.text()?.parse()?) };
+    Ok(Duration::from_secs(part(0)?) + Duration::from_micros(part(1)?))
 }
 
 /// Without what differs from run to run: times near the present, and which members were chosen at random.
@@ -142,9 +164,8 @@ fn it_propagates_new_commands_as_valkey_does() -> Result<()> {
 }
 
 fn run_all(client: &mut Client, lines: &str) -> Result<()> {
-    let wanted = |line: &&str| !line.is_empty() && !line.starts_with(|first: char| "#123".contains(first));
-    for line in lines.lines().filter(wanted).filter(|line| !line.starts_with("sleep") && !line.starts_with("FLUSH")) {
-        client.command(&line.split(' ').collect::<Vec<_>>())?;
+    for line in filling(lines) {
+        client.command(&line)?;
     }
     Ok(())
 }

@@ -103,10 +103,15 @@ pub(crate) fn reload(server: &Server, txn: &mut Txn<'_>) -> bool {
     if server.aof.mode() == Mode::On {
         server.aof.flush(server, &mut open, Sync::Now);
     }
+    server.functions.flush();
     if let Err(error) = keyspace::flush_all(txn, FreeMode::Caller) {
         tracing::warn!(%error, "the shards are not locked");
         return false;
     }
+    if open.files.read_manifest().inspect_err(report).is_err() {
+        return false;
+    }
+    super::rewrite::remove_history(server, &mut open.files);
     load(server, &mut open.files, txn, &mut |_| true).is_ok()
 }
 
@@ -187,7 +192,7 @@ impl Loader<'_> {
         }
         let (before, look) = (self.before, &mut *self.look);
         let mut look = |offset| look(before + offset);
-        let loading = Loading { merge: false, look: &mut look };
+        let loading = Loading { merge: false, aside: None, look: &mut look };
         // The commands that follow delete what has expired.
         let loaded = load_from(self.server, source, size, self.target, loading, None);
         let position = loaded.map_err(|error| match error {

@@ -4,15 +4,17 @@ use super::state::{Mode, Sync, report};
 use crate::config::Config;
 use crate::net::Worker;
 use crate::persistence::file::NewFile;
+use crate::persistence::job::{self, JobKind, Standing};
 use crate::persistence::save;
 use crate::server::Server;
 use ochre_persist::aof::base::write_base;
 use ochre_persist::rdb::{Cut, WriteError};
+use ochre_resp::encode_command;
 use ochre_store::{Access, Effects, Member, Txn};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Keys, and bytes of them, that are taken under one lock of a shard: about 50 µs.
@@ -27,6 +29,17 @@ const DELAY_MINUTES_MAX: i64 = 60;
 /// A rewrite that runs.
 pub(crate) struct Running {
     is_cancelled: AtomicBool,
+    /// The signal that has ended the process that stands for it; 0 if none has.
+    signal: AtomicI32,
+    /// The file it writes, under the name that this has until it is whole.
+    temporary: OnceLock<PathBuf>,
+}
+
+impl Running {
+    /// Whether it is to end early.
+    fn is_over(&self) -> bool {
+        self.is_cancelled.load(SeqCst) || self.signal.load(SeqCst) != 0
+    }
 }
 
 /// Why no rewrite begins.
@@ -83,22 +96,32 @@ pub(crate) fn begin(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotBegun> 
             }
         }
     }
-    let temporary = PathBuf::from(format!("temp-rewriteaof-bg-{}.aof", std::process::id()));
-    if !is_rdb && let Err(error) = write_commands(&config, txn, &temporary) {
+    let running = Arc::new(Running { is_cancelled: false.into(), signal: 0.into(), temporary: OnceLock::new() });
+    let ending = running.clone();
+    let standing = job::stand(server, JobKind::Rewrite, move |signal| ending.signal.store(signal, SeqCst));
+    let number = standing.pid().unwrap_or_else(std::process::id);
+    let temporary = running.temporary.get_or_init(|| format!("temp-rewriteaof-bg-{number}.aof").into()).clone();
+    if !is_rdb && let Err(error) = write_commands(server, &config, txn, &temporary) {
         tracing::warn!("Write error writing append only file on disk: {error}");
         fail(server);
         return Err(NotBegun::Failed);
     }
-    let running = Arc::new(Running { is_cancelled: AtomicBool::new(false) });
     *aof.rewriting.lock() = Some(running.clone());
     aof.figures.is_scheduled.store(false, SeqCst);
     aof.figures.rewrites.fetch_add(1, Relaxed);
     aof.figures.rewrite_started_s.store(crate::clock::unix_ms() / 1000, SeqCst);
+    let by_pid = standing.by_pid();
     let spawned = std::thread::Builder::new().name("aof-rewrite".into()).spawn(move || {
         crate::process::crash::prepare_thread();
         let member = shared.store.register();
-        run(&shared, &member, &running, source, &temporary, is_rdb);
+        let written = match source {
+            Source::Snapshot(cut) => write_snapshot(&shared, &member, &running, cut, &temporary),
+            Source::Written => Ok(()),
+        };
         member.publish_memory();
+        // Who sees that the rewrite is over finds no process for it.
+        drop::<Standing>(standing);
+        conclude(&shared, &running, written, &temporary, is_rdb);
     });
     if let Err(error) = spawned {
         tracing::warn!("Can't rewrite append only file in background: {error}");
@@ -106,7 +129,7 @@ pub(crate) fn begin(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotBegun> 
         fail(server);
         return Err(NotBegun::Failed);
     }
-    tracing::info!("Background append only file rewriting started");
+    tracing::info!("Background append only file rewriting started{by_pid}");
     Ok(())
 }
 
@@ -116,6 +139,23 @@ pub(super) fn cancel(server: &Server) {
         tracing::info!("Killing running AOF rewrite child");
         running.is_cancelled.store(true, SeqCst);
         server.aof.figures.rewrite_started_s.store(-1, SeqCst);
+    }
+}
+
+impl super::Aof {
+    /// Whether its first base is being written, without which it says nothing.
+    pub(crate) fn writes_first_base(&self) -> bool {
+        self.mode() == Mode::Waiting && self.is_rewriting()
+    }
+
+    /// Ends the rewrite that runs, if there is one, in a process that ends before its thread has removed its file.
+    pub(crate) fn abandon_rewrite(&self, server: &Server) {
+        let temporary = self.rewriting.lock().as_ref().and_then(|running| running.temporary.get().cloned());
+        cancel(server);
+        if let Some(temporary) = temporary {
+            // There is none before it is begun.
+            let _ = std::fs::remove_file(temporary);
+        }
     }
 }
 
@@ -181,11 +221,8 @@ fn is_limited(server: &Server) -> bool {
     true
 }
 
-fn run(server: &Server, member: &Member, running: &Arc<Running>, source: Source, temporary: &Path, is_rdb: bool) {
-    let written = match source {
-        Source::Snapshot(cut) => write_snapshot(server, member, running, cut, temporary),
-        Source::Written => Ok(()),
-    };
+/// Puts the new base in force, if it was written and nobody has ended the rewrite.
+fn conclude(server: &Server, running: &Arc<Running>, written: Result<(), WriteError>, temporary: &Path, is_rdb: bool) {
     // Whoever has cancelled it does not wait for it, and may have begun another one.
     let aof = &server.aof;
     let mut open = aof.open.lock();
@@ -196,7 +233,12 @@ fn run(server: &Server, member: &Member, running: &Arc<Running>, source: Source,
     let figures = &aof.figures;
     let started_s = figures.rewrite_started_s.swap(-1, SeqCst);
     figures.last_rewrite_s.store(crate::clock::unix_ms() / 1000 - started_s, SeqCst);
+    let signal = running.signal.load(SeqCst);
     let finished = match written {
+        _ if signal != 0 => {
+            tracing::warn!("Background AOF rewrite terminated by signal {signal}");
+            None
+        }
         Ok(()) => {
             tracing::info!("Background AOF rewrite terminated with success");
             open.files.finish_rewrite(temporary, is_rdb).inspect_err(report).ok()
@@ -209,7 +251,11 @@ fn run(server: &Server, member: &Member, running: &Arc<Running>, source: Source,
     let Some(name) = finished else {
         drop(std::fs::remove_file(temporary));
         drop(open);
-        fail(server);
+        if signal == 0 || job::is_failure(signal) {
+            fail(server);
+        } else {
+            abandon(server);
+        }
         end(server, running);
         return;
     };
@@ -255,6 +301,12 @@ fn fail(server: &Server) {
     let aof = &server.aof;
     aof.figures.rewrite_failed.store(true, SeqCst);
     aof.figures.failures.fetch_add(1, SeqCst);
+    abandon(server);
+}
+
+/// A rewrite has ended without a new base.
+fn abandon(server: &Server) {
+    let aof = &server.aof;
     if aof.mode() == Mode::Waiting {
         server.log.set_appends(server, false);
         if let Some(name) = aof.open.lock().files.abandon_rewrite() {
@@ -277,16 +329,17 @@ fn write_snapshot(
     loop {
         let delay_us = server.config().rdb_key_save_delay;
         let keys = if delay_us == 0 { STEP_KEYS } else { 1 };
-        if !file.step(member, keys, STEP_BYTES)? {
-            break;
-        }
+        let is_done = !file.step(member, keys, STEP_BYTES)?;
         let taken = file.progress().keys;
         for _ in seen..taken {
             wait(server, running, delay_us);
         }
         seen = taken;
-        if running.is_cancelled.load(SeqCst) {
+        if running.is_over() {
             return Err(io::Error::from(io::ErrorKind::Interrupted).into());
+        }
+        if is_done {
+            break;
         }
     }
     let mut sink = file.finish()?;
@@ -304,19 +357,24 @@ fn wait(server: &Server, running: &Running, delay_us: i32) {
         return save::delay(delay_us);
     }
     let mut left = delay_us;
-    while left > 0 && !running.is_cancelled.load(SeqCst) && server.config().rdb_key_save_delay != 0 {
+    while left > 0 && !running.is_over() && server.config().rdb_key_save_delay != 0 {
         std::thread::sleep(Duration::from_micros(left.min(SLICE_US).unsigned_abs().into()));
         left -= SLICE_US;
     }
 }
 
 /// Writes the data set as commands, while everybody waits.
-fn write_commands(config: &Config, txn: &mut Txn<'_>, path: &Path) -> io::Result<()> {
+fn write_commands(server: &Server, config: &Config, txn: &mut Txn<'_>, path: &Path) -> io::Result<()> {
     let file = NewFile::create(&path.to_string_lossy(), config.aof_rewrite_incremental_fsync)?;
     let mut sink = BufWriter::with_capacity(BUFFER_BYTES, file);
     if config.aof_timestamp_enabled {
         write!(sink, "#TS:{}\r\n", crate::clock::unix_ms() / 1000)?;
     }
+    let mut libraries = Vec::new();
+    for code in server.functions.codes() {
+        encode_command(&mut libraries, &[b"FUNCTION".as_slice(), b"LOAD", &code]);
+    }
+    sink.write_all(&libraries)?;
     let delay_us = config.rdb_key_save_delay;
     write_base(txn, &mut sink, &mut || save::delay(delay_us))?;
     sink.flush()?;
@@ -341,7 +399,7 @@ pub(super) fn extras(server: &Server) -> ochre_persist::rdb::Extras {
 pub(super) fn write_first(server: &Server, txn: &mut Txn<'_>, path: &Path) -> io::Result<()> {
     let config = server.config().clone();
     if !config.aof_use_rdb_preamble {
-        return write_commands(&config, txn, path);
+        return write_commands(server, &config, txn, path);
     }
     let file = NewFile::create(&path.to_string_lossy(), false)?;
     let sink = BufWriter::with_capacity(BUFFER_BYTES, file);

@@ -286,7 +286,7 @@ impl Serving<'_, '_, '_> {
         }
         worker.account_call(stats, nanos);
         if nanos >= worker.slow_nanos() {
-            worker.account_slow(&waiter.client, command, waiter.argv(), &after.redacted, nanos);
+            worker.account_slow(&waiter.client, command, waiter.argv(), after.redacted(), nanos);
         }
     }
 
@@ -298,12 +298,15 @@ impl Serving<'_, '_, '_> {
     }
 
     /// Accounts for a unit's effects, after noting whom they make ready.
-    fn settle(&mut self, after: After, client: u64) {
+    fn settle(&mut self, mut after: After, client: u64) {
         crate::transaction::mark(self.worker, self.guard, self.effects, self.clock);
         crate::tracking::settle(self.worker, self.guard, self.effects, client);
         self.ready.collect(self.worker, self.guard, self.effects);
         let garbage = std::mem::take(&mut self.effects.garbage);
-        garbage.into_iter().chain(after.garbage).for_each(|garbage| self.worker.server.store.free_later(garbage));
+        garbage
+            .into_iter()
+            .chain(after.take_rare().garbage)
+            .for_each(|garbage| self.worker.server.store.free_later(garbage));
         crate::effects::settle(self.worker, self.effects);
     }
 }

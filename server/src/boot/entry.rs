@@ -2,6 +2,7 @@
 
 use super::serve::{VERSION, serve};
 use crate::config::{Invocation, Launch, load, parse_arguments};
+use crate::process::job;
 use crate::process::startup::{self, Startup};
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
@@ -22,6 +23,10 @@ default.conf can be given as an option, for example:
 /// Runs the server, or what else the command line asks for.
 pub fn main() -> ExitCode {
     let startup = startup::begin();
+    if startup.job {
+        job::stand();
+        return ExitCode::SUCCESS;
+    }
     let arguments: Vec<Vec<u8>> = startup.args.iter().skip(1).cloned().map(OsStringExt::into_vec).collect();
     let done = match parse_arguments(&arguments) {
         Invocation::Run(launch) => start(&startup, &launch),

@@ -82,11 +82,16 @@ impl Host {
 
     /// Writes the OOM score, if the configuration wants it.
     pub(super) fn set_oom_score(&self, config: &Config) -> Result<(), String> {
-        let (mode, value) = options::oom_score(config);
-        self.oom_score.lock().apply(mode, value).map_err(|error| {
+        let (mode, [primary, _, job]) = options::oom_score(config);
+        let mut score = self.oom_score.lock();
+        score.apply(mode, primary).map_err(|error| {
             tracing::warn!(%error, "Unable to write oom_score_adj");
             "Failed to set current oom_score_adj. Check server logs.".to_owned()
-        })
+        })?;
+        if let Some(server) = self.server.upgrade() {
+            *server.process.job_oom_score.lock() = score.value_for(mode, job);
+        }
+        Ok(())
     }
 
     /// Has the listeners changed by the thread that owns them, and waits for it.

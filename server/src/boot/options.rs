@@ -90,21 +90,22 @@ pub(super) fn shutdown(flags: &ShutdownFlags) -> ShutdownRequest {
         (false, true) => Some(false),
         (false, false) => None,
     };
-    ShutdownRequest { save, now: flags.now, force: flags.force }
+    ShutdownRequest { save, now: flags.now, force: flags.force, is_prepared: false }
 }
 
-/// What the kernel's OOM killer is to think of a primary: the mode, and the value.
-pub(super) fn oom_score(config: &Config) -> (limits::OomScoreAdj, i32) {
+/// What the kernel's OOM killer is to think of a primary, a replica, and the process that stands for a job: the mode, and the
+/// values.
+pub(super) fn oom_score(config: &Config) -> (limits::OomScoreAdj, [i32; 3]) {
     let mode = match config.oom_score_adj {
         config::OomScoreAdj::No => limits::OomScoreAdj::No,
         config::OomScoreAdj::Relative => limits::OomScoreAdj::Relative,
         config::OomScoreAdj::Absolute => limits::OomScoreAdj::Absolute,
     };
-    (mode, config.oom_score_adj_values[0])
+    (mode, config.oom_score_adj_values)
 }
 
 /// The text of the process title, for a program that was started under the name `program`; `None` if none is wanted.
-pub(super) fn title(config: &Config, program: &str, config_file: Option<&Path>) -> Option<String> {
+pub(crate) fn title(config: &Config, program: &str, config_file: Option<&Path>) -> Option<String> {
     if !config.set_proc_title {
         return None;
     }

@@ -6,7 +6,6 @@ use crate::config::{Config, Loaded, fatal_error};
 use crate::logging::{LogHandle, banner::Banner};
 use crate::net::listen::{self, ListenOptions, Listener};
 use crate::net::{Acceptor, Handshakes, WorkerPool};
-use crate::persistence::save::save_at_end;
 use crate::persistence::startup::{self as loading, Start};
 use crate::process::background::{self, Side};
 use crate::process::pidfile::PidFile;
@@ -14,8 +13,6 @@ use crate::process::startup::Startup;
 use crate::process::supervise::Supervisor;
 use crate::process::{crash, limits, signals};
 use crate::server::{ProcessInfo, Server};
-use crate::shutdown::ShutdownRequest;
-use ochre_store::{Access, Clock, Effects, Txn};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,7 +39,7 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     crash::set_enabled(config.crash_log_enabled);
     crash::set_exit_on_panic(config.use_exit_on_panic);
     let banner = Banner { version: VERSION, mode: "standalone", port: config.port, pid: std::process::id() };
-    log.announce(&banner, config.always_show_logo);
+    tracing::info!("{}", banner.start_line());
     for directive in kept {
         tracing::warn!(directive, "kept, without effect in this version");
     }
@@ -62,6 +59,8 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     configure_tls(&server)?;
     let listeners = open(&listening)?;
     let for_metrics = open_for_metrics(&server)?;
+    // Programs take the number of the process for the sign that they can connect.
+    log.announce(&banner, server.config().always_show_logo);
     let (relisten, wishes) = unbounded_channel();
     let host = Host {
         program: startup.args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -125,6 +124,7 @@ fn process_info(config_file: &Option<PathBuf>, supervisor: &Supervisor) -> Proce
         executable: std::env::current_exe().unwrap_or_default(),
         supervisor: supervisor.name(),
         port: 0.into(),
+        job_oom_score: Default::default(),
     }
 }
 
@@ -202,11 +202,10 @@ fn run(server: &Arc<Server>, listening: Listening, workers: usize, supervisor: &
         }
         loop {
             tokio::select! {
-                request = server.shutdown.requested() => {
-                    if prepare_end(server, request) {
+                request = server.shutdown.requested(server) => {
+                    if super::ending::prepare(server, request).await {
                         break;
                     }
-                    server.shutdown.give_up();
                 }
                 loaded = &mut done, if !is_loaded => {
                     is_loaded = finish(loaded)?;
@@ -234,39 +233,25 @@ fn finish(loaded: Result<Result<bool, String>, RecvError>) -> std::io::Result<bo
     loaded.map_err(std::io::Error::other)
 }
 
-/// Does what is to be done before the process ends; false, if it must not end.
-fn prepare_end(server: &Server, request: ShutdownRequest) -> bool {
-    if request.save == Some(false) {
-        return true;
-    }
-    let member = server.store.register();
-    let mut effects = Effects::default();
-    let mut guard = member.party().lock_all_blocking();
-    let clock = Clock { now_ms: crate::clock::unix_ms() };
-    let mut txn = Txn::new(&server.store, &mut guard, clock, &mut effects, Access::default());
-    let may_end = save_at_end(server, &mut txn, request);
-    if !may_end {
-        tracing::warn!(
-            "Received a signal to end, but errors trying to shut down the server, check the logs for more information"
-        );
-    }
-    may_end
-}
-
 fn watch_signals(server: &Arc<Server>, log: &LogHandle) -> Result<(), String> {
     use signals::SignalEvent;
-    let (server, log) = (server.clone(), log.clone());
-    signals::listen(move |event| match event {
+    let (told, log) = (server.clone(), log.clone());
+    let listening = signals::listen(move |event| match event {
         SignalEvent::ReopenLog => {
             if let Err(error) = log.reopen() {
                 tracing::warn!(%error, "cannot reopen the log");
             }
         }
-        SignalEvent::Terminate => server.shutdown.request(options::shutdown(&server.config().shutdown_on_sigterm)),
-        SignalEvent::Interrupt => server.shutdown.request(options::shutdown(&server.config().shutdown_on_sigint)),
+        SignalEvent::Terminate => {
+            told.shutdown.request_by_signal(options::shutdown(&told.config().shutdown_on_sigterm));
+        }
+        SignalEvent::Interrupt => {
+            told.shutdown.request_by_signal(options::shutdown(&told.config().shutdown_on_sigint));
+        }
         // The process exits at once.
-        SignalEvent::ForceExit => {}
-    })
-    .map(drop)
-    .map_err(|error| format!("Can't watch for signals: {error}"))
+        SignalEvent::ForceExit => crate::persistence::save::remove_temporary_files(&told),
+    });
+    let signals = listening.map_err(|error| format!("Can't watch for signals: {error}"))?;
+    server.shutdown.set_signals(signals);
+    Ok(())
 }

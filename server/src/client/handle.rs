@@ -184,6 +184,7 @@ impl ClientHandle {
     pub const FLAG_LETTERS: &'static [(u32, char)] = &[
         (Self::FLAG_REPLICA, 'S'),
         (Self::FLAG_MONITOR, 'O'),
+        (Self::FLAG_PRIMARY, 'M'),
         (Self::FLAG_PUBSUB, 'P'),
         (Self::FLAG_MULTI, 'x'),
         (Self::FLAG_BLOCKED, 'b'),
@@ -219,6 +220,9 @@ impl ClientHandle {
     pub const FLAG_WATCH_BROKEN: u32 = 1 << 9;
     /// CLIENT IMPORT-SOURCE.
     pub const FLAG_IMPORT_SOURCE: u32 = 1 << 10;
+
+    /// The link to our primary.
+    pub const FLAG_PRIMARY: u32 = 1 << 10;
 
     /// Tracks keys. As the next two, not among the published flags.
     pub const FLAG_TRACKS: u32 = 1 << 20;
@@ -290,7 +294,9 @@ impl ClientHandle {
     /// The class by which output limits go.
     pub fn kind(&self) -> ClientKind {
         let flags = self.published.flags.load(Relaxed);
-        if flags & Self::FLAG_REPLICA != 0 && flags & Self::FLAG_MONITOR == 0 {
+        if flags & Self::FLAG_PRIMARY != 0 {
+            ClientKind::Primary
+        } else if flags & Self::FLAG_REPLICA != 0 && flags & Self::FLAG_MONITOR == 0 {
             ClientKind::Replica
         } else if flags & Self::FLAG_PUBSUB != 0 {
             ClientKind::PubSub

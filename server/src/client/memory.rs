@@ -16,7 +16,7 @@ pub struct ClientMemory {
 impl ClientMemory {
     /// Brings the sum up to date with what the client takes and claims now.
     pub fn count(&self, client: &ClientHandle) {
-        if client.kind() == ClientKind::Replica || client.is_killed() {
+        if matches!(client.kind(), ClientKind::Replica | ClientKind::Primary) || client.is_killed() {
             return;
         }
         let bytes = client.claimed_bytes();
@@ -58,7 +58,8 @@ impl ClientMemory {
         let Some(_turn) = self.evicting.try_lock() else { return 0 };
         let mut candidates = clients.all();
         candidates.retain(|client| {
-            let exempt = client.no_evict.load(Relaxed) || client.kind() == ClientKind::Replica;
+            let exempt =
+                client.no_evict.load(Relaxed) || matches!(client.kind(), ClientKind::Replica | ClientKind::Primary);
             !exempt && !client.is_killed()
         });
         candidates.sort_by_key(|client| std::cmp::Reverse(client.counted_bytes.load(Relaxed)));

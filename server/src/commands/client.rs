@@ -6,7 +6,7 @@ mod tracking;
 
 use crate::args::{Cursor, parse_int};
 use crate::blocking::Unblock;
-use crate::client::{ClientHandle, ReplyMode, Signals};
+use crate::client::{ClientHandle, ReplyMode};
 use crate::command::{AclCategories, CommandSpec, Flags, Group, Subcommands};
 use crate::commands::connection::check_client_text;
 use crate::context::Context;
@@ -14,7 +14,7 @@ use crate::error::{self, CommandResult};
 use crate::pause::PauseKind;
 use crate::server::Server;
 use filter::Filter;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::Relaxed;
 use tracking::{CACHING, GETREDIR, TRACKING, TRACKINGINFO};
 
 const SUBCOMMAND: CommandSpec = CommandSpec {
@@ -335,12 +335,7 @@ pub static UNPAUSE: CommandSpec = CommandSpec {
 
 fn unpause(context: &mut Context<'_>) -> CommandResult {
     context.server.pause.end(&context.server.attention);
-    context.server.bump_gate_epoch();
-    for handle in context.server.clients.all() {
-        if handle.published.flags.load(SeqCst) & ClientHandle::FLAG_BLOCKED != 0 {
-            handle.signal(Signals::RESUME);
-        }
-    }
+    crate::pause::wake_held_back(context.server);
     context.reply.ok();
     Ok(())
 }

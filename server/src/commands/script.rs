@@ -120,10 +120,18 @@ pub static DEBUG: CommandSpec = CommandSpec {
 };
 
 fn debug(context: &mut Context<'_>) -> CommandResult {
-    let on = context.argv.cursor(2).one_of(&[("yes", true), ("sync", true), ("no", false)]);
-    if on.ok_or(error::SCRIPT_DEBUG)? {
-        return Err(error::NO_DEBUGGER);
+    #[derive(Clone, Copy)]
+    enum Mode {
+        OnCopy,
+        InPlace,
+        Off,
     }
+    let modes = [("yes", Mode::OnCopy), ("sync", Mode::InPlace), ("no", Mode::Off)];
+    context.client.debugs = match context.argv.cursor(2).one_of(&modes).ok_or(error::SCRIPT_DEBUG)? {
+        Mode::OnCopy => return Err(error::DEBUG_ON_COPY),
+        Mode::InPlace => true,
+        Mode::Off => false,
+    };
     context.reply.ok();
     Ok(())
 }

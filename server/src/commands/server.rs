@@ -1,6 +1,7 @@
 //! Whole databases, the clock, and the end of the process.
 
 use crate::args::{Argv, parse_int};
+use crate::blocking::{Block, Timeout, WaitKind};
 use crate::command::{AclCategories, CommandSpec, Flags, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
@@ -144,17 +145,33 @@ pub static SHUTDOWN: CommandSpec = CommandSpec {
 };
 
 fn shutdown(context: &mut Context<'_>) -> CommandResult {
+    let server = context.server;
     let Some(request) = shutdown_args(context.argv)? else {
-        // Nothing is waited for once the end was asked for, so there is never anything to take back.
-        return Err(error::NO_SHUTDOWN);
+        if !server.shutdown.abort() {
+            return Err(error::NO_SHUTDOWN);
+        }
+        tracing::info!("Shutdown manually aborted.");
+        context.reply.ok();
+        return Ok(());
     };
-    tracing::warn!("User requested shutdown...");
-    if !crate::persistence::save::save_at_end(context.server, &mut context.txn, request) {
-        tracing::warn!("Errors trying to shut down the server, check the logs for more information.");
+    if !request.now && context.denies_blocking() {
+        return Err(error::SHUTDOWN_DENIED);
+    }
+    let has_begun = server.shutdown.deadline_ms().is_some();
+    if !has_begun {
+        tracing::warn!("User requested shutdown...");
+    }
+    if has_begun || !request.now && crate::boot::wait_for_replicas(server).is_some() {
+        server.shutdown.request(request);
+        // There is no other end of it than that of the process, or an error.
+        return context.block(Block::without_keys(WaitKind::Shutdown, Timeout::NEVER, |_, _| ()));
+    }
+    if !crate::persistence::save::save_at_end(server, &mut context.txn, request) {
+        tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
         return Err(error::CANNOT_END);
     }
-    // No reply: the connection ends with the process. What was to be saved is saved.
-    context.after.shutdown = Some(ShutdownRequest { save: Some(false), ..request });
+    // No reply: the connection ends with the process.
+    context.after.rare().shutdown = Some(ShutdownRequest { is_prepared: true, ..request });
     Ok(())
 }
 
@@ -219,7 +236,7 @@ mod tests {
     #[test]
     fn shutdown_arguments() {
         let parse = |line: &str| with_argv(line, |argv| shutdown_args(argv).map_err(|error| error.text().into_owned()));
-        let request = |save, now, force| Ok(Some(ShutdownRequest { save, now, force }));
+        let request = |save, now, force| Ok(Some(ShutdownRequest { save, now, force, is_prepared: false }));
         assert_eq!(parse("shutdown"), request(None, false, false));
         assert_eq!(parse("shutdown nosave now"), request(Some(false), true, false));
         assert_eq!(parse("shutdown FORCE save"), request(Some(true), false, true));

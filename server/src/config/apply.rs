@@ -56,6 +56,7 @@ pub fn change(server: &Server, pairs: &[(&[u8], &[u8])], requester: Requester) -
     server.persistence.judge(server, &server.config());
     server.log.judge(server, crate::clock::unix_ms());
     server.aof.judge(server);
+    crate::upstream::judge(server);
     Ok(())
 }
 

@@ -33,6 +33,20 @@ impl Level {
         self == Self::V7_0
     }
 
+    /// At how many entries a bucket tables double, times ten, if not at the usual fill. At 7.0 they do where those of Redis do,
+    /// at a power of two of entries, which its programs look at (DEBUG HTSTATS).
+    #[must_use]
+    pub fn bucket_fill_tenths(self) -> Option<usize> {
+        (self == Self::V7_0).then_some(40)
+    }
+
+    /// Whether a process of its own stands for what saves in the background, as a forked child does in Redis: whoever ends it
+    /// ends the job, and tables stay as large as they are while it lives.
+    #[must_use]
+    pub fn shows_job_processes(self) -> bool {
+        self == Self::V7_0
+    }
+
     /// The version of RDB that is written.
     #[must_use]
     pub fn rdb_version(self) -> u32 {

@@ -123,7 +123,6 @@ impl LogHandle {
     pub fn announce(&self, banner: &Banner<'_>, always_show_logo: bool) {
         use std::io::IsTerminal;
         let on_terminal = !self.log.to_file && self.log.syslog.is_none() && io::stdout().is_terminal();
-        tracing::info!("{}", banner.start_line());
         if self.log.format() == LogFormat::Legacy && (always_show_logo || on_terminal) {
             self.write_raw(&banner.logo());
         } else {

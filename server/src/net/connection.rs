@@ -1,5 +1,6 @@
 //! A connection: reads, decodes, has commands executed, and writes, until it closes.
 
+use super::addresses::Addresses;
 use super::batch::Batch;
 use super::output::Output;
 use super::stream::Stream;
@@ -18,34 +19,14 @@ use ochre_resp::request::{Decoded, Limits, RequestDecoder};
 use ochre_store::sync::{Party, ShardSet};
 use ochre_store::{Access, Effects, Shard, Txn};
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::{Context as TaskContext, Poll};
 
-/// How the two ends of a connection are called.
-pub(crate) struct Addresses {
-    pub(crate) peer: String,
-    local: String,
-    is_unix: bool,
-    is_loopback: bool,
-}
-
-impl Addresses {
-    pub(crate) fn tcp(peer: SocketAddr, local: SocketAddr) -> Addresses {
-        let is_loopback = peer.ip().to_canonical().is_loopback();
-        let text = |addr: SocketAddr| SocketAddr::new(addr.ip().to_canonical(), addr.port()).to_string();
-        Addresses { peer: text(peer), local: text(local), is_unix: false, is_loopback }
-    }
-    pub(crate) fn unix(path: &str) -> Addresses {
-        Addresses { peer: format!("{path}:0"), local: format!("{path}:0"), is_unix: true, is_loopback: true }
-    }
-}
-
 /// A client's socket, buffers and session.
 pub(crate) struct Connection {
-    pub(super) stream: Stream,
+    pub(crate) stream: Stream,
     pub(crate) client: Client,
     pub(crate) decoder: RequestDecoder,
     pub(crate) query: BytesMut,
@@ -59,8 +40,8 @@ pub(crate) struct Connection {
     pub(crate) closing: Closing,
     /// The wait whose reply goes before what is pushed once it is over.
     pub(super) waits_in: Option<Arc<Waiter>>,
-    slot: usize,
-    _registration: crate::client::Registration,
+    pub(super) slot: usize,
+    pub(super) _registration: crate::client::Registration,
 }
 
 /// Whether and how the connection is about to end.
@@ -147,6 +128,9 @@ impl Connection {
 
     /// Serves the connection until it ends.
     pub(crate) async fn run(mut self, worker: Rc<Worker>) {
+        if !self.query.is_empty() {
+            self.serve_input(&worker).await;
+        }
         loop {
             match poll_fn(|cx| self.poll_event(cx, &worker)).await {
                 Event::Data => self.serve_input(&worker).await,
@@ -176,8 +160,9 @@ impl Connection {
         if let Some(mut own) = self.client.subscriptions.take() {
             worker.server.pubsub.leave(&self.client.handle, &mut own);
         }
-        if self.client.replica.as_ref().is_some_and(|replica| replica.is_attached()) {
-            worker.server.log.detach(&worker.server, self.client.id(), crate::clock::unix_ms());
+        let id = self.client.id();
+        if let Some(replica) = &mut self.client.replica {
+            replica.detach(&worker.server, id, crate::clock::unix_ms());
         }
         self.leave_watched(&worker).await;
         worker.remove_connection(self.slot);
@@ -316,6 +301,9 @@ impl Connection {
                     self.batch_bytes = consumed;
                     self.execute(worker).await;
                     let consumed = std::mem::take(&mut self.batch_bytes);
+                    if self.client.link.is_some() {
+                        self.follow_batch(worker, consumed);
+                    }
                     if consumed < self.query.len() {
                         self.query.advance(consumed);
                     } else if consumed > 0 {
@@ -359,7 +347,7 @@ impl Connection {
 
     /// Closes the connection if more has piled up in its query buffer than is allowed; whether it did.
     pub(super) fn is_over_query_limit(&mut self, worker: &Worker) -> bool {
-        let is_over = self.query.len() as u64 > worker.config().client_query_buffer_limit;
+        let is_over = self.query.len() as u64 > worker.config().client_query_buffer_limit && self.client.link.is_none();
         if is_over {
             tracing::warn!(addr = self.client.handle.addr, "Closing client that reached max query buffer length");
             worker.stats.query_limit_closed.add(1);
@@ -370,7 +358,11 @@ impl Connection {
 
     /// Decodes up to a batch of commands; how many bytes they take.
     fn decode(&mut self, worker: &Worker) -> Result<usize, ProtocolError> {
-        let limits = limits(&worker.config(), self.client.authenticated);
+        let mut limits = limits(&worker.config(), self.client.authenticated);
+        if self.client.link.is_some() {
+            // The primary has accepted it.
+            limits.bulk_len_max = usize::MAX / 2;
+        }
         // Before it has authenticated, each command may change what the next may be.
         let commands_max = if self.client.authenticated { Batch::COMMANDS_MAX } else { 1 };
         let server = &*worker.server;
@@ -503,7 +495,8 @@ impl Connection {
     /// the gates may say so.
     async fn unless_refused<G>(&mut self, worker: &Worker, next: usize, locks: impl Future<Output = G>) -> Option<G> {
         let command = self.batch.get(next).command.map(|id| worker.server.commands.by_id(id));
-        let may_be_refused = command.is_some_and(|command| !command.has(Flags::ALLOW_BUSY));
+        let may_be_refused =
+            command.is_some_and(|command| !command.has(Flags::ALLOW_BUSY)) && self.client.link.is_none();
         let mut locks = std::pin::pin!(locks);
         let or_refused = poll_fn(|cx| match locks.as_mut().poll(cx) {
             Poll::Ready(guard) => Poll::Ready(Some(guard)),
@@ -644,6 +637,14 @@ impl Connection {
 
     /// Answers a protocol error and ends the connection.
     fn fail(&mut self, worker: &Worker, error: &ProtocolError) {
+        if self.client.link.is_some() {
+            tracing::warn!(
+                "Protocol error ({error}) from master. Closing the connection and discarding the cached master."
+            );
+            worker.server.upstream.distrust();
+            self.closing = Closing::Now;
+            return;
+        }
         tracing::debug!(addr = self.client.handle.addr, %error, "Protocol error from client");
         self.output.reply(self.client.protocol).error(crate::error::protocol_error(error));
         worker.stats.errors.add(1);
@@ -715,7 +716,7 @@ fn seen_clear_blocked(seen: &Published) {
 }
 
 /// Sets the options of an accepted socket. A socket that refuses one serves all the same.
-fn tune(stream: &tokio::net::TcpStream, config: &Config) {
+pub(super) fn tune(stream: &tokio::net::TcpStream, config: &Config) {
     let options = super::sockopt::SocketOptions {
         keepalive_s: config.tcp_keepalive,
         user_timeout_ms: config.tcp_user_timeout,

@@ -362,6 +362,7 @@ impl Worker {
             let idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed));
             let partial_since = seen.partial_since_ms.load(Relaxed);
             let exempt = ClientHandle::FLAG_REPLICA
+                | ClientHandle::FLAG_PRIMARY
                 | ClientHandle::FLAG_MONITOR
                 | ClientHandle::FLAG_BLOCKED
                 | ClientHandle::FLAG_PUBSUB;
@@ -442,6 +443,9 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     tokio::task::spawn_local(crate::pubsub::deliver(worker.clone()));
     tokio::task::spawn_local(crate::tracking::keep_limit(worker.clone()));
     tokio::task::spawn_local(crate::memory::expire(worker.clone()));
+    if worker.index == 0 {
+        tokio::task::spawn_local(crate::upstream::follow(worker.clone()));
+    }
     while let Some(incoming) = inbox.recv().await {
         worker.begin_batch();
         let (stream, addresses) = match register(incoming) {
@@ -458,19 +462,19 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     }
 }
 
-fn register(incoming: Incoming) -> std::io::Result<(Stream, super::connection::Addresses)> {
+fn register(incoming: Incoming) -> std::io::Result<(Stream, super::addresses::Addresses)> {
     Ok(match incoming {
         Incoming::Tcp(stream) => {
-            let addresses = super::connection::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
+            let addresses = super::addresses::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
             (Stream::Tcp(tokio::net::TcpStream::from_std(stream)?), addresses)
         }
         Incoming::Tls(stream, session) => {
-            let addresses = super::connection::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
+            let addresses = super::addresses::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
             let stream = TlsStream::new(tokio::net::TcpStream::from_std(stream)?, session);
             (Stream::Tls(Box::new(stream)), addresses)
         }
         Incoming::Unix(stream, path) => {
-            (Stream::Unix(tokio::net::UnixStream::from_std(stream)?), super::connection::Addresses::unix(&path))
+            (Stream::Unix(tokio::net::UnixStream::from_std(stream)?), super::addresses::Addresses::unix(&path))
         }
     })
 }

@@ -26,7 +26,7 @@ impl NewFile {
     }
 
     /// Has it take the name `path`.
-    pub(super) fn commit(self, path: &Path) -> io::Result<()> {
+    pub(crate) fn commit(self, path: &Path) -> io::Result<()> {
         self.sync()?;
         self.rename(path)?;
         sync_directory_of(path)
@@ -74,6 +74,7 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.done
             && let Err(error) = std::fs::remove_file(&self.temporary)
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(%error, file = %self.temporary.display(), "a temporary file is left behind");
         }

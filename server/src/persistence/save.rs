@@ -8,6 +8,7 @@ use crate::persistence::is_loading;
 use crate::server::{REDIS_VERSION, Server};
 use crate::shutdown::ShutdownRequest;
 use ochre_persist::rdb::{self, Extras, FileSettings, WriteError};
+use ochre_replication::ReplicaState;
 use ochre_store::Txn;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -45,9 +46,9 @@ pub(crate) fn save(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotSaved> {
 /// anything to be saved. False, if that fails and the process must not end because of it; otherwise nothing is executed any
 /// more from now on.
 pub(crate) fn save_at_end(server: &Server, txn: &mut Txn<'_>, request: ShutdownRequest) -> bool {
-    if let Some(running) = server.persistence.running() {
-        tracing::warn!("There is a save in the background. Cancelling it!");
-        running.cancel();
+    tell_of_replicas(server);
+    if !end_jobs(server, request.force) {
+        return false;
     }
     let wanted = !is_loading(server) && request.save.unwrap_or_else(|| is_wanted(server));
     if wanted {
@@ -67,14 +68,65 @@ pub(crate) fn save_at_end(server: &Server, txn: &mut Txn<'_>, request: ShutdownR
     true
 }
 
+/// Ends what saves in the background, so that nothing of it is left when the process ends. False, if the process must not
+/// end because the first base of the append-only file is being written.
+pub(crate) fn end_jobs(server: &Server, force: bool) -> bool {
+    if let Some(running) = server.persistence.running() {
+        tracing::warn!("There is a save in the background. Cancelling it!");
+        running.abandon();
+    }
+    if server.aof.writes_first_base() {
+        if !force {
+            tracing::warn!("Writing initial AOF, can't exit.");
+            return false;
+        }
+        tracing::warn!("Writing initial AOF. Exit anyway.");
+    }
+    server.aof.abandon_rewrite(server);
+    true
+}
+
+/// Says how many replicas have all there is, as the process is about to end.
+pub(crate) fn tell_of_replicas(server: &Server) {
+    let log = server.log.summary();
+    let (replicas, now_ms) = (log.replicas.len(), crate::clock::unix_ms());
+    let lagging = log.replicas.iter().map(|info| &info.replica).filter(|replica| replica.acked != log.offset);
+    let in_sync = replicas - lagging.clone().count();
+    for replica in lagging {
+        let is_online = replica.state == ReplicaState::Online;
+        tracing::warn!(
+            "Lagging replica {}:{} reported offset {} behind master, lag={}, state={}.",
+            replica.ip,
+            replica.port,
+            log.offset.saturating_sub(replica.acked),
+            if is_online { (now_ms - replica.acked_ms) / 1000 } else { 0 },
+            replica.state.name()
+        );
+    }
+    if replicas > 0 {
+        tracing::info!("{in_sync} of {replicas} replicas are in sync when shutting down.");
+    }
+}
+
+/// Removes what is half written, when the process ends at once.
+pub(crate) fn remove_temporary_files(server: &Server) {
+    // There may be none.
+    let _ = std::fs::remove_file(temporary_name());
+    end_jobs(server, true);
+}
+
+/// The name of a file that is written while everybody waits.
+fn temporary_name() -> String {
+    format!("temp-{}.rdb", std::process::id())
+}
+
 /// Whether the configuration asks for saves.
 pub(crate) fn is_wanted(server: &Server) -> bool {
     !server.config().save.is_empty()
 }
 
 fn write(server: &Server, config: &Config, txn: &mut Txn<'_>, path: &Path) -> Result<(), WriteError> {
-    let temporary = format!("temp-{}.rdb", std::process::id());
-    let file = NewFile::create(&temporary, config.rdb_save_incremental_fsync)?;
+    let file = NewFile::create(&temporary_name(), config.rdb_save_incremental_fsync)?;
     let sink = BufWriter::with_capacity(BUFFER_BYTES, file);
     let delay_us = config.rdb_key_save_delay;
     let (settings, extras) = (settings(server, config), extras(server));
@@ -97,13 +149,21 @@ pub(crate) fn settings(server: &Server, config: &Config) -> FileSettings {
 
 /// What a file says beside the keys.
 pub(crate) fn extras(server: &Server) -> Extras {
-    let aux = vec![
+    let mut aux = vec![
         ("redis-ver", REDIS_VERSION.to_owned()),
         ("redis-bits", usize::BITS.to_string()),
         ("ctime", (crate::clock::unix_ms() / 1000).to_string()),
         ("used-mem", server.store.used_memory().to_string()),
         ("aof-base", "0".to_owned()),
     ];
+    let log = server.log.summary();
+    if log.backlog.is_some() {
+        aux.extend([
+            ("repl-stream-db", log.db.to_string()),
+            ("repl-id", log.id),
+            ("repl-offset", log.offset.to_string()),
+        ]);
+    }
     let functions = server.functions.codes().iter().map(|code| code.to_vec()).collect();
     Extras { aux, functions }
 }

@@ -136,6 +136,11 @@ impl OomScore {
         }
         Ok(())
     }
+
+    /// What another process is to have, for which the directive with `value` holds; nothing while none is in force.
+    pub fn value_for(&self, mode: OomScoreAdj, value: i32) -> Option<i32> {
+        self.base.map(|base| adjusted(mode, value, base))
+    }
 }
 
 fn adjusted(mode: OomScoreAdj, value: i32, base: i32) -> i32 {
@@ -236,7 +241,9 @@ mod tests {
         let mut score = OomScore::default();
         score.apply(OomScoreAdj::No, 500).unwrap();
         assert_eq!(read_oom_score().unwrap(), before);
+        assert_eq!(score.value_for(OomScoreAdj::Relative, 9), None);
         score.apply(OomScoreAdj::Relative, 7).unwrap();
+        assert_eq!(score.value_for(OomScoreAdj::Relative, 9), Some(adjusted(OomScoreAdj::Relative, 9, before)));
         assert_eq!(read_oom_score().unwrap(), adjusted(OomScoreAdj::Relative, 7, before));
         score.apply(OomScoreAdj::Absolute, 1000).unwrap();
         assert_eq!(read_oom_score().unwrap(), 1000);

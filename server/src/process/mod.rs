@@ -3,6 +3,7 @@
 
 pub mod background;
 pub mod crash;
+pub mod job;
 pub mod limits;
 pub mod pidfile;
 mod raw;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{background, raw, title};
+use super::{background, job, raw, title};
 
 /// What the process was started with.
 #[derive(Debug)]
@@ -12,16 +12,19 @@ pub struct Startup {
     pub args: Vec<OsString>,
     /// Whether this process is the one that `background::enter` started to go on in the background.
     pub background: bool,
+    /// Whether this process only stands for a job of the one that has started it: see `job::stand`.
+    pub job: bool,
 }
 
 /// Must be the first thing `main` does: it copies the arguments, moves the environment to make room for the process title
-/// and takes the mark of the background process out of the environment. All that is safe only while there is one thread;
+/// and takes the marks of processes that this program has started out of the environment. All that is safe only while there is one thread;
 /// with more, arguments are still copied and the rest is left alone.
 pub fn begin() -> Startup {
     let args = std::env::args_os().collect();
     let background = raw::take_env(background::MARK).is_some();
+    let job = job::is_this();
     title::claim();
-    Startup { args, background }
+    Startup { args, background, job }
 }
 
 #[cfg(test)]

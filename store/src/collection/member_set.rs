@@ -4,6 +4,7 @@ use crate::free::Garbage;
 use crate::random::Random;
 use crate::raw::element::Element;
 use crate::raw::members::Members;
+use crate::raw::table::TableShape;
 use crate::store::Store;
 
 /// A set of byte strings: what `OBJECT ENCODING` calls `hashtable`.
@@ -113,6 +114,11 @@ impl MemberSet {
     /// Buckets of the table: of the one in use, and of the one that replaces it (0 unless it grows or shrinks).
     pub fn buckets(&self) -> (usize, usize) {
         self.0.buckets()
+    }
+
+    /// The state of the table: of its array in use, and of the one that replaces it.
+    pub fn shapes(&self) -> [TableShape; 2] {
+        self.0.shapes()
     }
 
     /// Bytes of memory.

@@ -8,10 +8,11 @@ mod restore;
 mod transfer;
 mod walk;
 
+pub use crate::raw::table::TableShape;
 pub use basic::{Presence, delete, exists, exists_for_write, peek_type, presence, touch, type_of, unlink};
 pub use database::{FreeMode, flush_all, flush_db, rehash, swap_db};
 pub use deadline::{ExpireCondition, ExpireOutcome, deadline, expire_at_ms, persist};
-pub use object::{ObjectInfo, TableStats, ValueTable, memory_usage, object, table_stats, value_table};
+pub use object::{ObjectInfo, memory_usage, object, tables, value_table};
 pub use restore::{NewValue, RestoreOptions, load, restore, value};
 pub use transfer::{copy, move_key, rename};
 pub(crate) use walk::record_of;

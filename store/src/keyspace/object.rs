@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::hash::Hash;
 use crate::keyspace::basic::untouched;
 use crate::raw::entry::{Encoding, Str, Type};
+use crate::raw::table::TableShape;
 use crate::set::Set;
 use crate::sorted_set::SortedSet;
 use crate::store::Key;
@@ -16,9 +17,6 @@ use std::sync::atomic::Ordering::Relaxed;
 const SHARED_INTEGERS: i64 = 10_000;
 /// A key's part of the bucket array: a slot and its metadata, at the usual fill.
 const TABLE_BYTES_PER_KEY: usize = 14;
-
-/// Entries of a table that is a value, and its buckets: in use, and of the table that takes their place.
-pub type ValueTable = (usize, (usize, usize));
 
 /// What is known about a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,21 +39,6 @@ pub struct ObjectInfo {
     pub spare: usize,
     /// Where the key lies in memory: two looks that see the same address saw the same object.
     pub address: usize,
-}
-
-/// The state of the tables of one database in one shard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TableStats {
-    /// Keys.
-    pub keys: usize,
-    /// Keys with a deadline.
-    pub volatile: usize,
-    /// Buckets of the table of keys: in use, and being filled by a rehash (0: none).
-    pub buckets: (usize, usize),
-    /// Buckets of the table of keys with a deadline, likewise.
-    pub volatile_buckets: (usize, usize),
-    /// Bytes of all bucket arrays.
-    pub bytes: usize,
 }
 
 /// What is known about a key; neither a hit nor a use. `None` if it does not exist.
@@ -92,29 +75,23 @@ pub fn memory_usage(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option
     })
 }
 
-/// The hash table that is a key's value, or part of it: its entries, and its buckets in use and in the table that takes
-/// their place while it grows or shrinks. `None` if there is no such key, or, inside, no such table.
-pub fn value_table(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Option<ValueTable>>, Error> {
+/// The state of the hash table that is a key's value, or part of it: of its array in use, and of the one that takes its place
+/// while it grows or shrinks. `None` if there is no such key, or, inside, no such table.
+pub fn value_table(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Option<[TableShape; 2]>>, Error> {
     untouched(txn, |txn| {
         let (entry, _) = txn.peek(db, &key)?;
         Ok(entry.map(|entry| match entry.value() {
-            ValueRef::Set(Set::Table(members)) => Some((members.len(), members.buckets())),
-            ValueRef::Hash(Hash::Table(fields)) => Some((fields.len(), fields.buckets())),
-            ValueRef::SortedSet(SortedSet::Order(members)) => Some((members.len(), members.buckets())),
+            ValueRef::Set(Set::Table(members)) => Some(members.shapes()),
+            ValueRef::Hash(Hash::Table(fields)) => Some(fields.shapes()),
+            ValueRef::SortedSet(SortedSet::Order(members)) => Some(members.shapes()),
             _ => None,
         }))
     })
 }
 
-/// The state of the tables of a database in one shard.
-pub fn table_stats(txn: &mut Txn<'_>, db: usize, shard: usize) -> Result<TableStats, Error> {
+/// The state of the tables of a database in one shard: of all its keys, and of those with a deadline.
+pub fn tables(txn: &mut Txn<'_>, db: usize, shard: usize) -> Result<[[TableShape; 2]; 2], Error> {
     let (shard, _) = txn.shard(shard)?;
     let keys = shard.databases.get(db).ok_or(Error::OutOfRange)?;
-    Ok(TableStats {
-        keys: keys.len(),
-        volatile: keys.volatile_len(),
-        buckets: keys.buckets(),
-        volatile_buckets: keys.volatile_buckets(),
-        bytes: keys.table_bytes(),
-    })
+    Ok(keys.shapes())
 }

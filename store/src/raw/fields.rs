@@ -2,6 +2,7 @@
 
 use super::element::{Element, ElementRef};
 use super::members::{Found, Handle, Members, free};
+use super::table::TableShape;
 use crate::free::Garbage;
 use crate::order::Tree;
 use crate::random::Random;
@@ -236,6 +237,11 @@ impl FieldMap {
     /// Buckets of the table: of the one in use, and of the one that replaces it (0 unless it grows or shrinks).
     pub fn buckets(&self) -> (usize, usize) {
         self.members.buckets()
+    }
+
+    /// The state of the table: of its array in use, and of the one that replaces it.
+    pub fn shapes(&self) -> [TableShape; 2] {
+        self.members.shapes()
     }
 
     /// Bytes of memory.

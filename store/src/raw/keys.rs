@@ -4,7 +4,7 @@ use super::block::PackedBox;
 use super::entry::{Contents, Encoding, Entry, Str, Type};
 use super::field_index::{FieldIndex, listed_ms};
 use super::slot::InEntry;
-use super::table::{Keyed, Role, Slot, Table};
+use super::table::{Keyed, Role, Slot, Table, TableShape};
 use crate::error::Error;
 use crate::free::{Core, is_large};
 use crate::random::Random;
@@ -95,19 +95,14 @@ impl Keys {
         self.main.buckets().0 != 0
     }
 
-    /// Bytes of the bucket arrays.
-    pub(crate) fn table_bytes(&self) -> usize {
-        self.main.bytes() + self.volatile.bytes()
-    }
-
-    /// Buckets of the main table: current array, next array.
-    pub(crate) fn buckets(&self) -> (usize, usize) {
-        self.main.buckets()
-    }
-
     /// Buckets of the table of keys with a deadline: current array, next array.
     pub(crate) fn volatile_buckets(&self) -> (usize, usize) {
         self.volatile.buckets()
+    }
+
+    /// The state of the main table, and of the table of keys with a deadline: current array, next array.
+    pub(crate) fn shapes(&self) -> [[TableShape; 2]; 2] {
+        [self.main.shapes(), self.volatile.shapes()]
     }
 
     /// Exchanges the keys of two databases; each stays published under its own database.

@@ -1,7 +1,7 @@
 //! The members of one large collection: a bucket table that owns its elements.
 
 use super::element::{Element, ElementRef};
-use super::table::{Role, Slot, Table};
+use super::table::{Role, Slot, Table, TableShape};
 use crate::free::{Core, LARGE_BYTES};
 use crate::random::Random;
 use crate::short::equal;
@@ -76,6 +76,11 @@ impl Members {
     /// Buckets of the table: current array, next array.
     pub(crate) fn buckets(&self) -> (usize, usize) {
         self.table.buckets()
+    }
+
+    /// The state of both arrays of the table.
+    pub(crate) fn shapes(&self) -> [TableShape; 2] {
+        self.table.shapes()
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

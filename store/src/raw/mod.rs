@@ -17,4 +17,4 @@ pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod ordered;
 pub(crate) mod slot;
-mod table;
+pub(crate) mod table;

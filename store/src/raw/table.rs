@@ -5,20 +5,24 @@
 //!
 //! The table does not own the entries: its user ([`Keys`](super::keys::Keys), [`Members`](super::members::Members)) does.
 
+mod draw;
+mod shape;
+
+pub use shape::TableShape;
+
 use super::array::Array;
-use super::bucket::{Bucket, SLOTS, tag_of};
+use super::bucket::{Bucket, tag_of};
 use super::hint::{Hint, Retired, prefetch};
 use crate::free::Core;
-use crate::random::Random;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Entries a bucket on average, times ten, above which the table doubles.
-const FILL_MAX_TENTHS: usize = 63;
 /// Entries a bucket on average, times ten, below which the table shrinks.
-const FILL_MIN_TENTHS: usize = 8;
+const FILL_MIN_TENTHS: usize = 10;
+/// By how much a table must be too large or too small to be rehashed while [`Core::tables_are_held`] says that it should not.
+const EXTREME: usize = 5;
 /// How many buckets before it is visited the entries of a bucket are asked for.
 const PREFETCH_BUCKETS: usize = 3;
 /// Empty buckets passed for each bucket that a rehash step may move.
@@ -50,6 +54,8 @@ pub(super) struct Table<K: Keyed> {
     /// Index of the hint where the arrays are published.
     hint: Option<usize>,
     role: Role,
+    /// Buckets that the longest chain of either array has had so far.
+    deepest: [u16; 2],
     keyed: PhantomData<fn(K)>,
 }
 
@@ -70,7 +76,7 @@ unsafe impl<K: Keyed> Send for Table<K> {}
 impl<K: Keyed> Table<K> {
     pub(super) fn new(core: Arc<Core>, role: Role, hint: Option<usize>) -> Table<K> {
         let (current, next) = (Array::EMPTY, Array::EMPTY);
-        Table { current, next, moved: 0, len: 0, core, hint, role, keyed: PhantomData }
+        Table { current, next, moved: 0, len: 0, core, hint, role, deepest: [1; 2], keyed: PhantomData }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -118,14 +124,17 @@ impl<K: Keyed> Table<K> {
         if self.current.buckets() == 0 {
             return None;
         }
-        if hash as usize & (self.current.buckets() - 1) < self.moved {
-            return Some(self.next.bucket(hash as usize));
-        }
-        Some(self.current.bucket(hash as usize))
+        Some(if self.is_moved(hash) { self.next.bucket(hash as usize) } else { self.current.bucket(hash as usize) })
+    }
+
+    /// Whether `hash` belongs in the next array; only for tables that have buckets.
+    #[inline]
+    fn is_moved(&self, hash: u64) -> bool {
+        (hash as usize & (self.current.buckets() - 1)) < self.moved
     }
 
     /// The entry with this hash for which `is` holds.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, hash: u64, mut is: impl FnMut(*mut u8) -> bool) -> Option<Slot> {
         let mut bucket = self.home(hash)?;
         loop {
@@ -162,11 +171,12 @@ impl<K: Keyed> Table<K> {
             self.resize_if_needed();
         }
         self.len += 1;
-        match self.home(hash) {
-            Some(home) => add_to_chain(home, tag_of(hash), entry),
-            // resize_if_needed() gives an empty table a first bucket.
-            None => unreachable!("a table that was just sized has buckets"),
-        }
+        let array = usize::from(self.is_moved(hash));
+        // resize_if_needed() gives an empty table a first bucket.
+        let home = self.home(hash).expect("a table that was just sized has buckets");
+        let (slot, depth) = add_to_chain(home, tag_of(hash), entry);
+        self.deepest[array] = self.deepest[array].max(depth);
+        slot
     }
 
     /// Takes the entry in a slot out.
@@ -210,14 +220,22 @@ impl<K: Keyed> Table<K> {
         if buckets == 0 {
             self.current = self.new_array(0);
             self.publish();
-        } else if (self.len + 1) * 10 > buckets * FILL_MAX_TENTHS {
+        } else if (self.len + 1) * 10 > buckets * self.core.bucket_fill_tenths() {
+            self.grow();
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let buckets = self.current.buckets();
+        if !self.core.tables_are_held() || self.overflows(&self.current) {
             self.start_rehash(buckets.trailing_zeros() + 1);
         }
     }
 
     fn shrink_if_needed(&mut self) {
         let buckets = self.current.buckets();
-        if buckets > 1 && self.len * 10 < buckets * FILL_MIN_TENTHS {
+        if buckets > 1 && self.len * 10 < buckets * FILL_MIN_TENTHS && !self.core.tables_are_held() {
             // Leaves the table at most about half full.
             let wanted = (self.len / 3).max(1).next_power_of_two();
             if wanted < buckets {
@@ -226,10 +244,27 @@ impl<K: Keyed> Table<K> {
         }
     }
 
+    /// Whether the array holds so much less than all entries that it must be replaced in any case.
+    fn overflows(&self, array: &Array) -> bool {
+        self.len / EXTREME > self.capacity(array)
+    }
+
+    /// How many entries the array is meant for.
+    fn capacity(&self, array: &Array) -> usize {
+        array.buckets() * self.core.bucket_fill_tenths() / 10
+    }
+
+    /// Whether a rehash that was begun has to rest.
+    fn rests(&self) -> bool {
+        let (from, to) = (self.current.buckets(), self.next.buckets());
+        let is_extreme = from.max(to) / from.min(to).max(1) >= EXTREME || self.overflows(&self.current);
+        self.core.tables_are_held() && !is_extreme
+    }
+
     /// Gives a table that never had an entry as many buckets as it would have with `len` entries.
     pub(super) fn reserve(&mut self, len: usize) {
         if self.current.buckets() == 0 && len > 0 {
-            let buckets = (len.saturating_mul(10) / FILL_MAX_TENTHS + 1).next_power_of_two();
+            let buckets = (len.saturating_mul(10) / self.core.bucket_fill_tenths() + 1).next_power_of_two();
             self.current = self.new_array(buckets.trailing_zeros());
             self.publish();
         }
@@ -248,9 +283,9 @@ impl<K: Keyed> Table<K> {
         self.rehash_step(1);
     }
 
-    /// Moves up to `count` chains, and passes some empty ones. True if there is more to do.
+    /// Moves up to `count` chains, and passes some empty ones. True if there is more to do now.
     pub(super) fn rehash_step(&mut self, count: usize) -> bool {
-        if !self.is_rehashing() {
+        if !self.is_rehashing() || self.rests() {
             return false;
         }
         let mut chains = count;
@@ -273,22 +308,25 @@ impl<K: Keyed> Table<K> {
         let next = std::mem::replace(&mut self.next, Array::EMPTY);
         let old = std::mem::replace(&mut self.current, next);
         self.moved = 0;
+        self.deepest = [self.deepest[1], 1];
         self.publish();
         self.retire(old);
         false
     }
 
     /// Moves the chain of bucket `index` of the current array to the next array. False if it was empty.
-    fn move_chain(&self, index: usize) -> bool {
+    fn move_chain(&mut self, index: usize) -> bool {
         let home = self.current.bucket(index);
-        let mut any = false;
+        // A chain has at least one bucket.
+        let mut deepest = 0;
         drain_chain(home, &mut |entry| {
             // SAFETY: the table holds pointers to live entries.
             let hash = self.core.hash(unsafe { K::key_of(entry) });
-            add_to_chain(self.next.bucket(hash as usize), tag_of(hash), entry);
-            any = true;
+            let (_, depth) = add_to_chain(self.next.bucket(hash as usize), tag_of(hash), entry);
+            deepest = deepest.max(depth);
         });
-        any
+        self.deepest[1] = self.deepest[1].max(deepest);
+        deepest > 0
     }
 
     fn retire(&self, array: Array) {
@@ -372,80 +410,6 @@ impl<K: Keyed> Table<K> {
     pub(super) fn core(&self) -> &Arc<Core> {
         &self.core
     }
-
-    /// A home bucket chosen at random among those that may hold entries, and a number of those.
-    fn random_home(&self, random: &mut Random) -> &Bucket {
-        let unmoved = self.current.buckets() - self.moved;
-        let index = random.below(unmoved + self.next.buckets());
-        if index < unmoved { self.current.bucket(self.moved + index) } else { self.next.bucket(index - unmoved) }
-    }
-
-    /// A random entry, each nearly as likely as any other.
-    pub(super) fn random(&self, random: &mut Random) -> Option<*mut u8> {
-        if self.len == 0 {
-            return None;
-        }
-        let mut fallback = None;
-        for _ in 0..50 {
-            // Draws a place of a chain three buckets long, so that entries of full chains are not less likely. Most
-            // places are free, so several buckets are asked for at once.
-            let draws: [(usize, &Bucket); 4] =
-                std::array::from_fn(|_| (random.below(3 * SLOTS), self.random_home(random)));
-            draws.iter().for_each(|(_, bucket)| prefetch(std::ptr::from_ref::<Bucket>(bucket).cast()));
-            for (place, home) in draws {
-                if let Some(entry) = entry_at(home, place) {
-                    return Some(entry);
-                }
-                let taken = home.taken();
-                if taken != 0 {
-                    fallback = Some(home.get(taken.trailing_zeros() as usize));
-                }
-            }
-        }
-        fallback.or_else(|| self.first_after_random(random))
-    }
-
-    /// For tables that are nearly empty: the first entry found from a random bucket on.
-    fn first_after_random(&self, random: &mut Random) -> Option<*mut u8> {
-        let mut found = None;
-        self.sample(1, usize::MAX, random, &mut |entry| found = Some(entry));
-        found
-    }
-
-    /// Visits about `count` entries of neighbouring buckets from a random one on, looking into at most `buckets_max`.
-    pub(super) fn sample(
-        &self,
-        count: usize,
-        buckets_max: usize,
-        random: &mut Random,
-        visit: &mut dyn FnMut(*mut u8),
-    ) -> usize {
-        let unmoved = self.current.buckets() - self.moved;
-        let total = unmoved + self.next.buckets();
-        if self.len == 0 || total == 0 {
-            return 0;
-        }
-        let start = random.below(total);
-        let mut visited = 0;
-        for step in 0..total.min(buckets_max) {
-            let index = (start + step) % total;
-            let bucket = if index < unmoved {
-                self.current.bucket(self.moved + index)
-            } else {
-                self.next.bucket(index - unmoved)
-            };
-            visit_chain(bucket, &mut |entry| {
-                if visited < count {
-                    visited += 1;
-                    visit(entry);
-                }
-            });
-            if visited >= count {
-                break;
-            }
-        }
-        visited
-    }
 }
 
 /// Walks over the entries of a table.
@@ -513,28 +477,20 @@ fn bits(mut set: u32) -> impl Iterator<Item = usize> {
     })
 }
 
-fn add_to_chain(home: &Bucket, tag: u8, entry: *mut u8) -> Slot {
-    let mut bucket = home;
+/// Puts an entry into the first slot of a chain that is free, and returns which bucket of the chain that is in, from one.
+fn add_to_chain(home: &Bucket, tag: u8, entry: *mut u8) -> (Slot, u16) {
+    let (mut bucket, mut depth) = (home, 1u16);
     loop {
         if let Some(index) = bucket.vacancy() {
             bucket.put(index, tag, entry);
-            return Slot { bucket: NonNull::from(bucket), index };
+            return (Slot { bucket: NonNull::from(bucket), index }, depth);
         }
         bucket = match bucket.child() {
             Some(child) => child,
             None => bucket.add_child(),
         };
+        depth = depth.saturating_add(1);
     }
-}
-
-/// The entry in slot number `place` of a chain, counted over its buckets.
-fn entry_at(home: &Bucket, mut place: usize) -> Option<*mut u8> {
-    let mut bucket = home;
-    while place >= SLOTS {
-        place -= SLOTS;
-        bucket = bucket.child()?;
-    }
-    (bucket.taken() >> place & 1 == 1).then(|| bucket.get(place))
 }
 
 fn visit_chain(home: &Bucket, visit: &mut dyn FnMut(*mut u8)) {

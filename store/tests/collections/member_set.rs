@@ -132,6 +132,68 @@ fn a_rehash_may_be_asked_to_go_on_to_its_end() {
 }
 
 #[test]
+fn held_tables_stay_as_large_as_they_are_unless_that_is_far_off() {
+    let store = store();
+    let mut set = MemberSet::new(&store);
+    fill(&mut set, 600);
+    while set.rehash(100) {}
+    let usual = set.buckets();
+    let held = store.hold_tables();
+    fill(&mut set, 2000);
+    assert_eq!(set.buckets(), usual);
+    // More than five times what it is meant for.
+    fill(&mut set, 6000);
+    assert!(set.buckets().0 > usual.0 || set.buckets().1 > 0, "{:?}", set.buckets());
+    while set.rehash(100) {}
+    let grown = set.buckets();
+    (10..6000u64).for_each(|number| assert!(set.remove(&number.to_le_bytes())));
+    assert_eq!(set.buckets(), grown);
+    drop(held);
+    assert!(set.remove(&9u64.to_le_bytes()));
+    while set.rehash(100) {}
+    assert!(set.buckets().0 < 8, "{:?}", set.buckets());
+    assert!((0..9u64).all(|number| set.contains(&number.to_le_bytes())));
+}
+
+/// Removes members in the order of a scan until `len` are left: those that have the low bits of their hashes in common.
+fn remove_scanned(set: &mut MemberSet, len: usize) {
+    let (mut cursor, mut seen) = (0, Vec::new());
+    loop {
+        cursor = set.scan(cursor, &mut |member| seen.push(member.to_vec()));
+        if cursor == 0 {
+            break;
+        }
+    }
+    let gone = seen.len() - len;
+    seen.iter().take(gone).for_each(|member| assert!(set.remove(member)));
+}
+
+#[test]
+fn members_of_long_chains_are_drawn_as_often_as_others() {
+    let store = store();
+    let mut set = MemberSet::new(&store);
+    let held = store.hold_tables();
+    set.reserve(20_000);
+    (0..20_000).for_each(|number| assert!(set.insert(&name(number))));
+    remove_scanned(&mut set, 200);
+    drop(held);
+    assert!(set.take_random(&mut Random::new(1)).is_some());
+    // It shrinks while it is drawn from, and all are in few of the new chains.
+    let mut random = Random::new(5);
+    for is_whole in [false, true] {
+        let mut drawn: HashMap<Vec<u8>, u64> = HashMap::new();
+        for _ in 0..199 * 60 {
+            *drawn.entry(set.random(&mut random).unwrap().to_vec()).or_default() += 1;
+        }
+        assert_eq!(drawn.len(), 199);
+        let far = drawn.values().filter(|count| !(30..100).contains(*count)).count();
+        assert!(far <= 2, "{far} far off, {is_whole}");
+        while set.rehash(100) {}
+        assert!(set.shapes()[0].longest > 50, "{:?}", set.shapes());
+    }
+}
+
+#[test]
 fn memory_is_counted_and_comes_back() {
     let store = store();
     let mut set = MemberSet::new(&store);

@@ -1,6 +1,6 @@
 //! The lines of CLIENT LIST and CLIENT INFO.
 
-use crate::client::ClientHandle;
+use crate::client::{ClientHandle, ClientKind};
 use crate::context::Context;
 use crate::server::Server;
 use std::io::Write;
@@ -61,7 +61,11 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
         if waiting > 0 { "rw" } else { "r" },
         command.map_or("NULL", |command| command.full_name.as_str()),
     );
-    line.extend_from_slice(handle.account.lock().name());
+    if handle.kind() == ClientKind::Primary {
+        line.extend_from_slice(b"(superuser)");
+    } else {
+        line.extend_from_slice(handle.account.lock().name());
+    }
     let redirect = handle.tracker.redirect().map_or(-1, |id| id as i64);
     let _ = write!(line, " redir={redirect} resp={}", seen.protocol.load(Relaxed));
     if level.shows_client_libraries() {

@@ -44,6 +44,8 @@ pub(super) fn scripts_call_anything(context: &mut Context<'_>) -> CommandResult 
 pub(super) fn pause_cron(context: &mut Context<'_>) -> CommandResult {
     let on = flag(context, 2)?;
     context.server.switches.cron_rests.store(on, Relaxed);
+    // A signal to end may have come meanwhile.
+    context.server.shutdown.look_again();
     context.reply.ok();
     Ok(())
 }

@@ -32,10 +32,11 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("pubsub_channels", server.pubsub.len(Space::Channel));
     lines.field("pubsub_patterns", server.pubsub.len(Space::Pattern));
     lines.field("pubsubshard_channels", server.pubsub.len(Space::Shard));
-    for name in ["latest_fork_usec", "total_forks"] {
-        lines.zero(name);
-    }
-    for name in ["migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"] {
+    lines.field("latest_fork_usec", stats.processes.last_us.load(Relaxed));
+    lines.field("total_forks", stats.processes.started.load(Relaxed));
+    lines.zero("migrate_cached_sockets");
+    lines.field("slave_expires_tracked_keys", server.upstream.own_keys.len());
+    for name in ["active_defrag_hits", "active_defrag_misses"] {
         lines.zero(name);
     }
     for name in ["active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time"] {
@@ -45,7 +46,7 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("tracking_total_keys", server.tracking.keys());
     lines.field("tracking_total_items", server.tracking.items());
     lines.field("tracking_total_prefixes", server.tracking.prefixes());
-    lines.zero("unexpected_error_replies");
+    lines.field("unexpected_error_replies", server.stats.unexpected_errors.load(Relaxed));
     lines.field("total_error_replies", stats.sum(|worker| worker.errors.get()));
     lines.zero("dump_payload_sanitizations");
     lines.field("total_reads_processed", stats.sum(|worker| worker.reads.get()));

@@ -44,6 +44,9 @@ pub(super) fn server(lines: &mut Lines, view: &View<'_>) {
     // Workers read and write for themselves: there are no threads that only do so for others.
     lines.zero("io_threads_active");
     lines.field("worker_threads", config.workers());
+    if let Some(deadline_ms) = server.shutdown.deadline_ms() {
+        lines.field("shutdown_in_milliseconds", deadline_ms - now_us / 1000);
+    }
     lines.field("availability_zone", &config.availability_zone);
     let mut number = 0;
     for (name, port) in [("tcp", config.port), ("tls", config.tls_port)] {

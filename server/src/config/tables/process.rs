@@ -7,7 +7,7 @@ macro_rules! process_directives {
             worker_threads: usize = Int::new(0, 0, 256).word("auto", 0),
                 WORKS.aliases(&["io-threads"]).immutable().origin(Origin::Own);
 
-            /// Version that is followed where versions disagree.
+            /// Version that is followed where versions disagree. At 7.0 killing the process that stands for a save ends it.
             compatibility_level: Level = Pick(Level::Native), WORKS.immutable().origin(Origin::Own);
 
             /// Whether the server goes to the background.
@@ -38,7 +38,7 @@ macro_rules! process_directives {
             /// Whether the kernel's OOM score is set.
             oom_score_adj: OomScoreAdj = Pick(OomScoreAdj::No), WORKS.effect(Effect::OomScore);
 
-            /// Those scores, for a primary, a replica and background work.
+            /// Those scores: of a primary, a replica, and the process that stands for a save (compatibility-level 7.0).
             oom_score_adj_values: [i32; 3] = OomScores, WORKS.effect(Effect::OomScore);
 
             /// How SIGINT ends the server.
@@ -48,7 +48,7 @@ macro_rules! process_directives {
             shutdown_on_sigterm: ShutdownFlags = ShutdownOn, WORKS;
 
             /// Seconds for which replicas may catch up before the server ends.
-            shutdown_timeout: u64 = Int::new(10, 0, INT_MAX), kept("takes effect with replication");
+            shutdown_timeout: u64 = Int::new(10, 0, INT_MAX), WORKS;
 
             /// Milliseconds after which a stuck server logs where it is; 0 is off.
             watchdog_period: u32 = Int::new(0, 0, INT_MAX), not_yet("the software watchdog").hidden();
