@@ -323,7 +323,7 @@ fn a_file_can_be_loaded_beside_what_there_is() {
         let (key, value) = (store.key(name.as_bytes()), NewValue::String(b"x".to_vec()));
         keyspace::load(txn, 0, key, value, RestoreOptions::default(), false).unwrap();
     };
-    let mut saved = |effects: &mut Effects| {
+    let saved = |effects: &mut Effects| {
         let mut file = Vec::new();
         member.run(ShardSet::ALL, clock, effects, |txn| {
             file = save(txn, Vec::new(), FileSettings::default(), &Extras::default(), &mut || {}).unwrap();
