@@ -25,6 +25,8 @@ pub struct Settings {
 /// How far a replica has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplicaState {
+    /// Its snapshot is to be begun.
+    WaitStart,
     /// Its snapshot is being made.
     WaitSnapshot,
     /// Its snapshot is being sent.
@@ -37,7 +39,7 @@ impl ReplicaState {
     /// The name INFO has for it.
     pub fn name(self) -> &'static str {
         match self {
-            ReplicaState::WaitSnapshot => "wait_bgsave",
+            ReplicaState::WaitStart | ReplicaState::WaitSnapshot => "wait_bgsave",
             ReplicaState::SendSnapshot => "send_bulk",
             ReplicaState::Online => "online",
         }
@@ -63,6 +65,9 @@ pub struct Replica {
     pub acked_durable: u64,
     /// When it last said so, in Unix milliseconds.
     pub acked_ms: i64,
+    /// It gets nothing of the stream before it has said how far it has come: it reads to the end of a snapshot whose
+    /// length it does not know.
+    pub awaits_word: bool,
     /// Since when more has waited for it than may for long.
     over_soft_since_ms: Option<i64>,
     /// It has been handed all there is, and is to be told when there is more.
@@ -83,8 +88,8 @@ pub struct Progress {
 pub enum SyncAnswer {
     /// The stream from this offset on.
     Continue(u64),
-    /// A snapshot of this moment, and the stream from this offset on.
-    Full(u64),
+    /// A snapshot, and the stream from there on.
+    Full,
 }
 
 /// What follows from the passing of time.
@@ -104,9 +109,13 @@ pub struct Tick {
 #[derive(Debug)]
 pub struct Primary {
     id: String,
+    /// The name that the history had before, and up to which offset.
+    previous: Option<(String, u64)>,
     /// Bytes of the stream so far.
     offset: u64,
     backlog: Option<Backlog>,
+    /// The stream is another's, and is only handed on.
+    follows: bool,
     replicas: BTreeMap<u64, Replica>,
     alone_since_ms: i64,
     last_ping_ms: i64,
@@ -115,15 +124,60 @@ pub struct Primary {
 impl Primary {
     /// A primary without replicas, whose history has this name of forty hexadecimal digits.
     pub fn new(id: String) -> Primary {
-        Primary { id, offset: 0, backlog: None, replicas: BTreeMap::new(), alone_since_ms: 0, last_ping_ms: 0 }
+        Primary {
+            id,
+            previous: None,
+            offset: 0,
+            backlog: None,
+            follows: false,
+            replicas: BTreeMap::new(),
+            alone_since_ms: 0,
+            last_ping_ms: 0,
+        }
     }
     /// The name of the history.
     pub fn id(&self) -> &str {
         &self.id
     }
+    /// The name that the history had before, and the offset up to which it had that.
+    pub fn previous(&self) -> Option<(&str, u64)> {
+        self.previous.as_ref().map(|(id, offset)| (id.as_str(), *offset))
+    }
     /// Starts another history.
     pub fn set_id(&mut self, id: String) {
         self.id = id;
+        self.previous = None;
+    }
+    /// Goes on under another name. What was before is still known by the old one.
+    pub fn rename(&mut self, id: String) {
+        let old = std::mem::replace(&mut self.id, id);
+        self.previous = Some((old, self.offset));
+    }
+    /// Takes up the history of another at an offset. Who has followed this one has nothing more to get from here.
+    pub fn take_up(&mut self, id: String, offset: u64) {
+        self.set_id(id);
+        self.replicas.clear();
+        self.offset = offset;
+        self.backlog = Some(Backlog::new(offset));
+    }
+    /// Nobody is attached any more.
+    pub fn detach_all(&mut self, now_ms: i64) {
+        self.replicas.clear();
+        self.alone_since_ms = now_ms;
+    }
+    /// Records the stream from now on, if that is not done already.
+    pub fn record(&mut self) {
+        self.backlog.get_or_insert_with(|| Backlog::new(self.offset));
+    }
+    /// Whether the stream is another's, and is only handed on: then nothing of one's own is added, and nothing forgotten
+    /// for want of readers.
+    pub fn follows(&self) -> bool {
+        self.follows
+    }
+    /// See [`follows`](Primary::follows).
+    pub fn set_follows(&mut self, follows: bool, now_ms: i64) {
+        self.follows = follows;
+        self.alone_since_ms = now_ms;
     }
     /// Bytes of the stream so far.
     pub fn offset(&self) -> u64 {
@@ -148,23 +202,40 @@ impl Primary {
 
     /// What a replica gets that has the stream of the history `id` up to `offset`. From now on the stream is recorded.
     pub fn answer(&mut self, has: Option<(&str, u64)>) -> SyncAnswer {
-        let backlog = self.backlog.get_or_insert_with(|| Backlog::new(self.offset));
+        self.record();
+        let Some(backlog) = &self.backlog else { return SyncAnswer::Full };
+        let knows = |id: &str, offset: u64| {
+            id == self.id || self.previous.as_ref().is_some_and(|(old, end)| id == old && offset <= *end)
+        };
         match has {
-            Some((id, offset)) if id == self.id && (backlog.begin()..=backlog.end()).contains(&offset) => {
+            Some((id, offset)) if knows(id, offset) && (backlog.begin()..=backlog.end()).contains(&offset) => {
                 SyncAnswer::Continue(offset)
             }
-            _ => SyncAnswer::Full(self.offset),
+            _ => SyncAnswer::Full,
         }
     }
 
-    /// Attaches a replica that is to be sent the stream from the offset that it was [answered](Primary::answer).
-    pub fn attach(&mut self, number: u64, from: SyncAnswer, mut replica: Replica) {
-        let (SyncAnswer::Continue(offset) | SyncAnswer::Full(offset)) = from;
-        (replica.sent, replica.acked) = (offset, offset);
+    /// Attaches a replica that is to get what it was [answered](Primary::answer).
+    pub fn attach(&mut self, number: u64, answer: SyncAnswer, mut replica: Replica) {
+        replica.state = match answer {
+            SyncAnswer::Continue(offset) => {
+                (replica.sent, replica.acked) = (offset, offset);
+                ReplicaState::Online
+            }
+            SyncAnswer::Full => ReplicaState::WaitStart,
+        };
         if self.replicas.is_empty() {
             self.last_ping_ms = replica.acked_ms;
         }
         self.replicas.insert(number, replica);
+    }
+
+    /// The snapshot of a replica shows this moment; the stream follows from here on.
+    pub fn begin_snapshot(&mut self, number: u64) {
+        if let Some(replica) = self.replicas.get_mut(&number) {
+            (replica.sent, replica.acked) = (self.offset, self.offset);
+            replica.state = ReplicaState::WaitSnapshot;
+        }
     }
 
     /// Detaches a replica, at `now_ms`; whether it was one.
@@ -188,7 +259,7 @@ impl Primary {
             if std::mem::take(&mut replica.is_idle) {
                 wake(*number);
             }
-            if settings.waiting_max > 0 && self.offset - replica.sent >= settings.waiting_max {
+            if settings.waiting_max > 0 && replica.behind(self.offset) >= settings.waiting_max {
                 over_limit.push(*number);
             }
         }
@@ -199,8 +270,7 @@ impl Primary {
     /// Hands a replica more of the stream, up to about `len_max` bytes; how many. None: it is woken when there is more.
     pub fn read(&mut self, number: u64, len_max: usize, into: &mut Vec<u8>) -> usize {
         let (Some(replica), Some(backlog)) = (self.replicas.get_mut(&number), &self.backlog) else { return 0 };
-        replica.state = ReplicaState::Online;
-        let read = backlog.read(replica.sent, len_max, into);
+        let read = if replica.awaits_word { 0 } else { backlog.read(replica.sent, len_max, into) };
         replica.sent += read as u64;
         replica.is_idle = read == 0;
         read
@@ -208,7 +278,7 @@ impl Primary {
 
     /// Bytes of the stream that wait for a replica.
     pub fn waiting(&self, number: u64) -> u64 {
-        self.replicas.get(&number).map_or(0, |replica| self.offset - replica.sent)
+        self.replicas.get(&number).map_or(0, |replica| replica.behind(self.offset))
     }
 
     /// A replica has come to this state.
@@ -219,9 +289,21 @@ impl Primary {
         }
     }
 
-    /// A replica says how far it has come; whether it is one.
-    pub fn acknowledge(&mut self, number: u64, progress: Progress, now_ms: i64) -> bool {
+    /// A replica has been sent its snapshot. With `awaits_word` it gets the stream once it says that it has it.
+    pub fn put_online(&mut self, number: u64, awaits_word: bool, now_ms: i64) {
+        self.set_state(number, ReplicaState::Online, now_ms);
+        if let Some(replica) = self.replicas.get_mut(&number) {
+            replica.awaits_word = awaits_word;
+        }
+    }
+
+    /// A replica says how far it has come; whether it is one. `wake` is called if it has been waiting to say so.
+    pub fn acknowledge(&mut self, number: u64, progress: Progress, now_ms: i64, wake: impl FnOnce()) -> bool {
         let Some(replica) = self.replicas.get_mut(&number) else { return false };
+        if replica.state == ReplicaState::Online && std::mem::take(&mut replica.awaits_word) {
+            replica.is_idle = false;
+            wake();
+        }
         replica.acked = replica.acked.max(progress.offset);
         replica.acked_durable = replica.acked_durable.max(progress.durable.unwrap_or(0));
         replica.acked_ms = now_ms;
@@ -244,13 +326,13 @@ impl Primary {
     pub fn tick(&mut self, now_ms: i64, settings: &Settings) -> Tick {
         let mut tick = Tick::default();
         if self.replicas.is_empty() {
-            let ends = settings.backlog_ttl_ms.is_some_and(|ttl| now_ms - self.alone_since_ms > ttl);
+            let ends = !self.follows && settings.backlog_ttl_ms.is_some_and(|ttl| now_ms - self.alone_since_ms > ttl);
             if ends && self.backlog.take().is_some() {
                 tick.history_ends = true;
             }
             return tick;
         }
-        tick.ping = now_ms - self.last_ping_ms >= settings.ping_period_ms;
+        tick.ping = !self.follows && now_ms - self.last_ping_ms >= settings.ping_period_ms;
         if tick.ping {
             self.last_ping_ms = now_ms;
         }
@@ -260,7 +342,7 @@ impl Primary {
                 && now_ms - replica.acked_ms > settings.timeout_ms
         };
         for (number, replica) in &mut self.replicas {
-            let is_over = settings.soft_waiting_max > 0 && self.offset - replica.sent >= settings.soft_waiting_max;
+            let is_over = settings.soft_waiting_max > 0 && replica.behind(self.offset) >= settings.soft_waiting_max;
             let since_ms = *replica.over_soft_since_ms.get_or_insert(now_ms);
             if !is_over {
                 replica.over_soft_since_ms = None;
@@ -274,7 +356,8 @@ impl Primary {
 
     /// Forgets what is beyond the size of the backlog and no replica needs.
     fn forget(&mut self, settings: &Settings) {
-        let needed = self.replicas.values().map(|replica| replica.sent).min().unwrap_or(self.offset);
+        let needed = self.replicas.values().map(|replica| self.offset - replica.behind(self.offset)).min();
+        let needed = needed.unwrap_or(self.offset);
         let kept = self.offset.saturating_sub(settings.backlog_bytes);
         if let Some(backlog) = &mut self.backlog {
             backlog.forget_before(needed.min(kept));
@@ -284,19 +367,25 @@ impl Primary {
 
 impl Replica {
     /// One that has just asked for the stream.
-    pub fn new(ip: String, port: u16, state: ReplicaState, now_ms: i64) -> Replica {
+    pub fn new(ip: String, port: u16, now_ms: i64) -> Replica {
         Replica {
             ip,
             port,
-            state,
+            state: ReplicaState::WaitStart,
             is_silent: false,
             sent: 0,
             acked: 0,
             acked_durable: 0,
             acked_ms: now_ms,
+            awaits_word: false,
             over_soft_since_ms: None,
             is_idle: false,
         }
+    }
+
+    /// Bytes of a stream that ends at `offset` which it needs and was not handed.
+    fn behind(&self, offset: u64) -> u64 {
+        if self.state == ReplicaState::WaitStart { 0 } else { offset - self.sent }
     }
 }
 
@@ -317,8 +406,11 @@ mod tests {
     fn attached() -> Primary {
         let mut primary = Primary::new("a".repeat(40));
         let answer = primary.answer(None);
-        assert_eq!(answer, SyncAnswer::Full(0));
-        primary.attach(7, answer, Replica::new("127.0.0.1".into(), 1, ReplicaState::SendSnapshot, 0));
+        assert_eq!(answer, SyncAnswer::Full);
+        primary.attach(7, answer, Replica::new("127.0.0.1".into(), 1, 0));
+        primary.append(&[1; 10], &SETTINGS, |_| {});
+        assert_eq!(primary.waiting(7), 0);
+        primary.begin_snapshot(7);
         primary
     }
 
@@ -347,10 +439,23 @@ mod tests {
         assert!((60_000..=80_000).contains(&begin), "{begin}");
         let id = "a".repeat(40);
         assert_eq!(primary.answer(Some((&id, 80_000))), SyncAnswer::Continue(80_000));
-        assert_eq!(primary.answer(Some((&id, 100_000))), SyncAnswer::Continue(100_000));
-        assert_eq!(primary.answer(Some((&id, 100_001))), SyncAnswer::Full(100_000));
-        assert_eq!(primary.answer(Some((&id, 0))), SyncAnswer::Full(100_000));
-        assert_eq!(primary.answer(Some((&"b".repeat(40), 100_000))), SyncAnswer::Full(100_000));
+        assert_eq!(primary.answer(Some((&id, 100_010))), SyncAnswer::Continue(100_010));
+        assert_eq!(primary.answer(Some((&id, 100_011))), SyncAnswer::Full);
+        assert_eq!(primary.answer(Some((&id, 0))), SyncAnswer::Full);
+        assert_eq!(primary.answer(Some((&"b".repeat(40), 100_000))), SyncAnswer::Full);
+    }
+
+    #[test]
+    fn it_may_have_to_say_that_it_has_the_snapshot() {
+        let mut primary = attached();
+        primary.put_online(7, true, 0);
+        primary.append(b"abc", &SETTINGS, |_| {});
+        let (mut read, mut woken) = (Vec::new(), 0);
+        assert_eq!((primary.read(7, 100, &mut read), primary.waiting(7)), (0, 3));
+        for _ in 0..2 {
+            assert!(primary.acknowledge(7, Progress { offset: 10, durable: None }, 0, || woken += 1));
+        }
+        assert_eq!((primary.read(7, 100, &mut read), woken), (3, 1));
     }
 
     #[test]
@@ -367,15 +472,49 @@ mod tests {
     #[test]
     fn time_passes() {
         let mut primary = attached();
-        primary.read(7, 1, &mut Vec::new());
+        primary.put_online(7, false, 0);
         assert!(primary.tick(10_000, &SETTINGS).ping);
         assert_eq!(primary.tick(11_000, &SETTINGS), Tick::default());
         assert_eq!(primary.tick(60_001, &SETTINGS).timed_out, [7]);
-        assert!(primary.acknowledge(7, Progress { offset: 0, durable: None }, 60_001));
+        assert!(primary.acknowledge(7, Progress { offset: 0, durable: None }, 60_001, || {}));
         assert_eq!(primary.tick(60_002, &SETTINGS), Tick::default());
         assert_eq!((primary.good(61_001, 1000), primary.good(61_002, 1000)), (1, 0));
         primary.detach(7, 61_000, &SETTINGS);
         assert_eq!(primary.tick(62_000, &SETTINGS), Tick::default());
         assert!(primary.tick(62_001, &SETTINGS).history_ends && !primary.is_recording());
+    }
+
+    // As a server does that becomes a primary: Redis 7.0 calls it shifting the replication id.
+    #[test]
+    fn who_has_the_old_name_goes_on_up_to_where_it_was_given_up() {
+        let (old, new) = ("a".repeat(40), "b".repeat(40));
+        let mut primary = attached();
+        primary.append(b"0123456789", &SETTINGS, |_| {});
+        primary.rename(new.clone());
+        primary.append(b"ab", &SETTINGS, |_| {});
+        assert_eq!(primary.previous(), Some((old.as_str(), 20)));
+        assert_eq!(primary.answer(Some((&old, 20))), SyncAnswer::Continue(20));
+        assert_eq!(primary.answer(Some((&old, 21))), SyncAnswer::Full);
+        assert_eq!(primary.answer(Some((&new, 21))), SyncAnswer::Continue(21));
+    }
+
+    #[test]
+    fn who_takes_up_a_history_hands_it_on_under_its_name_and_offsets() {
+        let (mut primary, id) = (attached(), "c".repeat(40));
+        primary.take_up(id.clone(), 1000);
+        primary.set_follows(true, 0);
+        assert_eq!((primary.replicas_len(), primary.previous()), (0, None));
+        primary.append(b"abc", &SETTINGS, |_| {});
+        assert_eq!(primary.answer(Some((&id, 999))), SyncAnswer::Full);
+        assert_eq!(primary.answer(Some((&id, 1001))), SyncAnswer::Continue(1001));
+        // Nothing is forgotten for want of replicas, and nobody is pinged but by the primary.
+        assert_eq!(primary.tick(1_000_000, &SETTINGS), Tick::default());
+        let answer = primary.answer(None);
+        primary.attach(9, answer, Replica::new("127.0.0.1".into(), 1, 1_000_000));
+        assert!(!primary.tick(1_010_001, &SETTINGS).ping);
+        primary.detach(9, 1_010_001, &SETTINGS);
+        primary.set_follows(false, 2_000_000);
+        assert_eq!(primary.tick(2_001_000, &SETTINGS), Tick::default());
+        assert!(primary.tick(2_001_001, &SETTINGS).history_ends);
     }
 }

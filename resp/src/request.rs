@@ -183,6 +183,22 @@ impl RequestDecoder {
         self.partial.iter().fold(0, |sum, span| sum.saturating_add(span.len()))
     }
 
+    /// How many bytes at the front of the buffer are headers and complete arguments of the unfinished command.
+    pub fn pending_parsed_len(&self) -> usize {
+        match self.state {
+            State::BulkHeader | State::Bulk => self.at,
+            _ => 0,
+        }
+    }
+
+    /// The length that the buffer has once the argument is complete that is arriving; 0 while none was announced.
+    pub fn pending_buffer_len(&self) -> usize {
+        match self.state {
+            State::Bulk => self.at.saturating_add(self.bulk_len).saturating_add(2),
+            _ => 0,
+        }
+    }
+
     /// Memory in bytes that the decoder holds beyond its own size.
     pub fn memory_bytes(&self) -> usize {
         self.partial.capacity().saturating_mul(size_of::<Span>()).saturating_add(self.inline_bytes.capacity())

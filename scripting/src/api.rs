@@ -1,10 +1,12 @@
 //! The table `redis` (and `server`) of scripts.
 
 use crate::args::{Args, as_number, as_string, function};
+use crate::debugger::{self, Session};
 use crate::host::{Host, LogLevel, Refusal, Replicate};
 use crate::library::{self, Loading};
 use crate::raise;
 use crate::vm::VmOptions;
+use mlua::debug::DebugEvent;
 use mlua::{HookTriggers, Lua, Result, Table, Value, VmState};
 use ochre_resp::reply::{DoubleFormat, write_double};
 use ochre_resp::{Protocol, Span};
@@ -32,8 +34,12 @@ pub(crate) struct State {
     /// Why the script must end, if it must.
     pub(crate) ending: Cell<Option<Ending>>,
     pub(crate) doubles: Cell<DoubleFormat>,
+    /// The script has told the collector when to work.
+    pub(crate) is_collector_tuned: Cell<bool>,
     /// The library that is being loaded.
     pub(crate) loading: RefCell<Option<Loading>>,
+    /// While a script is debugged.
+    pub(crate) session: RefCell<Option<Session>>,
     call: RefCell<Call>,
 }
 
@@ -65,9 +71,18 @@ impl State {
             protocol: Cell::default(),
             ending: Cell::default(),
             doubles: Cell::new(doubles),
+            is_collector_tuned: Cell::default(),
             loading: RefCell::default(),
+            session: RefCell::default(),
             call: RefCell::default(),
         })
+    }
+
+    /// Does something with the session of a script that is debugged.
+    pub(crate) fn debug(&self, change: impl FnOnce(&mut Session)) {
+        if let Some(session) = &mut *self.session.borrow_mut() {
+            change(session);
+        }
     }
 
     /// Has the script end, whatever it catches.
@@ -95,22 +110,44 @@ fn killed<T>() -> Result<T> {
 /// How long the code of a library may run when it is loaded.
 const LOAD_TIME_MAX: Duration = Duration::from_millis(500);
 
+/// How often scripts that take long are looked after.
+const LONG: HookTriggers = HookTriggers::new().every_nth_instruction(100_000);
+
 /// Has the host asked now and then whether the script is to end.
 pub(crate) fn watch(lua: &Lua, state: &Rc<State>) -> Result<()> {
     let state = state.clone();
-    lua.set_global_hook(HookTriggers::new().every_nth_instruction(100_000), move |lua, _| {
-        if state.ending.get().is_some() {
+    lua.set_global_hook(LONG, move |lua, _| look_after(lua, &state).map(|()| VmState::Continue))
+}
+
+/// As [`watch`], and has the script stop where the debugger wants it to.
+pub(crate) fn watch_lines(lua: &Lua, state: &Rc<State>) -> Result<()> {
+    let state = state.clone();
+    lua.set_hook(LONG.every_line(), move |lua, debug| {
+        if debug.event() == DebugEvent::Count {
+            look_after(lua, &state)?;
+        } else if state.ending.get().is_some() {
             return killed();
         }
-        let is_late = |loading: &Loading| loading.started.elapsed() > LOAD_TIME_MAX;
-        if state.loading.borrow().as_ref().is_some_and(is_late) {
-            return state.end(lua, Ending::Timeout);
-        }
-        if HOST.is_set() && HOST.with(|host| host.0.interrupt()) {
-            return state.end(lua, Ending::Killed);
+        if debug.source().short_src.is_some_and(|name| name.contains("user_script")) {
+            debugger::on_event(lua, &state, debug.event(), debug.current_line())?;
         }
         Ok(VmState::Continue)
     })
+}
+
+/// A script has run for some while.
+fn look_after(lua: &Lua, state: &State) -> Result<()> {
+    if state.ending.get().is_some() {
+        return killed();
+    }
+    let is_late = |loading: &Loading| loading.started.elapsed() > LOAD_TIME_MAX;
+    if state.loading.borrow().as_ref().is_some_and(is_late) {
+        return state.end(lua, Ending::Timeout);
+    }
+    if HOST.is_set() && HOST.with(|host| host.0.interrupt()) {
+        return state.end(lua, Ending::Killed);
+    }
+    Ok(())
 }
 
 pub(crate) fn library(lua: &Lua, options: &VmOptions, state: &Rc<State>) -> Result<Table> {
@@ -128,8 +165,14 @@ pub(crate) fn library(lua: &Lua, options: &VmOptions, state: &Rc<State>) -> Resu
     table.raw_set("error_reply", function(lua, "error_reply", |args| error_reply(&args))?)?;
     table.raw_set("status_reply", function(lua, "status_reply", |args| status_reply(&args))?)?;
     table.raw_set("replicate_commands", function(lua, "replicate_commands", |_| Ok(true))?)?;
-    table.raw_set("breakpoint", function(lua, "breakpoint", |_| Ok(false))?)?;
-    table.raw_set("debug", function(lua, "debug", |_| Ok(()))?)?;
+    let shared = state.clone();
+    let breakpoint = move |_: Args<'_>| {
+        shared.debug(|session| session.asks_to_stop = true);
+        Ok(shared.session.borrow().is_some())
+    };
+    table.raw_set("breakpoint", function(lua, "breakpoint", breakpoint)?)?;
+    let shared = state.clone();
+    table.raw_set("debug", function(lua, "debug", move |args| debug(&args, &shared))?)?;
     let targets = [("REPL_NONE", 0), ("REPL_AOF", 1), ("REPL_SLAVE", 2), ("REPL_REPLICA", 2), ("REPL_ALL", 3)];
     for (name, flags) in targets {
         table.raw_set(name, flags)?;
@@ -187,9 +230,24 @@ fn call(args: &Args<'_>, state: &State, raises: bool) -> Result<Value> {
             return fail(text, false);
         }
         call.reply.clear();
+        let is_shown = state.session.borrow().as_ref().is_some_and(|session| session.steps);
+        if is_shown {
+            let words: Vec<&[u8]> = call.spans.iter().map(|span| span.of(&call.bytes)).collect();
+            state.debug(|session| session.say_value("<redis> ", &words.join(b" ".as_slice())));
+        }
         match host.call(&call.bytes, &call.spans, state.protocol.get(), &mut call.reply) {
+            Ok(()) if is_shown => {
+                let mut text = Vec::new();
+                debugger::show_reply(&call.reply, &mut text);
+                state.debug(|session| session.say_value("<reply> ", &text));
+            }
             Ok(()) => {}
-            Err(Refusal::Because(text)) => return fail(&text, true),
+            Err(Refusal::Because(text)) => {
+                if is_shown {
+                    state.debug(|session| session.say(format!("<error> {text}")));
+                }
+                return fail(&text, true);
+            }
             Err(Refusal::Abort) => return state.end(args.lua, Ending::Aborted),
         }
         let result = match call.reply.strip_prefix(b"-") {
@@ -306,6 +364,21 @@ fn log(args: &Args<'_>) -> Result<()> {
     if HOST.is_set() {
         HOST.with(|host| host.0.log(level, &text));
     }
+    Ok(())
+}
+
+fn debug(args: &Args<'_>, state: &State) -> Result<()> {
+    if state.session.borrow().is_none() {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    for (index, value) in args.values.iter().enumerate() {
+        if index > 0 {
+            text.extend_from_slice(b", ");
+        }
+        debugger::show_value(args.lua, value, &mut text)?;
+    }
+    state.debug(|session| session.say_debug(&text));
     Ok(())
 }
 

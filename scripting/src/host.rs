@@ -22,6 +22,12 @@ pub trait Host {
 
     /// Called now and then while Lua runs. Returns whether the script is to end.
     fn interrupt(&mut self) -> bool;
+
+    /// Tells the client something while its script is debugged.
+    fn tell(&mut self, lines: Vec<Vec<u8>>);
+
+    /// Waits for what the client of a debugged script says next, word by word; `None`: it is gone.
+    fn ask(&mut self) -> Option<Vec<Vec<u8>>>;
 }
 
 /// Why a command of a script was not executed.

@@ -10,6 +10,8 @@
 mod api;
 mod args;
 mod bits;
+mod debugger;
+mod environment;
 mod host;
 mod json;
 mod library;

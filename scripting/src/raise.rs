@@ -1,5 +1,5 @@
-//! Errors on their way into Lua. mlua raises them as userdata; the state replaces these by what [`value`] makes of them, before
-//! anybody catches them.
+//! Errors on their way into Lua. mlua raises them as userdata; whatever lets scripts catch them replaces these by what [`value`]
+//! makes of them.
 
 use mlua::{Error, Lua, Result, Value};
 
@@ -26,6 +26,11 @@ pub(crate) fn text<T>(lua: &Lua, text: impl AsRef<[u8]>) -> Result<T> {
     Err(Error::external(Raise::Text(message)))
 }
 
+/// Raises a string as it is.
+pub(crate) fn bare<T>(text: &str) -> Result<T> {
+    Err(Error::external(Raise::Text(text.into())))
+}
+
 /// Where the function that was called from Lua was called.
 fn place(lua: &Lua) -> Vec<u8> {
     let place = lua.inspect_stack(1, |debug| {
@@ -45,7 +50,7 @@ pub(crate) fn table(lua: &Lua, text: &[u8], counted: bool) -> Result<Value> {
     Ok(Value::Table(table))
 }
 
-/// What is raised instead of userdata.
+/// What scripts see instead of userdata.
 pub(crate) fn value(lua: &Lua, raised: Value) -> Result<Value> {
     let Value::Error(error) = raised else { return Ok(raised) };
     match error.downcast_ref::<Raise>() {

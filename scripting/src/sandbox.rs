@@ -4,7 +4,7 @@ use crate::api::{self, State};
 use crate::args::function;
 use crate::random::{self, Generator};
 use crate::vm::VmOptions;
-use crate::{bits, json, msgpack, packing, raise};
+use crate::{bits, environment, json, msgpack, packing, raise};
 use mlua::{Function, Lua, LuaOptions, Result, StdLib, Table, Value};
 use std::rc::Rc;
 
@@ -42,58 +42,11 @@ const ALLOWED: &[&str] = &[
     "xpcall",
 ];
 
-/// Sets globals, protects them, and gives the function that runs a script: `run(script, keys, arguments)`, or
+/// Guards the globals, and gives the function that runs a script: `run(script, keys, arguments)`, or
 /// `run(function, keys, arguments, true)`, which gets these as arguments.
-const SET_UP: &str = r#"
-local globals, setreadonly, xpcall, handler, library_globals = ...
-local protected = {}
-local setmetatable, getmetatable, next, type = setmetatable, getmetatable, next, type
-local function protect(value)
-    if type(value) == 'table' and not protected[value] then
-        protected[value] = true
-        for _, part in next, value do
-            protect(part)
-        end
-        protect(getmetatable(value))
-        setreadonly(value, true)
-    end
-end
-protect(globals)
-protect(getmetatable(''))
-local function run(script, keys, arguments, is_function)
-    if is_function then
-        return xpcall(function() return script(keys, arguments) end, handler)
-    end
-    setreadonly(globals, false)
-    globals.KEYS = keys
-    globals.ARGV = arguments
-    setreadonly(globals, true)
-    return xpcall(script, handler)
-end
-if not library_globals then
-    return run
-end
--- Functions see globals through another table, which shows others while a library is loaded.
-local view = { __index = globals }
-local shown = setmetatable({}, view)
-protect(library_globals)
-setreadonly(view, true)
-setreadonly(shown, true)
-local function show(globals)
-    setreadonly(view, false)
-    view.__index = globals
-    setreadonly(view, true)
-end
-local function same(raised)
-    return raised
-end
-return run, shown, function(code)
-    show(library_globals)
-    return xpcall(code, same)
-end, function()
-    show(globals)
-end
-"#;
+const SET_UP: &[u8] = include_bytes!("sandbox.lua");
+/// How messages of Lua name functions of `SET_UP`.
+pub(crate) const SET_UP_NAME: &str = "sandbox";
 
 /// A state for scripts.
 pub(crate) struct Sandbox {
@@ -107,13 +60,11 @@ pub(crate) struct Sandbox {
 /// Makes a state for scripts, or for functions.
 pub(crate) fn create(options: &VmOptions, state: &Rc<State>, for_functions: bool) -> Result<Sandbox> {
     let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
-    // `pcall` is Lua's own: a panic ends the process before anybody could catch it.
+    // A panic ends the process before anybody could catch it.
     let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
-    let error_value = lua.create_function(|lua, raised: Value| raise::value(lua, raised))?;
-    lua.set_named_registry_value("error_value", error_value)?;
     let globals = lua.globals();
-    let setreadonly: Function = globals.get("setreadonly")?;
     let clock: Function = globals.get::<Table>("os")?.get("clock")?;
+    environment::replace(&lua, &globals, state)?;
     for (name, _) in globals.pairs::<String, Value>().collect::<Result<Vec<_>>>()? {
         if !ALLOWED.contains(&name.as_str()) {
             globals.raw_set(name, Value::Nil)?;
@@ -153,13 +104,12 @@ pub(crate) fn create(options: &VmOptions, state: &Rc<State>, for_functions: bool
         }
         false => None,
     };
-    let xpcall: Function = globals.get("xpcall")?;
-    let set_up = lua.load(SET_UP).set_name("=sandbox").into_function()?;
-    let (run, shown, load, show): (Function, Option<Table>, Option<Function>, Option<Function>) =
-        set_up.call((&globals, setreadonly, xpcall, handler, library_globals))?;
-    if let Some(shown) = shown {
-        lua.set_globals(shown)?;
-    }
+    let seen = lua.create_table()?;
+    let set_up = lua.load(SET_UP).set_name(format!("={SET_UP_NAME}")).set_environment(seen.clone()).into_function()?;
+    let readable = lua.create_function(|lua, raised: Value| raise::value(lua, raised))?;
+    let (run, load, show): (Function, Option<Function>, Option<Function>) =
+        set_up.call((&globals, &seen, handler, readable, missing, library_globals))?;
+    lua.set_globals(seen)?;
     lua.gc_collect()?;
     Ok(Sandbox { lua, run, load: load.zip(show) })
 }
@@ -176,33 +126,68 @@ fn missing(args: &crate::args::Args<'_>) -> Result<()> {
 
 /// What is caught at the end of a script: a table with the text, and the place where it was raised.
 fn describe(lua: &Lua, raised: Value) -> Result<Value> {
-    let table = match raised {
+    let place = place(lua);
+    let table = match raise::value(lua, raised)? {
         Value::Table(table) => table,
         other => {
             let table = lua.create_table()?;
             let text = match crate::args::as_string(lua, &other)? {
-                Some(text) => text.as_bytes().to_vec(),
+                Some(text) => text_with_place(&text.as_bytes(), place.as_ref()),
                 None => other.to_string()?.into_bytes(),
             };
             table.raw_set("err", lua.create_string([b"ERR ", text.as_slice()].concat())?)?;
             table
         }
     };
-    let place = |level| {
-        lua.inspect_stack(level, |debug| {
-            let source = debug.source();
-            // Of functions that are not in Lua the caller is of interest.
-            let line = debug.current_line().map_or(-1, |line| line as i64);
-            (source.what == "C", source.source.map(|source| source.into_owned()), line)
-        })
-    };
-    let place = match place(1) {
-        Some((true, ..)) => place(2),
-        other => other,
-    };
-    if let Some((_, source, line)) = place {
-        table.raw_set("source", source.unwrap_or_default())?;
-        table.raw_set("line", line)?;
+    if let Some(place) = place {
+        table.raw_set("source", place.source)?;
+        table.raw_set("line", place.line)?;
     }
     Ok(Value::Table(table))
+}
+
+/// A message that a function of Lua raised, called by one of `SET_UP`, names the place of that one's caller.
+fn text_with_place(text: &[u8], place: Option<&Place>) -> Vec<u8> {
+    let inner = || {
+        let rest = text.strip_prefix(SET_UP_NAME.as_bytes())?.strip_prefix(b":")?;
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        rest.get(digits..)?.strip_prefix(b": ")
+    };
+    match (inner(), place) {
+        (Some(text), Some(place)) => [format!("{}:{}: ", place.name, place.line).as_bytes(), text].concat(),
+        (Some(text), None) => text.to_vec(),
+        (None, _) => text.to_vec(),
+    }
+}
+
+/// Where a script is.
+struct Place {
+    source: String,
+    /// The source, as messages name it.
+    name: String,
+    line: i64,
+}
+
+/// The innermost function of the script. Of one that is not in Lua, or that stands for such a one, the caller is of interest.
+fn place(lua: &Lua) -> Option<Place> {
+    let mut is_first = true;
+    for level in 1.. {
+        let place = lua.inspect_stack(level, |debug| {
+            let source = debug.source();
+            let name = source.short_src.map(|name| name.into_owned()).unwrap_or_default();
+            let passes = name == SET_UP_NAME || source.what == "tail" || (is_first && source.what == "C");
+            let line = debug.current_line().map_or(-1, |line| line as i64);
+            (!passes).then(|| Place {
+                source: source.source.map(|source| source.into_owned()).unwrap_or_default(),
+                name,
+                line,
+            })
+        })?;
+        match place {
+            // At the bottom lies what runs the script.
+            Some(place) => return Some(place).filter(|place| place.line > 0),
+            None => is_first = false,
+        }
+    }
+    None
 }

@@ -9,6 +9,8 @@ struct Echo {
     calls: Vec<Vec<String>>,
     logged: Vec<String>,
     interrupts: u32,
+    says: Vec<&'static str>,
+    hears: Vec<String>,
 }
 
 impl Host for Echo {
@@ -41,6 +43,15 @@ impl Host for Echo {
     fn interrupt(&mut self) -> bool {
         self.interrupts += 1;
         self.interrupts > 100
+    }
+    fn tell(&mut self, lines: Vec<Vec<u8>>) {
+        self.hears.extend(lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()));
+    }
+    fn ask(&mut self) -> Option<Vec<Vec<u8>>> {
+        if self.says.is_empty() {
+            return None;
+        }
+        Some(self.says.remove(0).split(' ').map(|word| word.as_bytes().to_vec()).collect())
     }
 }
 
@@ -224,9 +235,36 @@ fn known_holes_are_closed() {
     check(&[
         // CVE-2024-31449
         ("return bit.tohex(255, -2147483648)", "$8|000000FF|"),
+        // CVE-2024-46981
+        (
+            "local p = newproxy(true) local ok = pcall(function() getmetatable(p).__gc = pairs end) return ok and 1 or 0",
+            ":0|",
+        ),
+        (
+            "local n, p = 0, newproxy(true) pcall(rawset, getmetatable(p), '__gc', function() n = 1 end) p = nil
+             collectgarbage() collectgarbage() return n",
+            ":0|",
+        ),
+        ("local p = newproxy(true) getmetatable(p).__index = {x = 5} return newproxy(p).x", ":5|"),
+        // CVE-2025-49844: the name of a source is collected while it is read
+        (
+            "for i = 1, 300 do
+                local body = {}
+                for n = 1, 200 do body[n] = 'do local a = { \"' .. i .. 'x' .. n .. '\" } end ' end
+                local f = loadstring('-- name ' .. i .. '\\n' .. table.concat(body) .. ' error(1)')
+                local ok, e = pcall(f)
+                if not string.find(e, '-- name ' .. i .. '...', 1, true) then return e end
+             end
+             return 1",
+            ":1|",
+        ),
         // CVE-2025-46817
         ("return pcall(unpack, {}, -2147483648, 2147483647) and 1 or 0", ":0|"),
+        ("return pcall(unpack, {}, 0, 2147483647) and 1 or 0", ":0|"),
+        ("return pcall(unpack, {}, 1, 1/0) and 1 or 0", ":0|"),
+        ("return pcall(unpack, {}, 0/0, 0/0) and 1 or 0", ":0|"),
         ("return select('#', unpack({}, 2147483646, 2147483647))", ":2|"),
+        ("return select('#', unpack({}, -2147483648, -2147483647))", ":2|"),
         // CVE-2025-46818
         (
             "local ok, e = pcall(function() getmetatable('').__index = nil end) return {ok=e}",
@@ -235,6 +273,13 @@ fn known_holes_are_closed() {
         (
             "local ok, e = pcall(function() string.rep = nil end) return {ok=e}",
             "+user_script:1: Attempt to modify a readonly table|",
+        ),
+        ("return pcall(rawset, getmetatable(''), '__index', pairs) and 1 or 0", ":0|"),
+        ("return pcall(setmetatable, getmetatable(''), {}) and 1 or 0", ":0|"),
+        (
+            "for _, v in ipairs({1, true, pairs, redis.call, coroutine.create(pairs), cjson.null}) do
+                 if getmetatable(v) then return 0 end end return 1",
+            ":1|",
         ),
         // CVE-2025-46819
         (
@@ -260,7 +305,105 @@ fn known_holes_are_closed() {
         ("setfenv(0, {}) return 1", "-ERR Attempt to modify a readonly table script: sha, on @user_script:1.|"),
         ("rawset(_G, 'x', 1)", "-ERR Attempt to modify a readonly table script: sha, on @user_script:1.|"),
         ("return newproxy and 1", ":1|"),
+        // The native stack
+        ("return pcall(string.find, string.rep('a', 1e6), string.rep('a?', 1e6)) and 1 or 0", ":0|"),
+        ("return pcall(string.match, string.rep('a', 1e6), string.rep('a?', 1e6)) and 1 or 0", ":0|"),
+        ("return pcall(string.gmatch, string.rep('a', 1e6), string.rep('a?', 1e6)) and 1 or 0", ":0|"),
+        ("return pcall(string.gsub, string.rep('a', 1e6), string.rep('(a)', 1e6), '') and 1 or 0", ":0|"),
+        ("return #string.match(string.rep('a', 1e6), string.rep('a?', 1000))", ":1000|"),
+        ("return string.find(string.rep('a', 5e3) .. 'b', string.rep('a', 5e3) .. 'b')", ":1|"),
+        ("return string.find(string.rep('a.', 5e3) .. 'b', string.rep('a.', 5e3) .. 'b', 1, true)", ":1|"),
+        ("local function f() local ok = pcall(f) return ok end return f() and 1 or 0", ":1|"),
     ]);
+}
+
+#[test]
+fn what_scripts_share_stays_as_it_is() {
+    const REFUSED: &str = "-ERR Attempt to modify a readonly table script: sha, on @user_script:1.|";
+    const REFUSED_HERE: &str =
+        "-ERR user_script:1: Attempt to modify a readonly table script: sha, on @user_script:1.|";
+    check(&[
+        ("x = 1", REFUSED_HERE),
+        ("redis = 1", REFUSED_HERE),
+        ("_G.redis = 1", REFUSED_HERE),
+        ("redis.call = 1", REFUSED_HERE),
+        ("cjson.x = 1", REFUSED_HERE),
+        ("getmetatable(_G).__index = 1", REFUSED_HERE),
+        ("rawset(redis, 'call', 1)", REFUSED),
+        ("setmetatable(redis, {})", REFUSED),
+        ("setmetatable(_G, nil)", REFUSED),
+        ("table.insert(string, 1)", REFUSED),
+        ("local f, t = pairs(redis) t.x = 1", REFUSED_HERE),
+        ("local f, t = pairs(redis) rawset(t, 'x', 1)", REFUSED),
+        ("getfenv(pairs).x = 1", REFUSED_HERE),
+        ("getfenv(0).x = 1", REFUSED_HERE),
+        ("rawset(getfenv(2), 'x', 1)", REFUSED),
+        (
+            "setfenv(pairs, {})",
+            "-ERR user_script:1: 'setfenv' cannot change environment of given object script: sha, on @user_script:1.|",
+        ),
+        (
+            "setfenv(redis.call, {})",
+            "-ERR user_script:1: 'setfenv' cannot change environment of given object script: sha, on @user_script:1.|",
+        ),
+        // What is there is seen all the same.
+        ("local n = 0 for k in pairs(redis) do n = n + 1 end return n > 20 and 1", ":1|"),
+        ("local n = 0 for k in next, string do n = n + 1 end return n > 10 and 1", ":1|"),
+        ("return type(rawget(redis, 'call'))", "$8|function|"),
+        ("return ('abc'):upper()", "$3|ABC|"),
+        ("return getmetatable('').__index == string and 1", ":1|"),
+        ("return _G._G == _G and getfenv(1) == _G and getfenv(pairs) == _G and 1", ":1|"),
+        ("local env = {x = 5} local f = setfenv(function() return x end, env) return f()", ":5|"),
+        ("local f = function() setfenv(2, {y = 6}) end f() return y", ":6|"),
+        ("return loadstring('return redis')() == redis and 1", ":1|"),
+        ("local n = 0 return load(function() n = n + 1 return ({'return ', '7'})[n] end)()", ":7|"),
+        ("local f, e = load(function() redis.call('fail') end) return e", "-WRONGTYPE not that|"),
+        ("collectgarbage('stop') return 1", ":1|"),
+        ("return collectgarbage('count') > 0 and 1", ":1|"),
+    ]);
+}
+
+#[test]
+fn errors_are_caught_as_tables_and_strings() {
+    check(&[
+        ("local ok, e = pcall(redis.call, 'fail') return type(e)", "$6|string|"),
+        ("local ok, e = pcall(error, {x = 1}) return type(e)", "$5|table|"),
+        (
+            "local ok, e = xpcall(function() redis.call('fail') end, function(e) return e.err end) return e",
+            "$18|WRONGTYPE not that|",
+        ),
+        (
+            "local co = coroutine.create(function() redis.call('fail') end) return select(2, coroutine.resume(co)).err",
+            "$18|WRONGTYPE not that|",
+        ),
+        (
+            "local co = coroutine.wrap(function() redis.call('fail') end) return select(2, pcall(co))",
+            "$18|WRONGTYPE not that|",
+        ),
+        ("local co = coroutine.wrap(function() coroutine.yield(5) end) return co()", ":5|"),
+        (
+            "local ok, e = pcall(function() return cjson.decode('[') end) return e",
+            "$60|user_script:1: Expected value but found T_END at character 2|",
+        ),
+        (
+            "table.insert(nil, 1)",
+            "-ERR user_script:1: bad argument #1 to 'insert' (table expected, got nil) script: sha, on @user_script:1.|",
+        ),
+        (
+            "for k in pairs(nil) do end",
+            "-ERR user_script:1: bad argument #1 to 'pairs' (table expected, got nil) script: sha, on @user_script:1.|",
+        ),
+        ("return select(2, pcall(pairs, nil))", "$52|bad argument #1 to 'pairs' (table expected, got nil)|"),
+    ]);
+}
+
+#[test]
+fn the_collector_works_again_after_a_script_that_stopped_it() {
+    let vm = vm();
+    run_in(&vm, "collectgarbage('stop') return 1", &mut Echo::default(), Protocol::Resp2);
+    let garbage = "for i = 1, 20000 do local x = string.rep('x', 1000) .. i end return 1";
+    assert_eq!(run_in(&vm, garbage, &mut Echo::default(), Protocol::Resp2), ":1|");
+    assert!(vm.used_memory() < 5_000_000, "{}", vm.used_memory());
 }
 
 #[test]
@@ -286,4 +429,66 @@ fn many_values_are_no_problem() {
         Protocol::Resp3,
     );
     assert!(map.starts_with("%20000|$"));
+}
+
+#[test]
+fn a_script_is_debugged() {
+    let source = "local a = {1, 'x', {y = true}}\nredis.call('echo', KEYS[1])\nlocal b = 2\nredis.debug(a, b)\nredis.breakpoint()\nreturn b";
+    let vm = vm();
+    let script = vm.compile(source.as_bytes()).unwrap();
+    let debug = |says: &[&'static str]| {
+        let mut host = Echo { says: says.to_vec(), ..Echo::default() };
+        let mut out = Vec::new();
+        let mut reply = ReplyWriter::new(&mut out, Protocol::Resp2);
+        let names = Names { script: "sha" };
+        let keys = [b"k1".as_slice()];
+        let none: [&[u8]; 0] = [];
+        vm.debug(&script, source.as_bytes(), names, keys.into_iter(), none.into_iter(), &mut host, &mut reply);
+        (host.hears, String::from_utf8_lossy(&out).into_owned())
+    };
+    let (hears, reply) = debug(&["s", "step", "c", "c"]);
+    assert_eq!(
+        hears,
+        [
+            "* Stopped at 1, stop reason = step over",
+            "-> 1   local a = {1, 'x', {y = true}}",
+            "* Stopped at 2, stop reason = step over",
+            "-> 2   redis.call('echo', KEYS[1])",
+            "<redis> echo k1",
+            "<reply> \"k1\"",
+            "* Stopped at 3, stop reason = step over",
+            "-> 3   local b = 2",
+            "<debug> line 4: {1; \"x\"; {[\"y\"]=true}}, 2",
+            "* Stopped at 6, stop reason = redis.breakpoint() called",
+            "-> 6   return b",
+            "<endsession>",
+        ]
+    );
+    assert_eq!(reply, ":2\r\n");
+    let (hears, reply) =
+        debug(&["b 3", "eval KEYS", "e error('x')", "redis echo x", "redis refuse", "p KEYS", "nope", "c", "t", "a"]);
+    assert_eq!(
+        hears[2..],
+        [
+            "   2   redis.call('echo', KEYS[1])",
+            "  #3   local b = 2",
+            "   4   redis.debug(a, b)",
+            "<retval> {\"k1\"}",
+            "<error> ldb_eval:1: x",
+            "<redis> echo x",
+            "<reply> \"x\"",
+            "<redis> refuse",
+            "<error> OOM no",
+            "<value> {\"k1\"}",
+            "<error> Unknown Redis Lua debugger command or wrong number of arguments.",
+            "* Stopped at 3, stop reason = break point",
+            "->#3   local b = 2",
+            "In top level:",
+            "->#3   local b = 2",
+            "<endsession>",
+        ]
+    );
+    assert_eq!(reply, "-ERR script aborted for user request script: sha, on @user_script:3.\r\n");
+    // Nothing of it is left.
+    assert_eq!(run_in(&vm, source, &mut Echo::default(), Protocol::Resp2), ":2|");
 }

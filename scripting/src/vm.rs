@@ -3,11 +3,13 @@
 use crate::api::Ending;
 use crate::api::{self, Current, HOST, State};
 use crate::args::as_string;
+use crate::debugger::Session;
+use crate::environment;
 use crate::host::Host;
 use crate::library::{FunctionInfo, LibraryError, LibraryHeader, Loading};
 use crate::result::{self, Errors};
 use crate::sandbox::{self, Sandbox};
-use mlua::chunk::ChunkMode;
+use mlua::state::{GcIncParams, GcMode};
 use mlua::{Function, Lua, Table, Value};
 use ochre_resp::reply::DoubleFormat;
 use ochre_resp::{Protocol, ReplyWriter};
@@ -158,11 +160,7 @@ impl Vm {
     }
 
     fn chunk(&self, source: &[u8], name: &str) -> Result<Function, String> {
-        match self.lua.load(source).set_name(name).set_mode(ChunkMode::Text).into_function() {
-            Ok(function) => Ok(function),
-            Err(mlua::Error::SyntaxError { message, .. }) => Err(message),
-            Err(error) => Err(error.to_string()),
-        }
+        environment::compile(&self.lua, source, name)
     }
 
     /// Runs a script and writes its reply, or the error that ended it.
@@ -203,6 +201,30 @@ impl Vm {
         Outcome::Replied(errors)
     }
 
+    /// As [`run`](Vm::run), with the script in the debugger, which shows its client that source.
+    #[allow(clippy::too_many_arguments)]
+    pub fn debug<'a>(
+        &self,
+        script: &Script,
+        source: &[u8],
+        names: Names<'_>,
+        keys: impl ExactSizeIterator<Item = &'a [u8]>,
+        arguments: impl ExactSizeIterator<Item = &'a [u8]>,
+        host: &mut dyn Host,
+        reply: &mut ReplyWriter<'_>,
+    ) -> Outcome {
+        *self.state.session.borrow_mut() = Some(Session::new(source));
+        let _ = api::watch_lines(&self.lua, &self.state);
+        let outcome = self.run(script, names, keys, arguments, host, reply);
+        self.lua.remove_hook();
+        let _ = api::watch(&self.lua, &self.state);
+        let session = self.state.session.borrow_mut().take();
+        let mut log = session.map(|mut session| session.take_log()).unwrap_or_default();
+        log.push(b"<endsession>".to_vec());
+        host.tell(log);
+        outcome
+    }
+
     /// If something was ended: the hook that did it goes. Returns why it was ended.
     fn end_hooks(&self) -> Option<Ending> {
         let ending = self.state.ending.get();
@@ -232,6 +254,11 @@ impl Vm {
     }
 
     fn collect(&self) {
+        if self.state.is_collector_tuned.take() {
+            let usual = GcIncParams::default().pause(200).step_multiplier(200);
+            self.lua.gc_set_mode(GcMode::Incremental(usual));
+            self.lua.gc_restart();
+        }
         self.runs.set(self.runs.get() + 1);
         if self.runs.get() >= RUNS_A_STEP {
             self.runs.set(0);
@@ -279,7 +306,6 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
-        // Finalizers run while the state is whole.
         let _ = self.lua.gc_collect();
     }
 }

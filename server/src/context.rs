@@ -54,14 +54,8 @@ pub(crate) enum Mode<'c> {
 pub struct After {
     /// Close once the reply is sent.
     pub close: bool,
-    /// End the process this way.
-    pub shutdown: Option<crate::shutdown::ShutdownRequest>,
-    /// Arguments that no log may show, by index.
-    pub redacted: Vec<usize>,
     /// What gates check has changed: before the reply goes out, nobody may be served by the old state any more.
     pub barrier: bool,
-    /// What the command removed and its reply waits for to be freed.
-    pub garbage: Vec<Garbage>,
     /// Other clients were served by what the command did, and are to be woken.
     pub(crate) served: bool,
     /// The command is a subscription, whose confirmation is sent even where replies are not.
@@ -70,19 +64,44 @@ pub struct After {
     pub(crate) published: bool,
     /// The command took its time: the clock is to be read again before the next one.
     pub time_passed: bool,
+    /// What nearly no command has; so nearly every one is spared making it and dropping it.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few commands leave to be done.
+#[derive(Default)]
+pub struct Rare {
+    /// End the process this way.
+    pub shutdown: Option<crate::shutdown::ShutdownRequest>,
+    /// Arguments that no log may show, by index.
+    pub redacted: Vec<usize>,
+    /// What the command removed and its reply waits for to be freed.
+    pub garbage: Vec<Garbage>,
 }
 
 impl After {
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
-        self.close
-            || self.barrier
-            || self.time_passed
-            || self.shutdown.is_some()
-            || self.served
-            || self.published
-            || !self.redacted.is_empty()
-            || !self.garbage.is_empty()
+        // All in one, since a branch for each costs more.
+        self.close | self.barrier | self.time_passed | self.served | self.published | self.rare.is_some()
+    }
+    /// What few commands leave, to be added to.
+    pub fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+    /// Takes what few commands leave.
+    pub(crate) fn take_rare(&mut self) -> Rare {
+        self.rare.take().map_or_else(Rare::default, |rare| *rare)
+    }
+    /// Arguments that no log may show, by index.
+    pub(crate) fn redacted(&self) -> &[usize] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.redacted)
+    }
+    /// All arguments may be shown again.
+    pub(crate) fn show_all(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.redacted.clear();
+        }
     }
 }
 

@@ -27,10 +27,13 @@ pub(crate) async fn run(worker: Rc<Worker>) {
             if now_ms - replicas_ms >= 1000 {
                 replicas_ms = now_ms;
                 server.log.tick(server, now_ms);
+                server.full_sync.tick(server);
             }
             if !server.switches.cron_rests.load(Relaxed) {
                 crate::persistence::points::look(&worker).await;
+                crate::propagation::full_sync::look(&worker).await;
                 crate::aof::look(&worker).await;
+                crate::upstream::expire_own_keys(&worker).await;
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::command::{Command, Flags, LockClass};
 use crate::commands::debug::is_forbidden;
 use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
-use crate::context::{After, Context, Mode};
+use crate::context::{After, Context, Mode, Rare};
 use crate::error::{self, CommandError};
 use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
@@ -16,9 +16,16 @@ use crate::scripting::ScriptUnit;
 use crate::server::Attention;
 use crate::transaction::{Execution, Transaction, Unfinished};
 use ochre_store::sync::{Guard, ShardSet, Slice};
-use ochre_store::{Access, Clock, Effects, Expired, Garbage, Shard, Txn};
+use ochre_store::{Access, Clock, Effects, Garbage, Shard, Txn};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+
+mod followed;
+mod prepare;
+mod survey;
+
+use followed::{hand_on, primary_gates, report_failure};
+use prepare::prepare;
 
 /// Why [`run`] stopped.
 pub(crate) enum Step {
@@ -34,6 +41,8 @@ pub(crate) enum Step {
     NeedAll,
     /// This must be freed, without a lock, before the next command and before the reply goes out.
     Free(Vec<Garbage>),
+    /// The last command is to be answered with this text and what a walk over all keys finds.
+    Survey(Box<str>),
     /// The next command is paused until then (Unix milliseconds).
     Paused(i64),
     /// The next command runs a script, for which there is to be a stack.
@@ -51,6 +60,7 @@ const COMMANDS_A_LOCK: usize = 32;
 const OUTPUT_LEN_MAX: usize = 64 * 1024;
 
 /// Executes the commands of the connection's batch from `next` on, without ever waiting.
+#[inline(never)]
 pub(crate) fn run<'w>(
     connection: &mut Connection,
     worker: &'w Worker,
@@ -62,7 +72,8 @@ pub(crate) fn run<'w>(
     let mut slice: Option<Slice<'w, Shard>> = None;
     let mut under_lock = 0;
     let mut is_bare = false;
-    let mut was_script = None;
+    // Whether what is held are the locks of scripts; what was waited for is what the next command needs.
+    let mut of_script = None;
     let mut tick = worker.ticks.now();
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
@@ -110,7 +121,7 @@ pub(crate) fn run<'w>(
             LockClass::Script => {
                 runs_script = true;
                 let argv = connection.batch.argv(&queued, connection.argument_bytes());
-                crate::scripting::shards(worker, command, argv, queued.shards)
+                crate::scripting::shards(worker, &connection.client, command, argv, queued.shards)
             }
             LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
             LockClass::None | LockClass::Walk => ShardSet::EMPTY,
@@ -123,7 +134,8 @@ pub(crate) fn run<'w>(
             return Step::NeedStack;
         }
         // Scripts have locks of their own. Those that were waited for are the right ones.
-        if was_script.replace(runs_script).is_some_and(|was| was != runs_script) {
+        if *of_script.get_or_insert(runs_script) != runs_script {
+            of_script = Some(runs_script);
             held = None;
             slice = None;
             under_lock = 0;
@@ -193,6 +205,10 @@ pub(crate) fn run<'w>(
                 *next += 1;
                 return Step::Free(garbage);
             }
+            Executed::Survey(text) => {
+                *next += 1;
+                return Step::Survey(text);
+            }
             Executed::Served => {
                 *next += 1;
                 held = None;
@@ -224,6 +240,10 @@ fn see_changes(connection: &mut Connection, worker: &Worker, epoch: u64) -> bool
     worker.see_config();
     let client = &mut connection.client;
     client.gate_epoch = epoch;
+    if client.link.as_ref().is_some_and(|link| !link.is_current(&worker.server)) {
+        connection.closing = Closing::Now;
+        return false;
+    }
     if client.account.is_gone() {
         client.log_out(&worker.server.accounts);
         connection.closing = Closing::Now;
@@ -293,6 +313,9 @@ fn attended_gates<'w>(
 ) -> Gate<'w> {
     let server = &*worker.server;
     let client = &connection.client;
+    if attention & Attention::FOLLOWED != 0 {
+        return primary_gates(connection, worker, command, attention, is_short);
+    }
     if is_forbidden(command, &worker.config(), &client.handle) {
         return Gate::Reject(error::DEBUG_NOT_ALLOWED);
     }
@@ -352,11 +375,23 @@ fn attended_gates<'w>(
     if attention & Attention::TOO_FEW_REPLICAS != 0 && flags.has(Flags::WRITE) {
         return Gate::Reject(error::NO_REPLICAS);
     }
+    if attention & Attention::FOLLOWS != 0 && flags.has(Flags::WRITE) && worker.config().replica_read_only {
+        return Gate::Reject(error::replicas::READ_ONLY);
+    }
+    if attention & Attention::STALE != 0 {
+        let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::STALE);
+        if !flags.has(Flags::STALE) || transaction.is_some_and(refuses) {
+            return Gate::Reject(error::replicas::PRIMARY_DOWN);
+        }
+    }
     if attention & Attention::LOADING != 0 {
         let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::LOADING);
         if !command.has(Flags::LOADING) || transaction.is_some_and(refuses) {
             return Gate::Reject(error::LOADING);
         }
+    }
+    if attention & Attention::LOADS_ASIDE != 0 && command.has(Flags::NO_ASYNC_LOADING) {
+        return Gate::Reject(error::LOADING);
     }
     if attention & Attention::BUSY != 0 && !command.has(Flags::ALLOW_BUSY) {
         return Gate::Reject(server.busy_scripts.refusal());
@@ -392,6 +427,9 @@ fn enqueue(connection: &mut Connection, worker: &Worker, queued: &Queued, comman
             client.publish_transaction();
         }
     }
+    if client.link.is_some() {
+        hand_on(client, &worker.server, batch, queued, bytes);
+    }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
     output.reply(client.protocol).simple("QUEUED");
     apply_reply_mode(connection, mark);
@@ -425,6 +463,11 @@ fn reject<'w>(
         _ => error,
     };
     count_error(worker, &error);
+    if connection.client.link.is_some() {
+        report_failure(&worker.server, connection.batch.argv(queued, connection.argument_bytes()), &error);
+        let Connection { batch, query, client, .. } = connection;
+        hand_on(client, &worker.server, batch, queued, query);
+    }
     let mark = connection.output.mark();
     error.write(&mut connection.output.reply(connection.client.protocol));
     apply_reply_mode(connection, mark);
@@ -442,6 +485,8 @@ enum Executed {
     Barrier,
     /// This must be freed before the next command, and before the reply goes out.
     Free(Vec<Garbage>),
+    /// The reply takes a walk over all keys.
+    Survey(Box<str>),
     /// Clients that waited were served: they are to be woken once the locks are released.
     Served,
     /// The client may have sent messages to itself, which come right behind its reply.
@@ -454,7 +499,8 @@ enum Executed {
     Contended(usize),
 }
 
-#[inline]
+// A call for each command costs as much as finding a key's bucket.
+#[inline(always)]
 fn execute<'w>(
     connection: &mut Connection,
     worker: &'w Worker,
@@ -468,7 +514,7 @@ fn execute<'w>(
     let mark = connection.output.mark();
     let mut after = After::default();
     let mut effects = worker.effects();
-    let Connection { batch, query, decoder, client, output, inline, .. } = connection;
+    let Connection { batch, query, decoder, client, output, inline, stream, .. } = connection;
     let bytes: &[u8] = if *inline { decoder.inline_bytes() } else { query };
     let argv = batch.argv(queued, bytes);
     let protocol = client.protocol;
@@ -517,7 +563,9 @@ fn execute<'w>(
         } else if let CommandError::Script(request) = error {
             let has_all = guard.set() == ShardSet::ALL;
             let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
-            let unit = ScriptUnit { worker, client, output, after: &mut after, txn, command, argv, request, has_all };
+            let socket = if client.debugs { stream.duplicate() } else { None };
+            let after = &mut after;
+            let unit = ScriptUnit { worker, client, output, after, txn, command, argv, request, has_all, socket };
             match unit.run() {
                 Ok(failed) => stats.failed.add(failed.into()),
                 Err(Unfinished) => {
@@ -538,6 +586,14 @@ fn execute<'w>(
                 settle_effects(worker, guard, &mut effects, clock, access, client.id());
                 return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
             }
+            if let CommandError::Blocked(_) = error
+                && client.link.is_some()
+            {
+                // Nobody waits in the primary's name.
+                hand_on(client, server, batch, queued, bytes);
+                settle_effects(worker, guard, &mut effects, clock, access, client.id());
+                return None;
+            }
             if let CommandError::Blocked(block) = error {
                 let now = worker.ticks.now();
                 let nanos = worker.ticks.nanos(*tick, now);
@@ -547,19 +603,31 @@ fn execute<'w>(
                 let published = &client.handle.published;
                 published.last_command.store(u32::from(command.id) + 1, Relaxed);
                 if server.attention.get() & Attention::MONITORS != 0 {
-                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+                    server.monitors.feed(&client.handle, client.db, argv, after.redacted());
                 }
                 return Some(Box::new(Executed::Wait(waiter)));
             }
+            if let CommandError::Survey(text) = error {
+                let now = worker.ticks.now();
+                let nanos = worker.ticks.nanos(*tick, now);
+                *tick = now;
+                return survey::begin(worker, (client, output, mark), command, argv, (text, nanos));
+            }
             error.write(&mut output.reply(protocol));
             count_error(worker, &error);
+            if client.link.is_some() {
+                report_failure(server, argv, &error);
+            }
             if matches!(error, CommandError::Refused(_)) {
                 // It counts as rejected, not as called.
                 stats.rejected.add(1);
+                if client.link.is_some() {
+                    hand_on(client, server, batch, queued, bytes);
+                }
                 apply_reply_mode_to(client, output, mark);
                 // Who watches has seen MULTI, and is shown that it is over.
                 if server.attention.get() & Attention::MONITORS != 0 {
-                    server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+                    server.monitors.feed(&client.handle, client.db, argv, after.redacted());
                 }
                 return None;
             }
@@ -567,11 +635,16 @@ fn execute<'w>(
         }
     }
     if propagates || !effects.is_empty() {
-        after.garbage = std::mem::take(&mut effects.garbage);
+        if !effects.garbage.is_empty() {
+            after.rare().garbage = std::mem::take(&mut effects.garbage);
+        }
         if effects.record_touched {
             // Who is served is served now, not when the unit began.
             if after.time_passed {
                 worker.begin_batch();
+            }
+            if server.follows() && client.link.is_none() {
+                crate::upstream::note_own_keys(worker, guard, &effects, clock);
             }
             after.served = settle_effects(worker, guard, &mut effects, worker.clock(), access, client.id());
         } else {
@@ -594,10 +667,13 @@ fn execute<'w>(
         apply_reply_mode_to(client, output, if after.confirms { output.mark() } else { mark });
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
-    if client.attention & Attention::TRACKS != 0 {
+    if client.attention & (Attention::TRACKS | Attention::FOLLOWED) != 0 {
+        if client.link.is_some() {
+            hand_on(client, server, batch, queued, bytes);
+        }
         client.command_over(command.full_name.starts_with("client"));
         // What it has made stale itself comes right behind the reply.
-        after.published |= !client.handle.outbox.is_empty();
+        after.published |= client.tracks.is_some() && !client.handle.outbox.is_empty();
     }
     let reply_len = output.mark().saturating_sub(mark);
     let is_large = argv.extent().max(reply_len) >= worker.large_bytes();
@@ -618,58 +694,10 @@ fn depend(worker: &Worker, client: &mut Client, command: &Command, set: ShardSet
     client.depends = client.depends.max(server.aof.dependence(server, set, change));
 }
 
-/// While clients wait or are paused: how the command looks at keys and what is recorded of it. Returns the shards that it
-/// needs beside those it has locked.
-#[cold]
-fn prepare(
-    worker: &Worker,
-    guard: &mut Guard<'_, Shard>,
-    command: &Command,
-    argv: Argv<'_>,
-    client: &Client,
-    effects: &mut Effects,
-    access: &mut Access,
-) -> ShardSet {
-    let server = &*worker.server;
-    let (blocked, watched) = (&server.blocked, &server.watched);
-    effects.record_events = crate::memory::publishes_events(worker);
-    let tracks = server.attention.get() & Attention::TRACKING != 0;
-    // While clients are paused nothing may change that would have to be replicated. And a key that expired is not removed
-    // where nobody could tell those who wait for its end, watch or track it, or listen to events.
-    if server.pause.in_force(worker.now_ms()).is_some()
-        || matches!(command.spec.lock, LockClass::Walk)
-            && (effects.record_events
-                || tracks
-                || blocked.keys_minding_absence() > 0
-                || !watched.shards_among(ShardSet::ALL).is_empty())
-    {
-        access.expired = Expired::Hide;
-    }
-    let waiting = blocked.shards_among(guard.set());
-    let is_tracked = tracks && (client.tracks.is_some() || server.tracking.wants(guard.set()));
-    effects.record_touched = is_tracked || !waiting.is_empty() || !watched.shards_among(guard.set()).is_empty();
-    if waiting.is_empty() || !blocked.has_destinations() {
-        return ShardSet::EMPTY;
-    }
-    let mut missing = ShardSet::EMPTY;
-    let mut look_at = |command: &Command, argv: Argv<'_>| {
-        if command.has(Flags::WRITE) {
-            missing = missing.union(crate::blocking::missing_shards(server, guard, command, argv));
-        }
-    };
-    match client.transaction.as_deref() {
-        Some(transaction) if is_exec(command) => {
-            transaction.iter(server).for_each(|(command, argv, _)| look_at(command, argv));
-        }
-        _ => look_at(command, argv),
-    }
-    missing
-}
-
 /// Accounts for the effects of a command, marks those who watch what it has touched and serves those who wait for that;
 /// whether anybody did wait.
 #[cold]
-fn settle_effects(
+pub(crate) fn settle_effects(
     worker: &Worker,
     guard: &mut Guard<'_, Shard>,
     effects: &mut Effects,
@@ -701,7 +729,7 @@ fn settle_after(
     queued: &Queued,
     command: &Command,
     (nanos, reply_len): (u64, usize),
-    after: After,
+    mut after: After,
 ) -> Option<Box<Executed>> {
     let server = &*worker.server;
     let argv: Argv<'_> = connection.batch.argv(queued, connection.argument_bytes());
@@ -709,25 +737,27 @@ fn settle_after(
     if after.barrier {
         // The command's own duration is judged by what it has set.
         worker.see_config();
+        worker.limit_clients(&client.handle);
         // Memory may be limited to less than is used: nobody need call anything for it to be freed.
         if crate::memory::is_short(worker) {
             worker.eviction_due.notify_one();
         }
     }
     if nanos >= worker.slow_nanos() {
-        worker.account_slow(client, command, argv, &after.redacted, nanos);
+        worker.account_slow(client, command, argv, after.redacted(), nanos);
     }
     if argv.extent().max(reply_len) >= worker.large_bytes() {
-        worker.account_large(client, command, argv, &after.redacted, reply_len);
+        worker.account_large(client, command, argv, after.redacted(), reply_len);
     }
     let monitored = server.attention.get() & Attention::MONITORS != 0;
     if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-        server.monitors.feed(&client.handle, client.db, argv, &after.redacted, crate::clock::unix_us());
+        server.monitors.feed(&client.handle, client.db, argv, after.redacted());
     }
     if after.close {
         connection.closing = Closing::AfterReply;
     }
-    if let Some(request) = after.shutdown {
+    let Rare { shutdown, garbage, .. } = after.take_rare();
+    if let Some(request) = shutdown {
         connection.closing = Closing::WithProcess;
         server.shutdown.request(request);
     }
@@ -736,8 +766,8 @@ fn settle_after(
     }
     let executed = if after.barrier {
         Executed::Barrier
-    } else if !after.garbage.is_empty() {
-        Executed::Free(after.garbage)
+    } else if !garbage.is_empty() {
+        Executed::Free(garbage)
     } else if after.served {
         Executed::Served
     } else if after.published {

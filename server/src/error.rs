@@ -27,6 +27,8 @@ pub enum CommandError {
     Refused(Box<CommandError>),
     /// There is nothing for the client yet, so it waits: see [`Context::block`](crate::context::Context::block).
     Blocked(Box<crate::blocking::Block>),
+    /// The reply is this text with what a walk over all keys finds at its end, which takes a while.
+    Survey(Box<str>),
 }
 
 impl CommandError {
@@ -41,6 +43,7 @@ impl CommandError {
             CommandError::Contended(_) => "ERR the data is locked".into(),
             CommandError::Execute(_) => "ERR commands are queued".into(),
             CommandError::Script(_) => "ERR a script is to run".into(),
+            CommandError::Survey(_) => "ERR the keys are to be walked over".into(),
             CommandError::Refused(reason) => format!("{EXEC_ABORT_BECAUSE}{}", reason.text()).into(),
         }
     }
@@ -82,6 +85,7 @@ macro_rules! texts {
 }
 
 mod pushes;
+pub mod replicas;
 mod scripting;
 mod streams;
 
@@ -152,6 +156,10 @@ texts! {
     SORT_BY_DENIED = "ERR BY option of SORT denied due to insufficient ACL permissions.";
     /// SORT that returns values of keys that the user may not read.
     SORT_GET_DENIED = "ERR GET option of SORT denied due to insufficient ACL permissions.";
+    /// INFO keysizes where nothing may wait.
+    SURVEY_DENIED = "ERR INFO keysizes walks over all keys and is not allowed in transactions and scripts";
+    /// CLIENT IMPORT-SOURCE without `import-mode`.
+    NOT_IMPORTING = "ERR Server is not in import mode";
     /// Commands of a cluster.
     NO_CLUSTER = "ERR This instance has cluster support disabled";
     /// ACL DELUSER.
@@ -202,8 +210,6 @@ texts! {
     REPLICAOF_BY_REPLICA = "ERR Command is not valid when client is a replica.";
     /// REPLICAOF with something that is no port.
     INVALID_PRIMARY_PORT = "ERR Invalid master port";
-    /// REPLICAOF.
-    NO_REPLICA_YET = "ERR this server cannot be a replica yet";
     /// A command that is not allowed inside MULTI, as Redis says it.
     NOT_IN_TRANSACTION = "ERR Command not allowed inside a transaction";
     /// CLIENT PAUSE.

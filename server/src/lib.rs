@@ -39,3 +39,4 @@ pub mod stats;
 pub mod tls;
 pub mod tracking;
 pub mod transaction;
+pub mod upstream;

@@ -41,8 +41,11 @@ fn is_over_limit(worker: &Worker) -> bool {
 /// Evicts keys until memory is below its limit; false if it stays above and nothing is left to evict. The caller must
 /// hold no shard.
 pub(crate) fn make_room(worker: &Worker) -> bool {
-    if is_paused(worker) {
+    if is_paused(worker) || worker.server.follows() && worker.config().replica_ignore_maxmemory {
         return true;
+    }
+    if worker.server.attention.get() & Attention::IMPORTS != 0 {
+        return false;
     }
     let started = Instant::now();
     let time_max = eviction_time_max(worker.config().maxmemory_eviction_tenacity);
@@ -106,7 +109,8 @@ async fn expire_for(worker: &Worker, begun: Instant, period: Duration) {
     let share = limit.div_duration_f64(period).min(1.0);
     worker.expiry.borrow_mut().begin(store, CycleKind::Slow);
     let (mut used, mut slice) = (Duration::ZERO, SLICE_FIRST);
-    while !is_paused(worker) {
+    // A replica leaves that to its primary, and who is filled from elsewhere to where it comes from.
+    while !is_paused(worker) && !worker.server.follows() && worker.server.attention.get() & Attention::IMPORTS == 0 {
         let elapsed = expire_slice(worker, slice.min(limit.saturating_sub(used)));
         let Some(elapsed) = elapsed else { break };
         used += elapsed;

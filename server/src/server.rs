@@ -60,12 +60,18 @@ pub struct Server {
     pub process: ProcessInfo,
     /// The append-only file.
     pub aof: crate::aof::Aof,
+    /// Whom this process follows, as a replica.
+    pub upstream: crate::upstream::Upstream,
     /// What units have changed, for replicas and files.
     pub log: crate::propagation::Log,
+    /// Replicas that are to get a snapshot.
+    pub full_sync: crate::propagation::FullSync,
     /// How fast counters grow.
     pub rates: crate::metrics::rates::Rates,
     /// Peak and first use of memory.
     pub memory: crate::metrics::memory::MemoryWatch,
+    /// Walks over all keys for the lengths of their values.
+    pub surveys: crate::metrics::key_sizes::Surveys,
     /// How long memory was over its limit.
     pub over_limit: crate::metrics::over_limit::OverLimit,
     /// What TLS connections are made from.
@@ -76,6 +82,8 @@ pub struct Server {
     pub persistence: crate::persistence::Persistence,
     /// What DEBUG switches off and on.
     pub switches: Switches,
+    /// Rung with every new configuration.
+    pub config_changed: tokio::sync::Notify,
     reply_buffer_peak_reset_ms: AtomicI64,
     /// Changes of the configuration at run time.
     pub changes: crate::config::apply::Changes,
@@ -137,6 +145,11 @@ const _: () = {
         Attention::DURABLE,
         Attention::AOF_ERROR,
         Attention::TRACKING,
+        Attention::FOLLOWS,
+        Attention::STALE,
+        Attention::LOADS_ASIDE,
+        Attention::FOLLOWED,
+        Attention::IMPORTS,
         Attention::TRACKS,
         Attention::LISTENS_ONLY,
         Attention::RESTRICTED,
@@ -179,6 +192,16 @@ impl Attention {
     pub const AOF_ERROR: u32 = 1 << 12;
     /// Somebody tracks keys.
     pub const TRACKING: u32 = 1 << 13;
+    /// This process is a replica.
+    pub const FOLLOWS: u32 = 1 << 14;
+    /// It is one without a link to its primary, and may not show what it has.
+    pub const STALE: u32 = 1 << 15;
+    /// A data set is being loaded beside the one in use.
+    pub const LOADS_ASIDE: u32 = 1 << 16;
+    /// Of one client, never of the process: it is the link to the primary.
+    pub(crate) const FOLLOWED: u32 = 1 << 27;
+    /// Another server's data is being imported.
+    pub const IMPORTS: u32 = 1 << 20;
     /// Of one client, never of the process: it tracks keys.
     pub(crate) const TRACKS: u32 = 1 << 28;
     /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
@@ -194,9 +217,11 @@ impl Attention {
         | Self::PROPAGATES
         | Self::DURABLE
         | Self::TRACKING
+        | Self::IMPORTS
         | Self::TRACKS;
     /// What is to be prepared for before a command is run.
-    pub(crate) const PREPARED: u32 = Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING;
+    pub(crate) const PREPARED: u32 =
+        Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING | Self::FOLLOWS | Self::IMPORTS;
 
     /// All bits.
     #[inline]
@@ -251,14 +276,18 @@ impl Server {
             attention: Attention::default(),
             process,
             aof: crate::aof::Aof::new(&config),
+            upstream: Default::default(),
             log: crate::propagation::Log::new(crate::random::run_id(), &config),
+            full_sync: Default::default(),
             rates: Default::default(),
             memory: Default::default(),
+            surveys: Default::default(),
             over_limit: Default::default(),
             tls: Default::default(),
             shutdown: Default::default(),
             persistence: Default::default(),
             switches: Default::default(),
+            config_changed: Default::default(),
             reply_buffer_peak_reset_ms: AtomicI64::new(Self::REPLY_BUFFER_PEAK_RESET_MS),
             changes: Default::default(),
             config: ArcSwap::from_pointee(config),
@@ -269,6 +298,7 @@ impl Server {
             server.store.set_bucket_fill_tenths(tenths);
         }
         crate::config::apply::store_settings(&server, &server.config());
+        crate::upstream::start_up(&server);
         Ok(server)
     }
 
@@ -300,6 +330,7 @@ impl Server {
     pub fn publish_config(&self, config: Config) {
         self.config.store(Arc::new(config));
         self.config_version.fetch_add(1, SeqCst);
+        self.config_changed.notify_waiters();
         self.bump_gate_epoch();
     }
     /// The count of changes to what gates check: compared after locking, and the gates redone if it moved.

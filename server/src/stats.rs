@@ -273,6 +273,8 @@ pub struct Stats {
     pub rejected_handshakes: AtomicU64,
     /// Error replies by code word, at most [`Stats::ERROR_CODES_MAX`] kinds.
     pub errors_by_code: parking_lot::Mutex<std::collections::BTreeMap<String, u64>>,
+    /// Commands of the primary that failed here.
+    pub unexpected_errors: AtomicU64,
     /// Replicas that have asked for the stream.
     pub synchronisations: Synchronisations,
     /// Processes that stand for jobs.

@@ -97,11 +97,19 @@ impl Tls {
 pub async fn reload_changed_files(server: Arc<Server>) {
     let mut looked = Instant::now();
     loop {
-        // The interval may change meanwhile.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let interval_s = server.config().tls_auto_reload_interval;
-        if interval_s == 0 || looked.elapsed() < Duration::from_secs(interval_s.into()) {
-            continue;
+        // A change of the interval counts from the last look on.
+        let mut changed = std::pin::pin!(server.config_changed.notified());
+        changed.as_mut().enable();
+        match u64::from(server.config().tls_auto_reload_interval) {
+            0 => {
+                changed.await;
+                continue;
+            }
+            interval_s => {
+                if tokio::time::timeout_at(looked + Duration::from_secs(interval_s), changed).await.is_ok() {
+                    continue;
+                }
+            }
         }
         let changing = server.clone();
         // Files may be slow, and this thread accepts connections.

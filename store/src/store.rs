@@ -13,7 +13,7 @@ use crate::sync::{Party, SHARDS_MAX, ShardLocks, ShardSet};
 use crate::txn::{Access, Txn};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 /// What is fixed while a store lives.
 #[derive(Clone, Debug)]
@@ -25,6 +25,9 @@ pub struct Options {
     /// Key of the hash function; to be random, so that nobody can prepare colliding keys.
     pub hash_seed: [u64; 4],
 }
+
+/// The database itself, and its spare.
+const PLACES_PER_DATABASE: usize = 2;
 
 /// A sharded keyspace.
 pub struct Store {
@@ -83,9 +86,10 @@ impl Store {
     pub fn new(options: Options) -> Arc<Store> {
         let shards = options.shards.clamp(1, SHARDS_MAX).next_power_of_two();
         let databases = options.databases.max(1);
-        let core = Core::new(options.hash_seed, shards * databases);
+        let places = databases * PLACES_PER_DATABASE;
+        let core = Core::new(options.hash_seed, shards * places);
         let seed = core.hash(b"sampling");
-        let shard = |number| Shard::new(&core, number, databases, Random::new(seed ^ number as u64));
+        let shard = |number| Shard::new(&core, number, places, Random::new(seed ^ number as u64));
         let locks = ShardLocks::new((0..shards).map(shard).collect());
         Arc::new(Store {
             locks,
@@ -99,6 +103,11 @@ impl Store {
             is_cut: AtomicBool::new(false),
             core,
         })
+    }
+
+    /// Whether a snapshot is being taken, so that none can begin.
+    pub fn has_snapshot(&self) -> bool {
+        self.is_cut.load(SeqCst)
     }
 
     /// Hashes a key. Keys with the same non-empty `{tag}` share a shard.
@@ -161,11 +170,11 @@ impl Store {
 
     /// The number of keys of a database in one shard.
     pub fn shard_len(&self, shard: usize, db: usize) -> usize {
-        if shard < self.shards && db < self.databases { self.hint(shard, db).len.load(Relaxed) } else { 0 }
+        if shard < self.shards && db < self.places() { self.hint(shard, db).len.load(Relaxed) } else { 0 }
     }
 
     fn hints(&self, db: usize) -> impl Iterator<Item = &Hint> {
-        let shards = if db < self.databases { self.shards } else { 0 };
+        let shards = if db < self.places() { self.shards } else { 0 };
         (0..shards).map(move |shard| self.hint(shard, db))
     }
 
@@ -185,7 +194,7 @@ impl Store {
 
     #[inline]
     fn hint_index(&self, shard: usize, db: usize) -> usize {
-        shard * self.databases + db
+        shard * self.places() + db
     }
 
     /// Has tables double when they hold more than so many entries a bucket on average, times ten. A bucket has seven slots;
@@ -202,6 +211,19 @@ impl Store {
     /// The number of databases.
     pub fn databases(&self) -> usize {
         self.databases
+    }
+
+    /// The spare of a database: a number beyond those that are counted, under which nobody looks for anything, so that a
+    /// whole database can be built beside the one in use and put in its place with
+    /// [`swap_db`](crate::keyspace::swap_db). Snapshots leave it out.
+    pub fn spare_of(&self, db: usize) -> usize {
+        self.databases + db
+    }
+
+    /// The number of databases, spares included.
+    #[inline]
+    pub(crate) fn places(&self) -> usize {
+        self.databases * PLACES_PER_DATABASE
     }
 
     /// The number of shards.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use ochre_tests::{Client, Reply, Server};
+use ochre_tests::{Client, Reply, Server, await_that};
 
 const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
 const TWO_WORKERS: [&str; 4] = ["--enable-debug-command", "yes", "--worker-threads", "2"];
@@ -269,4 +269,111 @@ fn large_requests_and_replies_are_remembered() -> Result<()> {
     let refused = Reply::Error("ERR type should be one of the following: slow, large-request, large-reply".into());
     assert_eq!(client.command(&["COMMANDLOG", "LEN", "large"])?, refused);
     Ok(())
+}
+
+// What Valkey 9.1 answers.
+#[test]
+fn an_import_source_decides_what_goes() -> Result<()> {
+    let server = Server::start(&[])?;
+    let (mut source, mut other) = (server.client()?, server.client()?);
+    let refused = Reply::Error("ERR Server is not in import mode".into());
+    assert_eq!(source.command(&["CLIENT", "IMPORT-SOURCE", "ON"])?, refused);
+    assert_eq!(source.command(&["CLIENT", "IMPORT-SOURCE", "OFF"])?, Reply::ok());
+    other.set_config("import-mode", "yes")?;
+    assert_eq!(source.command(&["CLIENT", "IMPORT-SOURCE", "ON"])?, Reply::ok());
+    ensure!(source.command(&["CLIENT", "INFO"])?.text()?.contains(" flags=I "));
+    source.command(&["SET", "past", "value", "PXAT", "1000"])?;
+    for (line, for_source, for_other) in [
+        (&["GET", "past"][..], Reply::bulk("value"), Reply::Null),
+        (&["TTL", "past"], Reply::Integer(0), Reply::Integer(-2)),
+        (&["EXISTS", "past"], Reply::Integer(1), Reply::Integer(0)),
+        (&["KEYS", "*"], Reply::Array(vec![Reply::bulk("past")]), Reply::Array(vec![])),
+        (&["EVAL", "return redis.call('GET', 'past')", "0"], Reply::bulk("value"), Reply::Null),
+        (&["DBSIZE"], Reply::Integer(1), Reply::Integer(1)),
+    ] {
+        assert_eq!(source.command(line)?, for_source, "{line:?}");
+        assert_eq!(other.command(line)?, for_other, "{line:?}");
+    }
+    // Whoever writes to it ends it, and nothing is evicted.
+    assert_eq!(other.command(&["APPEND", "past", "x"])?, Reply::Integer(1));
+    other.set_config("maxmemory-policy", "allkeys-lru")?;
+    other.set_config("maxmemory", "1")?;
+    let out_of_memory = Reply::Error("OOM command not allowed when used memory > 'maxmemory'.".into());
+    assert_eq!(source.command(&["SET", "more", "x"])?, out_of_memory);
+    assert_eq!(other.command(&["DBSIZE"])?, Reply::Integer(1));
+    other.set_config("import-mode", "no")?;
+    other.command(&["SET", "more", "x"])?;
+    await_that("the key is evicted", || Ok(other.command(&["DBSIZE"])? == Reply::Integer(0)))
+}
+
+// As Redis 8.2 shows them.
+#[test]
+fn lengths_of_values_are_shown_to_whom_asks_for_them() -> Result<()> {
+    let server = Server::start(&["--worker-threads", "3"])?;
+    let mut client = server.client()?;
+    assert_eq!(client.command(&["INFO", "keysizes"])?, Reply::bulk("# Keysizes\r\n"));
+    for len in [0, 1, 2, 3, 100_000] {
+        client.command(&["SET", &format!("string:{len}"), &"x".repeat(len)])?;
+    }
+    for len in 1..=5 {
+        for item in 0..len {
+            let item = item.to_string();
+            client.command(&["RPUSH", &format!("list:{len}"), &item])?;
+            client.command(&["SADD", &format!("set:{len}"), &item])?;
+            client.command(&["ZADD", &format!("zset:{len}"), &item, &item])?;
+            client.command(&["HSET", &format!("hash:{len}"), &item, &item])?;
+        }
+    }
+    client.command(&["XADD", "stream", "*", "field", "value"])?;
+    client.command(&["SELECT", "3"])?;
+    client.command(&["SADD", "set", "1"])?;
+    let items = ["lists", "sets", "zsets", "hashes"].map(|kind| format!("db0_distrib_{kind}_items:1=1,2=2,4=2\r\n"));
+    let strings = "db0_distrib_strings_sizes:0=1,1=1,2=2,64K=1\r\n";
+    let wanted = format!("# Keysizes\r\n{strings}{}db3_distrib_sets_items:1=1\r\n", items.concat());
+    assert_eq!(client.command(&["INFO", "KeySizes"])?, Reply::bulk(&wanted));
+    let more = client.command(&["INFO", "keysizes", "keyspace"])?.text()?;
+    ensure!(more.starts_with("# Keyspace\r\n") && more.ends_with(&format!("\r\n\r\n{wanted}")), "{more}");
+    // It takes its time, so nobody gets it unasked or where nothing may wait.
+    ensure!(!client.command(&["INFO", "everything"])?.text()?.contains("# Keysizes"));
+    client.command(&["MULTI"])?;
+    client.command(&["INFO", "keysizes"])?;
+    let Reply::Array(replies) = client.command(&["EXEC"])? else { anyhow::bail!("no array") };
+    ensure!(matches!(replies.as_slice(), [Reply::Error(text)] if text.contains("not allowed in transactions")));
+    // Commands behind it in a batch are answered behind it.
+    client.send(b"INFO keysizes\r\nPING\r\n")?;
+    assert_eq!(client.read_reply()?, Reply::bulk(&wanted));
+    assert_eq!(client.read_reply()?, Reply::Simple("PONG".into()));
+    Ok(())
+}
+
+#[test]
+fn a_monitor_sees_the_commands_of_all_workers_in_order_of_time() -> Result<()> {
+    let server = Server::start(&["--worker-threads", "4"])?;
+    let mut watcher = server.client()?;
+    watcher.command(&["MONITOR"])?;
+    const CLIENTS: usize = 8;
+    const ROUNDS: usize = 2000;
+    std::thread::scope(|scope| -> Result<()> {
+        let writers: Vec<_> = (0..CLIENTS)
+            .map(|number| {
+                let (server, line) = (&server, format!("INCR counter:{number}\r\n"));
+                scope.spawn(move || -> Result<()> {
+                    let mut client = server.client()?;
+                    client.send(line.repeat(ROUNDS).as_bytes())?;
+                    for _ in 0..ROUNDS {
+                        client.read_reply()?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        let mut last = String::new();
+        for _ in 0..CLIENTS * ROUNDS {
+            let line = watcher.read_reply()?.text()?;
+            let time = line.split(' ').next().unwrap_or_default().to_owned();
+            ensure!(time >= last, "{time} came after {last}");
+            last = time;
+        }
+        writers.into_iter().try_for_each(|writer| writer.join().expect("the writer does not panic"))
+    })
 }

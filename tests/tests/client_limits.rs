@@ -137,3 +137,49 @@ fn more_clients_than_the_system_allows_are_refused() -> Result<()> {
     assert_eq!(kept, Reply::Array(vec![Reply::bulk("maxclients"), Reply::bulk("10000")]));
     Ok(())
 }
+
+/// What CLIENT LIST tells about a client.
+fn field(admin: &mut Client, id: &Reply, name: &str) -> Result<Option<u64>> {
+    let Reply::Integer(id) = id else { anyhow::bail!("{id:?} is no id") };
+    let line = admin.command(&["CLIENT", "LIST", "ID", &id.to_string()])?.text()?;
+    let value = line.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+    Ok(value.map(str::parse).transpose()?)
+}
+
+#[test]
+fn what_a_client_announces_counts_as_taken() -> Result<()> {
+    let server = Server::start(&["--maxmemory-clients", "3mb", "--worker-threads", "2"])?;
+    let (mut admin, mut eager) = (server.client()?, server.client()?);
+    let id = eager.command(&["CLIENT", "ID"])?;
+    eager.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1000000\r\nbeginning")?;
+    await_that("the beginning is there", || Ok(field(&mut admin, &id, "qbuf")? == Some(9)))?;
+    // The name of the command and the key, with their headers.
+    assert_eq!(field(&mut admin, &id, "argv-mem")?, Some(30));
+    ensure!(field(&mut admin, &id, "tot-mem")? > Some(1_000_000));
+    let mut greedy = server.client()?;
+    let id = greedy.command(&["CLIENT", "ID"])?;
+    greedy.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4000000\r\nbeginning")?;
+    greedy.read_to_close(Duration::from_secs(10))?;
+    ensure!(!is_connected(&mut admin, &id)?);
+    Ok(())
+}
+
+#[test]
+fn a_new_limit_of_all_clients_is_kept_at_once() -> Result<()> {
+    for workers in ["1", "3"] {
+        let server = Server::start(&["--worker-threads", workers])?;
+        let mut admin = server.client()?;
+        admin.command(&["CLIENT", "NO-EVICT", "ON"])?;
+        let mut others = (0..10).map(|_| server.client()).collect::<Result<Vec<_>>>()?;
+        for other in &mut others {
+            let id = other.command(&["CLIENT", "ID"])?;
+            other.send(b"*2\r\n$400000\r\n")?;
+            other.send(&vec![b'x'; 400_000])?;
+            await_that("all has arrived", || Ok(field(&mut admin, &id, "qbuf")? == Some(400_000)))?;
+        }
+        admin.set_config("maxmemory-clients", "2200000")?;
+        let left = admin.command(&["CLIENT", "LIST", "SKIPME", "yes"])?.text()?.lines().count();
+        assert_eq!(left, 5, "{workers} workers");
+    }
+    Ok(())
+}

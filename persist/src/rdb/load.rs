@@ -20,6 +20,8 @@ pub struct LoadOptions {
     pub drop_expired_before_ms: Option<i64>,
     /// Whether files of unknown versions are tried.
     pub any_version: bool,
+    /// Whether keys go to the spares of their databases (see [`Store::spare_of`]).
+    pub into_spares: bool,
 }
 
 /// What was read.
@@ -153,14 +155,15 @@ pub fn load<R: BufRead>(
 ) -> Result<(Loaded, R), LoadError> {
     let mut reader = FileReader::new(source, bytes, options.verify, options.any_version)?;
     let mut loaded = Loaded::default();
-    let mut db = 0;
+    let mut db = if options.into_spares { target.store().spare_of(0) } else { 0 };
     while let Some(item) = reader.next(target.store())? {
         let offset = reader.offset();
         match item {
             Item::Aux { name, value } => watch.aux(&name, &value),
             Item::Database(number) => {
                 let known = usize::try_from(number).ok().filter(|db| *db < target.store().databases());
-                db = known.ok_or(LoadError::Database { offset, db: number })?;
+                let known = known.ok_or(LoadError::Database { offset, db: number })?;
+                db = if options.into_spares { target.store().spare_of(known) } else { known };
             }
             Item::Function(code) => {
                 watch.function(code).map_err(|reason| LoadError::Function { offset, reason })?;

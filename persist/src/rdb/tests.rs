@@ -301,8 +301,7 @@ fn a_whole_store_goes_through_a_file() {
         file = save(txn, Vec::new(), FileSettings::default(), &extras, &mut || {}).unwrap();
     });
     assert_eq!(effects.dirty, 0);
-    let load_options =
-        LoadOptions { verify: true, replace: false, drop_expired_before_ms: Some(1_000_000), any_version: false };
+    let load_options = LoadOptions { verify: true, drop_expired_before_ms: Some(1_000_000), ..LoadOptions::default() };
     let mut target = Unlocked { member: &reader, clock };
     let source = [&file[..], b"rest"].concat();
     let (loaded, rest) = load(&source[..], 0, &mut target, load_options, &mut NoFunctions).unwrap();

@@ -397,7 +397,7 @@ fn write_short_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Copies at most 24 bytes between slices of one length, in pieces that may overlap.
-#[inline]
+#[inline(always)]
 fn copy_short(to: &mut [u8], from: &[u8]) {
     let len = from.len();
     if let (Some(first), Some(last)) = (from.first_chunk::<8>(), from.last_chunk::<8>()) {

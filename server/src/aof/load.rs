@@ -192,7 +192,7 @@ impl Loader<'_> {
         }
         let (before, look) = (self.before, &mut *self.look);
         let mut look = |offset| look(before + offset);
-        let loading = Loading { merge: false, look: &mut look };
+        let loading = Loading { merge: false, aside: None, look: &mut look };
         // The commands that follow delete what has expired.
         let loaded = load_from(self.server, source, size, self.target, loading, None);
         let position = loaded.map_err(|error| match error {

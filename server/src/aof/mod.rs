@@ -17,4 +17,4 @@ pub(crate) use load::{Failure, load_first, read_manifest, reload};
 pub(crate) use rewrite::{NotBegun, begin as begin_rewrite, look};
 pub use state::Aof;
 pub(crate) use state::Tail;
-pub(crate) use switch::{finish, start_up, switch, tidy};
+pub(crate) use switch::{end, finish, start_up, switch, tidy};

@@ -5,6 +5,7 @@ use super::request::WaitKind;
 use super::table::{KeyQueue, WaitTable};
 use super::waiter::{Outcome, Waiter};
 use crate::acl::{LogContext, acl_check};
+use crate::command::Flags;
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
 use crate::net::{KeyHashes, Worker};
@@ -243,8 +244,15 @@ impl Serving<'_, '_, '_> {
             let refusal = error::no_permission(client.user.name(), &command.full_name, denial.reason, is_old);
             return (Err(refusal), after);
         }
+        let checks_memory = self.worker.config().compatibility_level.checks_memory_for_waiters();
+        if checks_memory && command.has(Flags::DENYOOM) && self.worker.is_out_of_memory() {
+            return (Err(error::OOM), after);
+        }
         let protocol = client.protocol;
-        let access = Access { no_touch: client.no_touch, ..self.access };
+        let mut access = Access { no_touch: client.no_touch, ..self.access };
+        if server.attention.get() & Attention::IMPORTS != 0 {
+            access.expired = if client.import_source { Expired::Show } else { Expired::Hide };
+        }
         let mut context = Context {
             server,
             command,
@@ -278,7 +286,7 @@ impl Serving<'_, '_, '_> {
         }
         worker.account_call(stats, nanos);
         if nanos >= worker.slow_nanos() {
-            worker.account_slow(&waiter.client, command, waiter.argv(), &after.redacted, nanos);
+            worker.account_slow(&waiter.client, command, waiter.argv(), after.redacted(), nanos);
         }
     }
 
@@ -290,12 +298,15 @@ impl Serving<'_, '_, '_> {
     }
 
     /// Accounts for a unit's effects, after noting whom they make ready.
-    fn settle(&mut self, after: After, client: u64) {
+    fn settle(&mut self, mut after: After, client: u64) {
         crate::transaction::mark(self.worker, self.guard, self.effects, self.clock);
         crate::tracking::settle(self.worker, self.guard, self.effects, client);
         self.ready.collect(self.worker, self.guard, self.effects);
         let garbage = std::mem::take(&mut self.effects.garbage);
-        garbage.into_iter().chain(after.garbage).for_each(|garbage| self.worker.server.store.free_later(garbage));
+        garbage
+            .into_iter()
+            .chain(after.take_rare().garbage)
+            .for_each(|garbage| self.worker.server.store.free_later(garbage));
         crate::effects::settle(self.worker, self.effects);
     }
 }

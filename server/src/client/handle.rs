@@ -98,11 +98,15 @@ pub struct Published {
     pub subscription_bytes: AtomicU64,
     /// Bytes that the prefixes take which it tracks.
     pub prefix_bytes: AtomicU64,
-    /// Bytes in the query buffer.
+    /// Bytes in the query buffer that are not parsed yet.
     pub query_len: AtomicU64,
+    /// Bytes in the query buffer that are complete arguments of an incomplete command, with their headers.
+    pub query_parsed: AtomicU64,
+    /// Bytes that the query buffer is going to need beyond its size for the argument that has been announced.
+    pub query_announced: AtomicU64,
     /// Bytes free in the query buffer.
     pub query_free: AtomicU64,
-    /// Bytes held by the arguments of an incomplete command.
+    /// Bytes held by the arguments of the command that the client waits in.
     pub argv_bytes: AtomicU64,
     /// Bytes of replies not yet sent.
     pub output_len: AtomicU64,
@@ -120,6 +124,13 @@ pub struct Published {
     pub bytes_out: AtomicU64,
     /// Commands executed.
     pub commands: AtomicU64,
+}
+
+impl Published {
+    /// Size of the query buffer.
+    pub fn query_capacity(&self) -> u64 {
+        self.query_len.load(Relaxed) + self.query_parsed.load(Relaxed) + self.query_free.load(Relaxed)
+    }
 }
 
 /// A client as everybody sees it.
@@ -173,6 +184,7 @@ impl ClientHandle {
     pub const FLAG_LETTERS: &'static [(u32, char)] = &[
         (Self::FLAG_REPLICA, 'S'),
         (Self::FLAG_MONITOR, 'O'),
+        (Self::FLAG_PRIMARY, 'M'),
         (Self::FLAG_PUBSUB, 'P'),
         (Self::FLAG_MULTI, 'x'),
         (Self::FLAG_BLOCKED, 'b'),
@@ -184,6 +196,7 @@ impl ClientHandle {
         (Self::FLAG_UNIX, 'U'),
         (Self::FLAG_NO_EVICT, 'e'),
         (Self::FLAG_NO_TOUCH, 'T'),
+        (Self::FLAG_IMPORT_SOURCE, 'I'),
     ];
     /// A replica.
     pub const FLAG_REPLICA: u32 = 1;
@@ -205,6 +218,11 @@ impl ClientHandle {
     pub const FLAG_MULTI: u32 = 1 << 8;
     /// A key that it watches has changed. Not among the published flags: see [`ClientHandle::flag_bits`].
     pub const FLAG_WATCH_BROKEN: u32 = 1 << 9;
+    /// CLIENT IMPORT-SOURCE.
+    pub const FLAG_IMPORT_SOURCE: u32 = 1 << 10;
+
+    /// The link to our primary.
+    pub const FLAG_PRIMARY: u32 = 1 << 10;
 
     /// Tracks keys. As the next two, not among the published flags.
     pub const FLAG_TRACKS: u32 = 1 << 20;
@@ -257,17 +275,28 @@ impl ClientHandle {
     /// Bytes that its buffers and its entry in the registry take.
     pub fn buffer_bytes(&self) -> u64 {
         let seen = &self.published;
-        let query = seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed);
+        let query = seen.query_capacity();
         let commands = seen.argv_bytes.load(Relaxed) + seen.transaction_bytes.load(Relaxed);
         let pushes = self.outbox.len() as u64 + seen.output_shared.load(Relaxed);
         let subscriptions = seen.subscription_bytes.load(Relaxed) + seen.prefix_bytes.load(Relaxed);
         let output = seen.output_allocated.load(Relaxed) + pushes;
         query + output + commands + subscriptions + size_of::<ClientHandle>() as u64
     }
+    /// Bytes that it takes, and those that it is about to take for the argument that it has announced. Other servers
+    /// make room for that at once, so limits and figures are about these.
+    pub fn claimed_bytes(&self) -> u64 {
+        self.buffer_bytes().saturating_add(self.published.query_announced.load(Relaxed))
+    }
+    /// Whether it is about to be gone.
+    pub fn is_leaving(&self) -> bool {
+        self.is_killed() || self.closed.load(SeqCst)
+    }
     /// The class by which output limits go.
     pub fn kind(&self) -> ClientKind {
         let flags = self.published.flags.load(Relaxed);
-        if flags & Self::FLAG_REPLICA != 0 && flags & Self::FLAG_MONITOR == 0 {
+        if flags & Self::FLAG_PRIMARY != 0 {
+            ClientKind::Primary
+        } else if flags & Self::FLAG_REPLICA != 0 && flags & Self::FLAG_MONITOR == 0 {
             ClientKind::Replica
         } else if flags & Self::FLAG_PUBSUB != 0 {
             ClientKind::PubSub

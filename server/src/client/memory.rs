@@ -2,7 +2,7 @@
 
 use super::{ClientHandle, ClientKind, Registry};
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed, Ordering::SeqCst};
 
 /// The sum of what the clients take, kept while `maxmemory-clients` sets a limit.
 #[derive(Default)]
@@ -14,14 +14,24 @@ pub struct ClientMemory {
 }
 
 impl ClientMemory {
-    /// Brings the sum up to date with what the client's buffers take now.
+    /// Brings the sum up to date with what the client takes and claims now.
     pub fn count(&self, client: &ClientHandle) {
-        if client.kind() == ClientKind::Replica || client.is_killed() {
+        if matches!(client.kind(), ClientKind::Replica | ClientKind::Primary) || client.is_killed() {
             return;
         }
-        let bytes = client.buffer_bytes();
+        let bytes = client.claimed_bytes();
         let before = client.counted_bytes.swap(bytes, Relaxed);
         self.total.fetch_add((bytes as i64).wrapping_sub(before as i64), Relaxed);
+    }
+    /// Brings the sum up to date with what all clients take: there was no limit before, so they were not counted.
+    pub fn count_all(&self, clients: &Registry) {
+        for client in clients.all() {
+            self.count(&client);
+            // Who went meanwhile may have been counted after it was forgotten.
+            if client.closed.load(SeqCst) {
+                self.forget(&client);
+            }
+        }
     }
     /// The client is gone and has given its memory back.
     pub fn forget(&self, client: &ClientHandle) {
@@ -48,7 +58,8 @@ impl ClientMemory {
         let Some(_turn) = self.evicting.try_lock() else { return 0 };
         let mut candidates = clients.all();
         candidates.retain(|client| {
-            let exempt = client.no_evict.load(Relaxed) || client.kind() == ClientKind::Replica;
+            let exempt =
+                client.no_evict.load(Relaxed) || matches!(client.kind(), ClientKind::Replica | ClientKind::Primary);
             !exempt && !client.is_killed()
         });
         candidates.sort_by_key(|client| std::cmp::Reverse(client.counted_bytes.load(Relaxed)));

@@ -37,6 +37,14 @@ impl Registry {
         self.count.store(clients.len(), Relaxed);
         Some(Registration { registry: self.clone(), slot, id })
     }
+    /// Adds a client whatever the limit.
+    pub fn add_beyond_limit(self: &Arc<Self>, handle: Arc<ClientHandle>) -> Registration {
+        let id = handle.id;
+        let mut clients = self.clients.lock();
+        let slot = clients.insert(handle);
+        self.count.store(clients.len(), Relaxed);
+        Registration { registry: self.clone(), slot, id }
+    }
     /// The client of that id.
     pub fn get(&self, id: u64) -> Option<Arc<ClientHandle>> {
         self.clients.lock().iter().find(|(_, handle)| handle.id == id).map(|(_, handle)| handle.clone())

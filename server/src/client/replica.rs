@@ -1,8 +1,10 @@
 //! A client that is, or is about to become, a replica.
 
 use crate::net::Output;
+use crate::propagation::full_sync::PORTION;
+use crate::propagation::{Delivery, Fed};
 use crate::server::Server;
-use ochre_replication::ReplicaState;
+use std::sync::Arc;
 
 /// What a replica has said of itself, and what it is being sent.
 #[derive(Default)]
@@ -25,14 +27,11 @@ pub struct ReplicaSide {
 }
 
 /// What a replica is being sent.
-struct Feed {
-    /// The snapshot, and how much of it is handed out.
-    snapshot: Vec<u8>,
-    handed_out: usize,
+enum Feed {
+    /// What comes before the stream.
+    Snapshot(Arc<Delivery>),
+    Stream,
 }
-
-/// Bytes that are handed to the output at once.
-const PORTION: usize = 64 * 1024;
 
 impl ReplicaSide {
     /// Whether it is being sent a snapshot or the stream.
@@ -40,25 +39,35 @@ impl ReplicaSide {
         self.feed.is_some()
     }
     /// From now on it is sent the stream, after a snapshot if there is one.
-    pub fn attach(&mut self, snapshot: Vec<u8>) {
-        self.feed = Some(Feed { snapshot, handed_out: 0 });
+    pub(crate) fn attach(&mut self, snapshot: Option<Arc<Delivery>>) {
+        self.feed = Some(snapshot.map_or(Feed::Stream, Feed::Snapshot));
+    }
+    /// It has gone.
+    pub(crate) fn detach(&mut self, server: &Server, client: u64, now_ms: i64) {
+        match self.feed.take() {
+            None => return,
+            Some(Feed::Snapshot(delivery)) => server.full_sync.leave(&delivery),
+            Some(Feed::Stream) => {}
+        }
+        server.log.detach(server, client, now_ms);
     }
     /// Puts what comes next into an output that is empty. Returns whether it is all over.
     pub(crate) fn feed(&mut self, server: &Server, client: u64, now_ms: i64, output: &mut Output) -> bool {
-        let Some(feed) = &mut self.feed else { return false };
-        if let Some(rest) = feed.snapshot.get(feed.handed_out..).filter(|rest| !rest.is_empty()) {
-            let portion = rest.get(..PORTION).unwrap_or(rest);
-            output.append(portion);
-            feed.handed_out += portion.len();
-            return false;
-        }
-        if feed.handed_out > 0 {
-            (feed.snapshot, feed.handed_out) = (Vec::new(), 0);
-            if self.snapshot_only {
-                tracing::info!("RDB transfer completed, the replica that wants no more is closed");
-                return true;
-            }
-            server.log.set_state(server, client, ReplicaState::Online, now_ms);
+        match &self.feed {
+            None => return false,
+            Some(Feed::Stream) => {}
+            Some(Feed::Snapshot(delivery)) => match delivery.feed(output) {
+                Fed::More => return false,
+                Fed::Failed => return true,
+                Fed::Whole { .. } if self.snapshot_only => {
+                    tracing::info!("RDB transfer completed, the replica that wants no more is closed");
+                    return true;
+                }
+                Fed::Whole { awaits_word } => {
+                    server.log.put_online(server, client, awaits_word, now_ms);
+                    self.feed = Some(Feed::Stream);
+                }
+            },
         }
         output.append_with(|bytes| server.log.read(client, PORTION, bytes));
         false

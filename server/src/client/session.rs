@@ -48,6 +48,10 @@ pub struct Client {
     pub reply_mode: ReplyMode,
     /// Leave access times of keys alone (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// Has its scripts debugged.
+    pub(crate) debugs: bool,
+    /// Imports data from another server (CLIENT IMPORT-SOURCE).
+    pub import_source: bool,
     /// Runs MONITOR.
     pub monitor: bool,
     /// What it has queued since MULTI.
@@ -64,6 +68,8 @@ pub struct Client {
     pub(crate) depends: u64,
     /// Its commands come from a log: they were accepted once, and are what their effect was.
     pub(crate) is_log: bool,
+    /// It is the link to the primary.
+    pub(crate) link: Option<Box<crate::upstream::Link>>,
     /// What it has said of itself as a replica.
     pub(crate) replica: Option<Box<ReplicaSide>>,
     /// How it tracks keys, if it does.
@@ -91,6 +97,8 @@ impl Client {
             gate_epoch: 0,
             reply_mode: ReplyMode::On,
             no_touch: false,
+            debugs: false,
+            import_source: false,
             monitor: false,
             transaction: None,
             watching: None,
@@ -101,6 +109,7 @@ impl Client {
             written: 0,
             depends: 0,
             is_log: false,
+            link: None,
             replica: None,
             attention: 0,
             handle,
@@ -117,8 +126,19 @@ impl Client {
     /// Looks what the user may do now.
     pub(crate) fn see_user(&mut self) {
         self.user = self.account.user();
-        let restricted = if self.user.is_unrestricted() { 0 } else { Attention::RESTRICTED };
+        let restricted = if self.user.is_unrestricted() || self.link.is_some() { 0 } else { Attention::RESTRICTED };
         self.attention = self.attention & !Attention::RESTRICTED | restricted;
+    }
+    /// Has it carry the stream of the primary. Nobody asks what that may do, and nobody wants replies.
+    pub(crate) fn follow(&mut self, link: crate::upstream::Link, db: usize) {
+        self.link = Some(Box::new(link));
+        self.attention |= Attention::FOLLOWED;
+        self.authenticated = true;
+        self.is_log = true;
+        self.reply_mode = ReplyMode::Off;
+        self.db = db;
+        self.see_user();
+        self.publish_flags();
     }
     /// Whether the user may still listen to all that the client listens to.
     pub(crate) fn may_go_on_listening(&self) -> bool {
@@ -141,6 +161,7 @@ impl Client {
             subscriptions: None,
             prefixes: BTreeSet::new(),
             rewrite: None,
+            link: None,
             replica: None,
             attention: 0,
             ..*self
@@ -259,6 +280,9 @@ impl Client {
         if self.replica.as_ref().is_some_and(|replica| replica.is_attached()) {
             flags |= ClientHandle::FLAG_REPLICA;
         }
+        if self.link.is_some() {
+            flags |= ClientHandle::FLAG_PRIMARY;
+        }
         if self.monitor {
             flags |= ClientHandle::FLAG_MONITOR;
         }
@@ -270,6 +294,9 @@ impl Client {
         }
         if self.no_touch {
             flags |= ClientHandle::FLAG_NO_TOUCH;
+        }
+        if self.import_source {
+            flags |= ClientHandle::FLAG_IMPORT_SOURCE;
         }
         if self.handle.no_evict.load(Relaxed) {
             flags |= ClientHandle::FLAG_NO_EVICT;

@@ -24,7 +24,7 @@ pub static SETUSER: CommandSpec = CommandSpec {
 };
 
 fn set_user(context: &mut Context<'_>) -> CommandResult {
-    context.after.redacted.extend(2..context.argv.len());
+    context.after.rare().redacted.extend(2..context.argv.len());
     let name = context.argv.at(2);
     if !is_valid_name(name) {
         return Err(error::USER_NAME);

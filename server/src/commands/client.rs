@@ -46,6 +46,7 @@ const SUBCOMMANDS: Subcommands = &[
     &GETREDIR,
     &HELP,
     &ID,
+    &IMPORT_SOURCE,
     &INFO,
     &KILL,
     &LIST,
@@ -233,6 +234,29 @@ fn no_touch(context: &mut Context<'_>) -> CommandResult {
     Ok(())
 }
 
+/// CLIENT IMPORT-SOURCE
+pub static IMPORT_SOURCE: CommandSpec = CommandSpec {
+    name: "import-source",
+    arity: 3,
+    flags: SUBCOMMAND.flags.without(Flags::SENTINEL).without(Flags::ALLOW_BUSY),
+    since: "8.1.0",
+    summary: "Says whether the connection imports the data of another server.",
+    syntax: "<ON|OFF>",
+    handler: import_source,
+    ..SUBCOMMAND
+};
+
+fn import_source(context: &mut Context<'_>) -> CommandResult {
+    let off = context.argv.at(2).eq_ignore_ascii_case(b"off");
+    if !off && !context.server.config().import_mode {
+        return Err(error::NOT_IMPORTING);
+    }
+    context.client.import_source = on_off(&mut context.argv.cursor(2))?;
+    context.client.publish_flags();
+    context.reply.ok();
+    Ok(())
+}
+
 /// CLIENT PAUSE
 pub static PAUSE: CommandSpec = CommandSpec {
     name: "pause",
@@ -248,12 +272,14 @@ pub static PAUSE: CommandSpec = CommandSpec {
 
 fn pause(context: &mut Context<'_>) -> CommandResult {
     let mut cursor = context.argv.cursor(2);
+    if cursor.remaining() > 2 {
+        return Err(error::unknown_subcommand_or_arity("CLIENT", b"pause"));
+    }
     let millis = cursor.bytes()?;
     let kind = match cursor.is_done() {
         true => PauseKind::All,
         false => cursor.one_of(&[("write", PauseKind::Write), ("all", PauseKind::All)]).ok_or(error::PAUSE_MODE)?,
     };
-    cursor.finish()?;
     let millis = parse_int(millis).ok_or(error::TIMEOUT_NOT_INTEGER)?;
     let now_ms = context.now_ms();
     let until_ms = match millis {
@@ -356,6 +382,9 @@ fn list(context: &mut Context<'_>) -> CommandResult {
     let mut text = Vec::new();
     for handle in context.server.clients.all() {
         let is_self = handle.id == context.client.id();
+        if !is_self && handle.is_leaving() {
+            continue;
+        }
         if filter.matches(&handle, is_self, context.now_ms()) {
             text.extend_from_slice(&info::line(context.server, &handle, context.now_ms(), Some(context)));
         }
@@ -388,7 +417,7 @@ fn kill(context: &mut Context<'_>) -> CommandResult {
     let mut killed = 0;
     for handle in context.server.clients.all() {
         let is_self = handle.id == context.client.id();
-        if !filter.matches(&handle, is_self, context.now_ms()) {
+        if !is_self && handle.is_leaving() || !filter.matches(&handle, is_self, context.now_ms()) {
             continue;
         }
         killed += 1;

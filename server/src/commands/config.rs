@@ -68,7 +68,7 @@ fn set(context: &mut Context<'_>) -> CommandResult {
     for (number, pair) in arguments.chunks(2).enumerate() {
         let &[name, value] = pair else { return Err(error::SYNTAX) };
         if config::is_sensitive(name) {
-            context.after.redacted.push(number * 2 + 3);
+            context.after.rare().redacted.push(number * 2 + 3);
         }
         pairs.push((name, value));
     }

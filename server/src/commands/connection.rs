@@ -4,9 +4,10 @@ use crate::acl::LogContext;
 use crate::args::{Cursor, parse_int};
 use crate::client::Client;
 use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
-use crate::context::Context;
+use crate::context::{After, Context};
 use crate::error::{self, CommandError, CommandResult};
 use ochre_resp::reply::Protocol;
+use std::sync::atomic::Ordering::Relaxed;
 
 const CONNECTION: CommandSpec =
     CommandSpec { acl: AclCategories::CONNECTION, group: Group::Connection, ..CommandSpec::BASE };
@@ -97,7 +98,7 @@ pub static AUTH: CommandSpec = CommandSpec {
 };
 
 fn auth(context: &mut Context<'_>) -> CommandResult {
-    context.after.redacted.extend(1..context.argv.len());
+    context.after.rare().redacted.extend(1..context.argv.len());
     let (user, password) = match context.argv.len() {
         2 => (b"default".as_slice(), context.argv.at(1)),
         3 => (context.argv.at(1), context.argv.at(2)),
@@ -148,8 +149,8 @@ struct HelloArgs<'a> {
 }
 
 impl<'a> HelloArgs<'a> {
-    /// Notes in `redacted` which arguments are secret, also where it fails later.
-    fn parse(mut cursor: Cursor<'a>, redacted: &mut Vec<usize>) -> Result<HelloArgs<'a>, CommandError> {
+    /// Notes in `after` which arguments are secret, also where it fails later.
+    fn parse(mut cursor: Cursor<'a>, after: &mut After) -> Result<HelloArgs<'a>, CommandError> {
         let mut parsed = HelloArgs { protocol: None, login: None, name: None };
         if cursor.is_done() {
             return Ok(parsed);
@@ -163,7 +164,7 @@ impl<'a> HelloArgs<'a> {
         while let Some(option) = cursor.peek() {
             let remaining = cursor.remaining();
             if remaining >= 3 && cursor.token("AUTH") {
-                redacted.extend([cursor.position(), cursor.position() + 1]);
+                after.rare().redacted.extend([cursor.position(), cursor.position() + 1]);
                 parsed.login = Some((cursor.bytes()?, cursor.bytes()?));
             } else if remaining >= 2 && cursor.token("SETNAME") {
                 let name = cursor.bytes()?;
@@ -178,7 +179,7 @@ impl<'a> HelloArgs<'a> {
 }
 
 fn hello(context: &mut Context<'_>) -> CommandResult {
-    let arguments = HelloArgs::parse(context.argv.cursor(1), &mut context.after.redacted)?;
+    let arguments = HelloArgs::parse(context.argv.cursor(1), context.after)?;
     if let Some((user, password)) = arguments.login {
         log_in(context, user, password)?;
     }
@@ -244,6 +245,9 @@ fn reset(context: &mut Context<'_>) -> CommandResult {
         client.subscriptions_changed();
     }
     handle.name.lock().clear();
+    if context.server.config().compatibility_level.reset_ends_exemption() {
+        handle.no_evict.store(false, Relaxed);
+    }
     *client = Client::new(handle, &context.server.accounts);
     client.set_protocol(Protocol::Resp2);
     client.publish_flags();

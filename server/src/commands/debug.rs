@@ -18,6 +18,7 @@ use crate::command::{Command, CommandSpec, Flags, Group, LockClass};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{self, CommandResult};
+use crate::propagation::Reach;
 use std::ops::RangeInclusive;
 
 /// DEBUG
@@ -59,6 +60,13 @@ const fn action(
 const ANY: usize = usize::MAX;
 
 static ACTIONS: &[Action] = &[
+    action(
+        "REPLICATE",
+        1..=ANY,
+        "<command> [<arg> ...]",
+        "Send that to all replicas as if it had changed something.",
+        replicate,
+    ),
     action(
         "AOF-FLUSH-SLEEP",
         1..=1,
@@ -156,7 +164,6 @@ const NOT_YET: &[&str] = &[
     "DROP-CLUSTER-PACKET-FILTER",
     "MALLCTL",
     "MALLCTL-STR",
-    "REPLICATE",
     "RESTART",
     "SET-DISABLE-DENY-SCRIPTS",
     "STRUCTSIZE",
@@ -181,6 +188,14 @@ fn debug(context: &mut Context<'_>) -> CommandResult {
         Some(known) => Err(error::debug_not_supported(known)),
         None => Err(error::unknown_subcommand_or_arity("DEBUG", name)),
     }
+}
+
+fn replicate(context: &mut Context<'_>) -> CommandResult {
+    let words: Vec<&[u8]> = context.argv.iter().skip(2).collect();
+    context.propagate_as(&words);
+    context.propagate_anyway(Reach::Replicas);
+    context.reply.ok();
+    Ok(())
 }
 
 fn help(context: &mut Context<'_>) -> CommandResult {

@@ -150,16 +150,10 @@ pub static HELP: CommandSpec = CommandSpec {
 
 /// FUNCTION KILL
 pub static KILL: CommandSpec = CommandSpec {
-    name: "kill",
-    flags: SUBCOMMAND.flags.with(Flags::ALLOW_BUSY),
+    since: "7.0.0",
     summary: "Ends the function that is running.",
-    tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
-    handler: |context| {
-        context.server.busy_scripts.kill(true)?;
-        context.reply.ok();
-        Ok(())
-    },
-    ..SUBCOMMAND
+    handler: |context| super::script::kill(context, true),
+    ..super::script::KILLING
 };
 
 /// FUNCTION LIST

@@ -9,7 +9,7 @@ mod process;
 use crate::clock::unix_ms;
 use crate::command::{AclCategories, CommandSpec, Flags};
 use crate::context::Context;
-use crate::error::CommandResult;
+use crate::error::{self, CommandError, CommandResult};
 use crate::server::Server;
 use std::fmt::{Display, Write};
 
@@ -29,7 +29,18 @@ pub static INFO: CommandSpec = CommandSpec {
 
 fn info(context: &mut Context<'_>) -> CommandResult {
     let names: Vec<&[u8]> = context.argv.iter().skip(1).collect();
-    let text = text(&View { server: context.server, now_ms: context.now_ms() }, &names);
+    let mut text = text(&View { server: context.server, now_ms: context.now_ms() }, &names);
+    // It takes long, so it is for those only who ask for it.
+    if names.iter().any(|name| name.eq_ignore_ascii_case(b"keysizes")) {
+        if context.denies_blocking() {
+            return Err(error::SURVEY_DENIED);
+        }
+        if !text.is_empty() {
+            text.push_str("\r\n");
+        }
+        text.push_str("# Keysizes\r\n");
+        return Err(CommandError::Survey(text.into()));
+    }
     context.reply.verbatim(b"txt", text);
     Ok(())
 }
@@ -69,6 +80,7 @@ const SECTIONS: &[Section] = &[
     section(&["errorstats"], "Errorstats", history::errorstats),
     on_demand(&["latencystats"], "Latencystats", history::latencystats),
     section(&["cluster"], "Cluster", data::cluster),
+    on_demand(&["scriptingengines"], "Scripting Engines", memory::scripting_engines),
     section(&["keyspace"], "Keyspace", data::keyspace),
 ];
 

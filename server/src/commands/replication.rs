@@ -4,11 +4,11 @@ use crate::args::{Argv, parse_int};
 use crate::blocking::{Block, Timeout, WaitKind};
 use crate::client::ReplicaSide;
 use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
+use crate::config::Upstream;
 use crate::context::Context;
-use crate::error::{self, CommandError, CommandResult};
-use crate::persistence::save;
-use crate::propagation::ReplicaInfo;
-use ochre_persist::rdb;
+use crate::error::{self, CommandResult};
+use crate::propagation::{ReplicaInfo, Wants, full_sync};
+use crate::upstream::Stage;
 use ochre_replication::{Progress, Replica, ReplicaState, SyncAnswer};
 use ochre_resp::split::split_args;
 use std::sync::atomic::Ordering::Relaxed;
@@ -58,6 +58,9 @@ fn psync(context: &mut Context<'_>) -> CommandResult {
 /// Attaches the client as a replica. `wants` is the history it knows and how much it has of it; `None`: SYNC.
 fn synchronise(context: &mut Context<'_>, wants: Option<(&[u8], Option<u64>)>) -> CommandResult {
     let (server, now_ms) = (context.server, context.now_ms());
+    if server.upstream.stage().is_some_and(|stage| stage != Stage::Connected) {
+        return Err(error::replicas::NO_PRIMARY_LINK);
+    }
     let handle = context.client.handle.clone();
     let side = context.client.replica.get_or_insert_default();
     if side.is_attached() || context.client.monitor {
@@ -72,57 +75,29 @@ fn synchronise(context: &mut Context<'_>, wants: Option<(&[u8], Option<u64>)>) -
     let address = side.ip.clone().unwrap_or_else(|| host(&handle.addr).to_owned());
     tracing::info!("Replica {address}:{} asks for synchronization", side.port);
     let has = wants.and_then(|(id, offset)| Some((std::str::from_utf8(id).ok()?, offset?)));
-    let mut replica = Replica::new(address, side.port, ReplicaState::SendSnapshot, now_ms);
+    let mut replica = Replica::new(address, side.port, now_ms);
     replica.is_silent = wants.is_none();
-    let follows_renaming = side.follows_renaming;
-    let answer = server.log.attach(server, &handle, has, replica);
+    let (follows_renaming, wanted) = (side.follows_renaming, Wants::of(side));
     let syncs = &server.stats.synchronisations;
-    let snapshot = match answer {
+    let snapshot = match server.log.attach(server, &handle, has, replica) {
         SyncAnswer::Continue(_) => {
             syncs.partial.fetch_add(1, Relaxed);
             let id = server.log.summary().id;
             context.reply.simple(if follows_renaming { format!("CONTINUE {id}") } else { "CONTINUE".to_owned() });
-            Vec::new()
+            None
         }
-        SyncAnswer::Full(offset) => {
+        SyncAnswer::Full => {
             syncs.full.fetch_add(1, Relaxed);
-            if let Some((id, _)) = wants {
-                // A question mark asks for the whole.
-                syncs.refused.fetch_add(u64::from(id.first() != Some(&b'?')), Relaxed);
-                let id = server.log.summary().id;
-                context.reply.simple(format!("FULLRESYNC {id} {offset}"));
-            }
-            let snapshot = snapshot(context);
-            if snapshot.is_err() {
-                server.log.detach(server, handle.id, now_ms);
-            }
-            snapshot?
+            // A question mark asks for the whole.
+            let is_refused = wants.is_some_and(|(id, _)| id.first() != Some(&b'?'));
+            syncs.refused.fetch_add(u64::from(is_refused), Relaxed);
+            Some(server.full_sync.wait(&handle, wanted, wants.is_some(), now_ms))
         }
     };
-    let side = context.client.replica.get_or_insert_default();
-    side.attach(snapshot);
+    context.client.replica.get_or_insert_default().attach(snapshot);
     context.client.publish_flags();
+    full_sync::begin_if_due(server, &mut context.txn);
     Ok(())
-}
-
-/// The data set as a replica is sent it: its length, and an RDB file.
-fn snapshot(context: &mut Context<'_>) -> Result<Vec<u8>, CommandError> {
-    let (server, config) = (context.server, context.server.config().clone());
-    let mut extras = save::extras(server);
-    let log = server.log.summary();
-    extras.aux.extend([
-        ("repl-stream-db", "0".to_owned()),
-        ("repl-id", log.id),
-        ("repl-offset", log.offset.to_string()),
-    ]);
-    let settings = save::settings(server, &config);
-    let rdb = rdb::save(&mut context.txn, Vec::new(), settings, &extras, &mut || {}).map_err(|error| {
-        tracing::warn!("SYNC failed. The data set cannot be written: {error}");
-        error::NO_SNAPSHOT
-    })?;
-    let mut bytes = format!("${}\r\n", rdb.len()).into_bytes();
-    bytes.extend_from_slice(&rdb);
-    Ok(bytes)
 }
 
 /// REPLCONF
@@ -149,8 +124,11 @@ fn replconf(context: &mut Context<'_>) -> CommandResult {
             acknowledge(context, value);
             return Ok(());
         }
-        // Only a replica has anything to say to that.
+        // Only a replica has anything to say to that, and to its primary alone.
         if option.eq_ignore_ascii_case(b"getack") {
+            if context.client.link.is_some() {
+                context.server.upstream.acknowledge(context.server);
+            }
             return Ok(());
         }
         describe(context.client.replica.get_or_insert_default(), option, value)?;
@@ -234,6 +212,9 @@ pub static WAIT: CommandSpec = CommandSpec {
 };
 
 fn wait(context: &mut Context<'_>) -> CommandResult {
+    if context.server.follows() {
+        return Err(error::replicas::WAIT_ON_REPLICA);
+    }
     let wanted = parse_int(context.argv.at(1)).ok_or(error::NOT_INTEGER)?;
     let timeout = Timeout::millis(context.argv.at(2), context.now_ms())?;
     let (server, offset) = (context.server, context.client.written);
@@ -263,6 +244,15 @@ pub static ROLE: CommandSpec = CommandSpec {
 fn role(context: &mut Context<'_>) -> CommandResult {
     let log = context.server.log.summary();
     let reply = &mut context.reply;
+    if let Some(upstream) = context.server.upstream.summary() {
+        reply.array(5);
+        reply.bulk("slave");
+        reply.bulk(&upstream.host);
+        reply.int(i64::from(upstream.port));
+        reply.bulk(upstream.stage.name());
+        reply.int(if upstream.stage == Stage::Connected { log.offset as i64 } else { -1 });
+        return Ok(());
+    }
     reply.array(3);
     reply.bulk("master");
     reply.int(log.offset as i64);
@@ -283,6 +273,7 @@ pub static REPLICAOF: CommandSpec = CommandSpec {
     arity: 3,
     flags: Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::STALE).with(Flags::NO_ASYNC_LOADING),
     since: "5.0.0",
+    lock: LockClass::All,
     group: Group::Server,
     summary: "Makes the server a replica of another, or a primary.",
     syntax: "<host port|NO ONE>",
@@ -291,17 +282,35 @@ pub static REPLICAOF: CommandSpec = CommandSpec {
 };
 
 fn replicaof(context: &mut Context<'_>) -> CommandResult {
-    let argv = context.argv;
-    if !argv.at(1).eq_ignore_ascii_case(b"no") || !argv.at(2).eq_ignore_ascii_case(b"one") {
-        if context.client.replica.as_ref().is_some_and(|side| side.is_attached()) {
-            return Err(error::REPLICAOF_BY_REPLICA);
+    let (server, argv) = (context.server, context.argv);
+    let client = |context: &Context<'_>| {
+        let line = crate::commands::client::describe(server, &context.client.handle, context.now_ms());
+        String::from_utf8_lossy(&line).trim_end().to_owned()
+    };
+    if argv.at(1).eq_ignore_ascii_case(b"no") && argv.at(2).eq_ignore_ascii_case(b"one") {
+        if server.upstream.is_set() {
+            crate::upstream::lead(server, &mut context.txn);
+            tracing::info!("MASTER MODE enabled (user request from '{}')", client(context));
         }
-        if !parse_int(argv.at(2)).is_some_and(|port| (0..=65535).contains(&port)) {
-            return Err(error::INVALID_PRIMARY_PORT);
-        }
-        return Err(error::NO_REPLICA_YET);
+        context.reply.ok();
+        return Ok(());
     }
-    // It is one already.
+    if context.client.replica.as_ref().is_some_and(|side| side.is_attached()) {
+        return Err(error::REPLICAOF_BY_REPLICA);
+    }
+    let port = parse_int(argv.at(2)).and_then(|port| u16::try_from(port).ok()).ok_or(error::INVALID_PRIMARY_PORT)?;
+    let host = String::from_utf8_lossy(argv.at(1)).into_owned();
+    let current = server.upstream.summary();
+    if current.is_some_and(|current| current.host.eq_ignore_ascii_case(&host) && current.port == port) {
+        tracing::info!(
+            "REPLICAOF would result into synchronization with the master we are already connected with. No operation \
+             performed."
+        );
+        context.reply.simple("OK Already connected to specified master");
+        return Ok(());
+    }
+    crate::upstream::set(server, &Upstream { host: host.clone(), port });
+    tracing::info!("REPLICAOF {host}:{port} enabled (user request from '{}')", client(context));
     context.reply.ok();
     Ok(())
 }

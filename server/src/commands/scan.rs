@@ -87,8 +87,9 @@ pub static SCAN: CommandSpec = CommandSpec {
 };
 
 fn scan(context: &mut Context<'_>) -> CommandResult {
-    let start = parse_cursor(context.argv.at(1))?;
-    let later = context.server.config().compatibility_level.has_later_scan_options();
+    let level = context.server.config().compatibility_level;
+    let start = parse_cursor(context.argv.at(1), level)?;
+    let later = level.has_later_scan_options();
     let args = ScanOptions::parse(context.argv, 2, Walk::Keys, later)?;
     let db = context.db();
     let mut found = Found { encoded: Vec::new(), shown: 0, visited: 0 };

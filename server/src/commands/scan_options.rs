@@ -1,6 +1,7 @@
 //! What SCAN, SSCAN, HSCAN and ZSCAN have in common: their arguments, and the page of a collection that one call shows.
 
 use crate::args::Argv;
+use crate::config::Level;
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use crate::glob;
@@ -72,13 +73,22 @@ impl<'a> ScanOptions<'a> {
 ///
 /// # Errors
 /// "invalid cursor".
-pub(super) fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
-    let text = text.trim_ascii_start();
-    let digits = text.strip_prefix(b"+").unwrap_or(text);
-    if !digits.first().is_some_and(u8::is_ascii_digit) {
-        return Err(error::INVALID_CURSOR);
+pub(super) fn parse_cursor(text: &[u8], level: Level) -> Result<u64, CommandError> {
+    let as_strtoul = level.reads_cursors_as_strtoul();
+    let digits = if as_strtoul { text } else { text.trim_ascii_start() };
+    if as_strtoul && digits.is_empty() {
+        return Ok(0);
     }
-    std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).ok_or(error::INVALID_CURSOR)
+    let (is_negative, digits) = match digits {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let number = std::str::from_utf8(digits).ok().filter(|_| is_number).and_then(|digits| digits.parse().ok());
+    let cursor = number.map(|number: u64| if is_negative { number.wrapping_neg() } else { number });
+    // What such a number wraps to is beyond what was ever handed out.
+    cursor.filter(|cursor| as_strtoul || !is_negative || *cursor < 1 << 63).ok_or(error::INVALID_CURSOR)
 }
 
 /// The elements that one call shows: those that match are encoded as they are found.
@@ -143,8 +153,9 @@ pub(super) fn scan_collection(
     scan: impl FnOnce(&mut Txn<'_>, usize, Key<'_>, u64, &mut Page<'_>) -> Result<Option<u64>, Error>,
 ) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
-    let cursor = parse_cursor(context.argv.at(2))?;
-    let later = context.server.config().compatibility_level.has_later_scan_options();
+    let level = context.server.config().compatibility_level;
+    let cursor = parse_cursor(context.argv.at(2), level)?;
+    let later = level.has_later_scan_options();
     let options = match ScanOptions::parse(context.argv, 3, walk, later) {
         Ok(options) => options,
         Err(error) => {
@@ -186,23 +197,31 @@ mod tests {
     use super::*;
     use crate::args::tests::with_argv;
 
-    // Replies of Redis 8.2.3.
+    // Replies of Redis 8.2.3 and Valkey 9.1.2, and of Redis 7.0.15.
     #[test]
     fn cursors() {
-        for (text, cursor) in [
-            ("0", Some(0)),
-            ("+0", Some(0)),
-            (" 7", Some(7)),
-            ("007", Some(7)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            ("-1", None),
-            ("", None),
-            ("++1", None),
-            ("1x", None),
-            ("1 ", None),
+        for (text, cursor, old) in [
+            ("0", Some(0), Some(0)),
+            ("+0", Some(0), Some(0)),
+            ("-0", Some(0), Some(0)),
+            (" 7", Some(7), None),
+            ("\t7", Some(7), None),
+            ("007", Some(7), Some(7)),
+            ("18446744073709551615", Some(u64::MAX), Some(u64::MAX)),
+            ("18446744073709551616", None, None),
+            ("-18446744073709551616", None, None),
+            ("-18446744073709551615", Some(1), Some(1)),
+            ("-9223372036854775808", None, Some(1 << 63)),
+            ("-1", None, Some(u64::MAX)),
+            ("- 1", None, None),
+            ("", None, Some(0)),
+            ("+", None, None),
+            ("++1", None, None),
+            ("1x", None, None),
+            ("1 ", None, None),
         ] {
-            assert_eq!(parse_cursor(text.as_bytes()).ok(), cursor, "{text:?}");
+            assert_eq!(parse_cursor(text.as_bytes(), Level::Native).ok(), cursor, "{text:?}");
+            assert_eq!(parse_cursor(text.as_bytes(), Level::V7_0).ok(), old, "{text:?}");
         }
     }
 

@@ -120,10 +120,18 @@ pub static DEBUG: CommandSpec = CommandSpec {
 };
 
 fn debug(context: &mut Context<'_>) -> CommandResult {
-    let on = context.argv.cursor(2).one_of(&[("yes", true), ("sync", true), ("no", false)]);
-    if on.ok_or(error::SCRIPT_DEBUG)? {
-        return Err(error::NO_DEBUGGER);
+    #[derive(Clone, Copy)]
+    enum Mode {
+        OnCopy,
+        InPlace,
+        Off,
     }
+    let modes = [("yes", Mode::OnCopy), ("sync", Mode::InPlace), ("no", Mode::Off)];
+    context.client.debugs = match context.argv.cursor(2).one_of(&modes).ok_or(error::SCRIPT_DEBUG)? {
+        Mode::OnCopy => return Err(error::DEBUG_ON_COPY),
+        Mode::InPlace => true,
+        Mode::Off => false,
+    };
     context.reply.ok();
     Ok(())
 }
@@ -186,19 +194,24 @@ pub static HELP: CommandSpec = CommandSpec {
     ..SUBCOMMAND
 };
 
-/// SCRIPT KILL
-pub static KILL: CommandSpec = CommandSpec {
+/// SCRIPT KILL and FUNCTION KILL
+pub(super) const KILLING: CommandSpec = CommandSpec {
     name: "kill",
     flags: SUBCOMMAND.flags.with(Flags::ALLOW_BUSY),
-    summary: "Ends the script that is running.",
     tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
-    handler: |context| {
-        context.server.busy_scripts.kill(false)?;
-        context.reply.ok();
-        Ok(())
-    },
     ..SUBCOMMAND
 };
+
+/// SCRIPT KILL
+pub static KILL: CommandSpec =
+    CommandSpec { summary: "Ends the script that is running.", handler: |context| kill(context, false), ..KILLING };
+
+/// Ends what is running: a function, or a script that is none.
+pub(super) fn kill(context: &mut Context<'_>, is_function: bool) -> CommandResult {
+    context.server.busy_scripts.kill(is_function)?;
+    context.reply.ok();
+    Ok(())
+}
 
 /// SCRIPT LOAD
 pub static LOAD: CommandSpec = CommandSpec {

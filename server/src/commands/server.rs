@@ -171,7 +171,7 @@ fn shutdown(context: &mut Context<'_>) -> CommandResult {
         return Err(error::CANNOT_END);
     }
     // No reply: the connection ends with the process.
-    context.after.shutdown = Some(ShutdownRequest { is_prepared: true, ..request });
+    context.after.rare().shutdown = Some(ShutdownRequest { is_prepared: true, ..request });
     Ok(())
 }
 

@@ -269,7 +269,7 @@ fn delifeq(context: &mut Context<'_>) -> CommandResult {
 pub static ALL: &[&CommandSpec] = &[&GET, &SET, &SETNX, &SETEX, &PSETEX, &GETSET, &GETDEL, &GETEX, &DELIFEQ];
 
 /// Writes a string value as a bulk string.
-#[inline]
+#[inline(always)]
 pub(super) fn write_str(reply: &mut ReplyWriter<'_>, value: Str<'_>) {
     match value {
         Str::Int(number) => reply.bulk_int(number),

@@ -56,6 +56,7 @@ pub fn change(server: &Server, pairs: &[(&[u8], &[u8])], requester: Requester) -
     server.persistence.judge(server, &server.config());
     server.log.judge(server, crate::clock::unix_ms());
     server.aof.judge(server);
+    crate::upstream::judge(server);
     Ok(())
 }
 
@@ -85,6 +86,7 @@ pub fn store_settings(server: &Server, config: &Config) {
     settings.stream_node_max_entries.store(config.stream_node_max_entries, Relaxed);
     give_memory_back(config.jemalloc_bg_thread);
     server.attention.set(Attention::MAXMEMORY, config.maxmemory > 0);
+    server.attention.set(Attention::IMPORTS, config.import_mode);
     server.attention.set(Attention::NOTIFY, config.notify_keyspace_events.publishes());
 }
 

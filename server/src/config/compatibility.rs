@@ -126,6 +126,19 @@ impl Level {
         self == Self::Native
     }
 
+    /// Whether RESET ends what CLIENT NO-EVICT has begun.
+    #[must_use]
+    pub fn reset_ends_exemption(self) -> bool {
+        self == Self::Native
+    }
+
+    /// Whether CLIENT LIST takes all that follows ID for ids, and CLIENT KILL knows one, where later filters may follow
+    /// them.
+    #[must_use]
+    pub fn reads_client_ids_as_redis(self) -> bool {
+        self != Self::Native
+    }
+
     /// Whether CLIENT LIST tells the libraries that clients announced.
     #[must_use]
     pub fn shows_client_libraries(self) -> bool {
@@ -161,6 +174,18 @@ impl Level {
     #[must_use]
     pub fn shows_field_keys(self) -> bool {
         self == Self::Native
+    }
+
+    /// Whether cursors of SCAN are read as C's `strtoul` does: nothing is 0, and negative ones wrap.
+    #[must_use]
+    pub fn reads_cursors_as_strtoul(self) -> bool {
+        self == Self::V7_0
+    }
+
+    /// Whether a client that has waited is refused what takes memory while that is short, as if it had only just asked.
+    #[must_use]
+    pub fn checks_memory_for_waiters(self) -> bool {
+        self != Self::V7_0
     }
 
     /// Whether HSCAN knows NOVALUES, and ZSCAN NOSCORES.

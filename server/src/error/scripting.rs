@@ -36,8 +36,12 @@ texts! {
     WRITE_FROM_READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts.";
     /// SCRIPT DEBUG.
     SCRIPT_DEBUG = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
-    /// SCRIPT DEBUG while there is no debugger.
-    NO_DEBUGGER = "ERR The debugger of scripts is not supported yet";
+    /// SCRIPT DEBUG YES.
+    DEBUG_ON_COPY = "ERR Debugging on a copy of the data is not supported: use SCRIPT DEBUG SYNC";
+    /// EVALSHA while scripts are debugged.
+    DEBUG_BY_NAME = "ERR Please use EVAL instead of EVALSHA for debugging";
+    /// EVAL in the debugger behind commands whose replies are not sent yet.
+    DEBUG_IN_PIPELINE = "ERR A script can be debugged only outside a pipeline";
     /// SCRIPT FLUSH.
     SCRIPT_FLUSH = "ERR SCRIPT FLUSH only support SYNC|ASYNC option";
     /// While a script takes long.

@@ -3,6 +3,7 @@
 mod exposition;
 mod gather;
 pub(crate) mod http;
+pub mod key_sizes;
 pub mod memory;
 pub mod over_limit;
 pub mod process;

@@ -115,6 +115,12 @@ impl Batch {
         let spans = &self.spans[queued.first_span..queued.first_span + queued.spans];
         Argv::new(buffer.get(queued.base..).unwrap_or_default(), spans)
     }
+    /// Where in the query buffer a command ends.
+    pub(crate) fn end_of(&self, queued: &Queued) -> usize {
+        const LINE_END_LEN: usize = 2;
+        let spans = self.spans.get(queued.first_span..queued.first_span + queued.spans).unwrap_or_default();
+        queued.base + spans.last().map_or(0, |last| last.end + LINE_END_LEN)
+    }
     /// The hashes of a command's keys.
     #[inline]
     pub(crate) fn hashes(&self, queued: &Queued) -> KeyHashes<'_> {

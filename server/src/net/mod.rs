@@ -1,8 +1,11 @@
 //! The network side: listeners, workers, connections.
 
 mod accept;
+mod addresses;
 mod batch;
+mod buffers;
 mod connection;
+mod followed;
 mod handshake;
 pub(crate) mod http;
 pub mod listen;
@@ -19,4 +22,7 @@ pub(crate) use batch::{Batch, KeyHashes, Queued};
 pub(crate) use connection::{Closing, Connection};
 pub use handshake::Handshakes;
 pub(crate) use output::Output;
+pub(crate) use stack::OnStack;
+pub(crate) use stream::Stream;
+pub(crate) use worker::PartOf;
 pub use worker::{Incoming, Worker, WorkerPool};

@@ -3,8 +3,9 @@
 use super::sockopt;
 use super::tls_stream::TlsStream;
 use socket2::SockRef;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -40,6 +41,15 @@ impl Stream {
             Stream::Unix(stream) => stream.poll_read_ready(cx),
             Stream::Tls(stream) => stream.poll_plaintext(cx),
         }
+    }
+    /// The socket once more; none where what is sent is encrypted.
+    pub(crate) fn duplicate(&self) -> Option<File> {
+        let socket = match self {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+            Stream::Tls(_) => return None,
+        };
+        socket.try_clone_to_owned().ok().map(File::from)
     }
     /// Asks for immediate acknowledgements again, after a read. A socket that refuses serves all the same.
     pub(crate) fn rearm_quickack(&self) {

@@ -246,6 +246,14 @@ impl Worker {
         });
         self.stats.evicted_clients.add(evicted);
     }
+    /// Counts what all clients take, and closes the largest if that is too much: the limit may be new.
+    #[cold]
+    pub(crate) fn limit_clients(&self, client: &ClientHandle) {
+        if self.limits_clients() {
+            self.server.client_memory.count_all(&self.server.clients);
+            self.evict_clients(client);
+        }
+    }
     pub(crate) fn add_connection(&self, handle: Arc<ClientHandle>) -> usize {
         self.connections.borrow_mut().insert(handle)
     }
@@ -274,6 +282,30 @@ impl Worker {
         if config.latency_monitor_threshold > 0 && millis >= config.latency_monitor_threshold {
             let event = if command.has(Flags::FAST) { "fast-command" } else { "command" };
             self.server.latency.add(event, seconds, millis);
+        }
+    }
+
+    /// Accounts for a command that was executed as a part of something else.
+    pub(crate) fn account_part(
+        &self,
+        client: &Client,
+        command: &Command,
+        argv: Argv<'_>,
+        redacted: &[usize],
+        nanos: u64,
+        whole: PartOf,
+    ) {
+        let server = &*self.server;
+        self.account_call(&self.stats.by_command[usize::from(command.id)], nanos);
+        if nanos >= self.slow_nanos() {
+            self.account_slow(client, command, argv, redacted, nanos);
+        }
+        let monitored = server.attention.get() & Attention::MONITORS != 0;
+        if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+            match whole {
+                PartOf::Transaction => server.monitors.feed(&client.handle, client.db, argv, redacted),
+                PartOf::Script => server.monitors.feed_script(client.db, argv, redacted),
+            }
         }
     }
 
@@ -330,6 +362,7 @@ impl Worker {
             let idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed));
             let partial_since = seen.partial_since_ms.load(Relaxed);
             let exempt = ClientHandle::FLAG_REPLICA
+                | ClientHandle::FLAG_PRIMARY
                 | ClientHandle::FLAG_MONITOR
                 | ClientHandle::FLAG_BLOCKED
                 | ClientHandle::FLAG_PUBSUB;
@@ -337,7 +370,7 @@ impl Worker {
             if self.limits_clients() {
                 self.evict_clients(handle);
             }
-            input_max = input_max.max(seen.query_len.load(Relaxed) + seen.query_free.load(Relaxed));
+            input_max = input_max.max(seen.query_capacity());
             output_max = output_max.max(handle.waiting_bytes());
             if config.timeout > 0 && !is_exempt && idle_ms / 1000 > i64::from(config.timeout) {
                 tracing::debug!("Closing idle client");
@@ -348,12 +381,21 @@ impl Worker {
             {
                 tracing::debug!(addr = handle.addr, "Closing client that did not finish its request in time");
                 handle.kill();
-            } else if super::connection::wants_housekeeping(handle, idle_ms) {
+            } else if super::buffers::wants_housekeeping(handle, idle_ms) {
                 handle.signal(Signals::HOUSEKEEPING);
             }
         }
         self.stats.buffer_peaks.note(now_ms, input_max, output_max);
     }
+}
+
+/// What a command is executed as a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartOf {
+    /// EXEC.
+    Transaction,
+    /// A script or a function.
+    Script,
 }
 
 /// The threads, and the way to hand them connections.
@@ -401,6 +443,9 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     tokio::task::spawn_local(crate::pubsub::deliver(worker.clone()));
     tokio::task::spawn_local(crate::tracking::keep_limit(worker.clone()));
     tokio::task::spawn_local(crate::memory::expire(worker.clone()));
+    if worker.index == 0 {
+        tokio::task::spawn_local(crate::upstream::follow(worker.clone()));
+    }
     while let Some(incoming) = inbox.recv().await {
         worker.begin_batch();
         let (stream, addresses) = match register(incoming) {
@@ -417,19 +462,19 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     }
 }
 
-fn register(incoming: Incoming) -> std::io::Result<(Stream, super::connection::Addresses)> {
+fn register(incoming: Incoming) -> std::io::Result<(Stream, super::addresses::Addresses)> {
     Ok(match incoming {
         Incoming::Tcp(stream) => {
-            let addresses = super::connection::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
+            let addresses = super::addresses::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
             (Stream::Tcp(tokio::net::TcpStream::from_std(stream)?), addresses)
         }
         Incoming::Tls(stream, session) => {
-            let addresses = super::connection::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
+            let addresses = super::addresses::Addresses::tcp(stream.peer_addr()?, stream.local_addr()?);
             let stream = TlsStream::new(tokio::net::TcpStream::from_std(stream)?, session);
             (Stream::Tls(Box::new(stream)), addresses)
         }
         Incoming::Unix(stream, path) => {
-            (Stream::Unix(tokio::net::UnixStream::from_std(stream)?), super::connection::Addresses::unix(&path))
+            (Stream::Unix(tokio::net::UnixStream::from_std(stream)?), super::addresses::Addresses::unix(&path))
         }
     })
 }

@@ -4,6 +4,7 @@ use super::file::{NewFile, sync_directory_of};
 use super::job::{self, JobKind, Standing};
 use super::save::{BUFFER_BYTES, extras, settings};
 use super::state::changes_ever;
+use crate::propagation::Transfer;
 use crate::server::Server;
 use ochre_persist::rdb::{Cut, Observer, WriteError};
 use ochre_store::snapshot::Progress;
@@ -97,12 +98,27 @@ impl Running {
     }
 }
 
+/// Where the data set goes.
+pub(crate) enum Target {
+    /// Into the file that the configuration names.
+    File,
+    /// To replicas.
+    Replicas(Arc<Transfer>),
+}
+
 /// Begins to write the data set as it is now into the file that the configuration names; `txn` holds all shards.
 pub(crate) fn start(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotStarted> {
+    start_for(server, txn, Target::File)
+}
+
+/// Begins to write the data set as it is now; `txn` holds all shards.
+pub(crate) fn start_for(server: &Server, txn: &mut Txn<'_>, target: Target) -> Result<(), NotStarted> {
     let Some(shared) = server.shared().filter(|_| server.persistence.running().is_none()) else {
         return Err(NotStarted::Busy);
     };
-    server.persistence.is_scheduled.store(false, SeqCst);
+    if matches!(target, Target::File) {
+        server.persistence.is_scheduled.store(false, SeqCst);
+    }
     let config = server.config().clone();
     // What this command itself has changed is not counted yet.
     let changes = changes_ever(server) + txn.effects().dirty;
@@ -127,28 +143,37 @@ pub(crate) fn start(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotStarted
     let by_pid = standing.by_pid();
     let save = Save {
         running,
+        target,
         temporary,
         path: config.dbfilename.clone().into(),
         incremental: config.rdb_save_incremental_fsync,
         delay_us: config.rdb_key_save_delay,
     };
+    let is_file = matches!(save.target, Target::File);
+    let what = if is_file { "saving" } else { "RDB transfer" };
     let spawned = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
         crate::process::crash::prepare_thread();
         let member = shared.store.register();
-        let outcome = save.run(&member, cut);
+        let outcome = match &save.target {
+            Target::File => save.to_file(&member, cut),
+            Target::Replicas(transfer) => save.to_replicas(&member, cut, transfer),
+        };
         member.publish_memory();
-        // Who sees that the save is over finds no process for it.
+        // Who sees that it is over finds no process for it.
         drop::<Standing>(standing);
-        report(&shared, &save.running, outcome, changes);
+        match &save.target {
+            Target::File => report(&shared, &save.running, outcome, changes),
+            Target::Replicas(transfer) => report_transfer(&shared, &save.running, transfer, outcome),
+        }
     });
     match spawned {
         Ok(_) => {
-            tracing::info!("Background saving started{by_pid}");
+            tracing::info!("Background {what} started{by_pid}");
             Ok(())
         }
         Err(error) => {
             tracing::warn!("Can't save in background: {error}");
-            server.persistence.ended(server, Some(false), 0);
+            server.persistence.ended(server, is_file.then_some(false), 0);
             Err(NotStarted::Failed)
         }
     }
@@ -178,11 +203,28 @@ fn report(server: &Server, running: &Running, outcome: Result<(), Stop>, changes
         }
     };
     persistence.ended(server, is_good, bytes_ahead);
+    server.full_sync.saved(server, is_good == Some(true));
+}
+
+/// The same of a transfer, which is no save.
+fn report_transfer(server: &Server, running: &Running, transfer: &Transfer, outcome: Result<(), Stop>) {
+    let bytes_ahead = running.progress().bytes_ahead;
+    match &outcome {
+        Ok(()) => tracing::info!("Background RDB transfer terminated with success"),
+        Err(Stop::Ended(End::Cancelled)) => tracing::warn!("Background transfer cancelled"),
+        Err(Stop::Ended(End::Signal(signal))) => {
+            tracing::warn!("Background transfer terminated by signal {signal}");
+        }
+        Err(Stop::Failed(error)) => tracing::warn!("Background transfer error: {error}"),
+    }
+    transfer.end(outcome.is_ok());
+    server.persistence.ended(server, None, bytes_ahead);
 }
 
 /// What the thread needs.
 struct Save {
     running: Arc<Running>,
+    target: Target,
     temporary: String,
     path: PathBuf,
     incremental: bool,
@@ -190,27 +232,45 @@ struct Save {
 }
 
 impl Save {
-    fn run(&self, member: &Member, cut: Cut) -> Result<(), Stop> {
-        let started = Instant::now();
-        let file = NewFile::create(&self.temporary, self.incremental)?;
-        let mut file = cut.write_to(BufWriter::with_capacity(BUFFER_BYTES, file))?;
+    /// Errs if nobody wants it any more.
+    fn check(&self) -> Result<(), Stop> {
+        self.running.check()?;
+        match &self.target {
+            Target::File => Ok(()),
+            Target::Replicas(transfer) => Ok(transfer.check()?),
+        }
+    }
+
+    /// Writes the cut into `sink`, which is returned flushed, with what it took.
+    fn write<W: Write>(&self, member: &Member, cut: Cut, sink: W) -> Result<(W, Progress), Stop> {
+        let mut file = cut.write_to(BufWriter::with_capacity(BUFFER_BYTES, sink))?;
         let keys = if self.delay_us == 0 { STEP_KEYS } else { 1 };
         let mut seen = 0;
         let mut is_done = false;
         while !is_done {
             is_done = !file.step(member, keys, STEP_BYTES)?;
-            self.running.check()?;
+            self.check()?;
             if self.delay_us != 0 {
                 let taken = file.progress().keys;
                 self.delay(taken.saturating_sub(seen));
                 seen = taken;
             }
         }
-        self.running.check()?;
+        self.check()?;
         let progress = file.progress();
         let mut sink = file.finish()?;
         sink.flush()?;
-        let file = sink.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        Ok((sink.into_inner().map_err(std::io::IntoInnerError::into_error)?, progress))
+    }
+
+    fn to_replicas(&self, member: &Member, cut: Cut, transfer: &Arc<Transfer>) -> Result<(), Stop> {
+        self.write(member, cut, transfer.sink())?;
+        Ok(())
+    }
+
+    fn to_file(&self, member: &Member, cut: Cut) -> Result<(), Stop> {
+        let started = Instant::now();
+        let (file, progress) = self.write(member, cut, NewFile::create(&self.temporary, self.incremental)?)?;
         file.sync()?;
         {
             // Whoever cancels it puts another file there, perhaps.

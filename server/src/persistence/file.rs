@@ -26,7 +26,7 @@ impl NewFile {
     }
 
     /// Has it take the name `path`.
-    pub(super) fn commit(self, path: &Path) -> io::Result<()> {
+    pub(crate) fn commit(self, path: &Path) -> io::Result<()> {
         self.sync()?;
         self.rename(path)?;
         sync_directory_of(path)

@@ -2,12 +2,13 @@
 
 use super::save::delay;
 use crate::config::RdbVersionCheck;
+use crate::scripting::Libraries;
 use crate::server::Server;
 use ochre_persist::rdb::{self, LoadError, LoadOptions, Loaded, Target, Watch};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -29,12 +30,15 @@ pub struct LoadProgress {
     pub keys: AtomicU64,
     /// Keys of the last file that were passed over because they had expired.
     pub keys_expired: AtomicU64,
+    /// The database that the stream is at which follows the file, as that says.
+    pub stream_db: AtomicUsize,
 }
 
 impl LoadProgress {
     pub(crate) fn begin(&self, bytes: u64) {
         self.started_s.store(crate::clock::unix_ms() / 1000, Relaxed);
         self.bytes.store(bytes, Relaxed);
+        self.stream_db.store(0, Relaxed);
         for figure in [&self.bytes_read, &self.memory, &self.keys, &self.keys_expired] {
             figure.store(0, Relaxed);
         }
@@ -45,6 +49,9 @@ impl LoadProgress {
 pub(crate) struct Loading<'l> {
     /// Whether keys that exist already are replaced, instead of being an error.
     pub(crate) merge: bool,
+    /// Where what is loaded stands beside what is in use, until it takes its place: the libraries of functions. Keys go to the
+    /// spares of their databases then.
+    pub(crate) aside: Option<&'l Libraries>,
     /// Called from time to time with how many bytes were read; false stops.
     pub(crate) look: &'l mut dyn FnMut(u64) -> bool,
 }
@@ -77,8 +84,9 @@ pub(crate) fn load<'l>(
     let bytes = file.metadata().map_err(NotLoaded::Closed)?.len();
     server.persistence.loading.begin(bytes);
     let source = BufReader::with_capacity(BUFFER_BYTES, file);
-    let now_ms = crate::clock::unix_ms();
-    Ok(load_from(server, source, bytes, target, loading, Some(now_ms))?.0)
+    // What has expired in a replica is deleted by its primary.
+    let limit = (!server.follows()).then(crate::clock::unix_ms);
+    Ok(load_from(server, source, bytes, target, loading, limit)?.0)
 }
 
 /// Reads a file of so many bytes into `target`, and logs what came of it; and the source, which stands behind its end. Keys
@@ -96,6 +104,7 @@ pub(crate) fn load_from<'l, R: BufRead>(
     let options = LoadOptions {
         verify: config.rdbchecksum,
         replace: loading.merge,
+        into_spares: loading.aside.is_some(),
         drop_expired_before_ms,
         any_version: config.rdb_version_check == RdbVersionCheck::Relaxed,
     };
@@ -152,13 +161,19 @@ impl Watch for Observer<'_> {
                     self.progress.memory.store(bytes, Relaxed);
                 }
             }
+            b"repl-stream-db" => {
+                if let Ok(db) = text.parse() {
+                    self.progress.stream_db.store(db, Relaxed);
+                }
+            }
             b"aof-base" if value == b"1" => tracing::info!("RDB is base AOF"),
             _ => tracing::debug!("{}: '{text}' is not known", String::from_utf8_lossy(name)),
         }
     }
 
     fn function(&mut self, code: Vec<u8>) -> Result<(), String> {
-        self.server.functions.load(&code, self.loading.merge).map(drop).map_err(|error| error.to_string())
+        let libraries = self.loading.aside.unwrap_or(&self.server.functions);
+        libraries.load(&code, self.loading.merge).map(drop).map_err(|error| error.to_string())
     }
 
     fn empty_key(&mut self, key: &[u8]) {

@@ -149,13 +149,21 @@ pub(crate) fn settings(server: &Server, config: &Config) -> FileSettings {
 
 /// What a file says beside the keys.
 pub(crate) fn extras(server: &Server) -> Extras {
-    let aux = vec![
+    let mut aux = vec![
         ("redis-ver", REDIS_VERSION.to_owned()),
         ("redis-bits", usize::BITS.to_string()),
         ("ctime", (crate::clock::unix_ms() / 1000).to_string()),
         ("used-mem", server.store.used_memory().to_string()),
         ("aof-base", "0".to_owned()),
     ];
+    let log = server.log.summary();
+    if log.backlog.is_some() {
+        aux.extend([
+            ("repl-stream-db", log.db.to_string()),
+            ("repl-id", log.id),
+            ("repl-offset", log.offset.to_string()),
+        ]);
+    }
     let functions = server.functions.codes().iter().map(|code| code.to_vec()).collect();
     Extras { aux, functions }
 }

@@ -89,7 +89,7 @@ fn run(server: &Arc<Server>, admit: oneshot::Sender<()>) -> Result<bool, String>
     if server.config().appendonly {
         return load_aof(server, &member, &mut target, &mut look, started);
     }
-    let loaded = load(server, path, &mut target, Loading { merge: false, look: &mut look });
+    let loaded = load(server, path, &mut target, Loading { merge: false, aside: None, look: &mut look });
     member.publish_memory();
     match loaded {
         Ok(_) => tracing::info!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64()),

@@ -31,6 +31,10 @@ struct State {
     handles: HashMap<u64, Arc<ClientHandle>>,
     /// The database that the replicas are at; none: they have to be told.
     selected: Option<usize>,
+    /// The database that the stream is at which this process follows.
+    followed_db: usize,
+    /// The order by which it does so; none: nothing comes.
+    followed: Option<u64>,
     settings: Settings,
     settings_version: u64,
     /// Where a unit is encoded.
@@ -62,8 +66,12 @@ pub struct ReplicaInfo {
 pub struct Summary {
     /// The name of the history.
     pub id: String,
+    /// The name that it had before, and up to which offset.
+    pub previous: Option<(String, u64)>,
     /// Bytes of the stream so far.
     pub offset: u64,
+    /// The database that the stream is at, where it is another's.
+    pub db: usize,
     /// Offset of the first byte that is kept, and how many are; none: nobody has asked for the stream.
     pub backlog: Option<(u64, u64)>,
     /// Bytes allocated for what is kept.
@@ -80,6 +88,8 @@ impl Log {
                 primary: Primary::new(id),
                 handles: HashMap::new(),
                 selected: None,
+                followed_db: 0,
+                followed: None,
                 settings: settings(config),
                 settings_version: 0,
                 encoded: Vec::new(),
@@ -102,7 +112,8 @@ impl Log {
             unit.write(Reach::All, wraps, &mut tail.selected, &mut tail.pending);
             *appended += (tail.pending.len() - before) as u64;
         }
-        if primary.is_recording() {
+        // What a replica changes by itself stays with it.
+        if primary.is_recording() && !primary.follows() {
             encoded.clear();
             unit.write(Reach::Replicas, wraps, selected, encoded);
             state.feed(server);
@@ -162,32 +173,35 @@ impl Log {
         self.state.lock().primary.offset()
     }
 
-    /// Decides what a replica gets that has the stream of the history `id` up to an offset, and attaches it. To be called with
-    /// all shards locked; where the answer is a full synchronisation, what they hold then comes before the stream.
+    /// Decides what a replica gets that has the stream of the history `id` up to an offset, and attaches it.
     pub fn attach(
         &self,
         server: &Server,
         handle: &Arc<ClientHandle>,
         has: Option<(&str, u64)>,
-        mut replica: Replica,
+        replica: Replica,
     ) -> SyncAnswer {
         let mut state = self.state.lock();
         state.see_settings(server);
         let first = !state.primary.is_recording();
-        if first {
+        if first && !state.primary.follows() {
             // Nothing that was ever recorded under the old name is known to anybody.
             state.primary.set_id(crate::random::run_id());
         }
         let answer = state.primary.answer(has);
-        if matches!(answer, SyncAnswer::Full(_)) {
-            state.selected = None;
-        } else {
-            replica.state = ReplicaState::Online;
-        }
         state.primary.attach(handle.id, answer, replica);
         state.handles.insert(handle.id, handle.clone());
         state.publish(server);
         answer
+    }
+
+    /// The snapshot of a replica shows this moment, at which all shards are locked: the name of the history, and where the
+    /// stream goes on.
+    pub(crate) fn begin_snapshot(&self, client: u64) -> (String, u64) {
+        let mut state = self.state.lock();
+        state.selected = None;
+        state.primary.begin_snapshot(client);
+        (state.primary.id().to_owned(), state.primary.offset())
     }
 
     /// A replica has gone.
@@ -204,7 +218,7 @@ impl Log {
     /// How many replicas are in touch, if that matters for writes.
     pub fn good_replicas(&self, server: &Server, now_ms: i64) -> Option<usize> {
         let config = server.config();
-        let matters = config.min_replicas_to_write > 0 && config.min_replicas_max_lag > 0;
+        let matters = config.min_replicas_to_write > 0 && config.min_replicas_max_lag > 0 && !server.upstream.is_set();
         matters.then(|| self.state.lock().primary.good(now_ms, i64::from(config.min_replicas_max_lag) * 1000))
     }
 
@@ -229,9 +243,21 @@ impl Log {
         self.judge(server, now_ms);
     }
 
+    /// A replica has been sent its snapshot: see [`Primary::put_online`].
+    pub(crate) fn put_online(&self, server: &Server, client: u64, awaits_word: bool, now_ms: i64) {
+        self.state.lock().primary.put_online(client, awaits_word, now_ms);
+        self.judge(server, now_ms);
+    }
+
     /// A replica says how far it has come; whether it is one.
     pub fn acknowledge(&self, client: u64, progress: Progress, now_ms: i64) -> bool {
-        self.state.lock().primary.acknowledge(client, progress, now_ms)
+        let mut state = self.state.lock();
+        let State { primary, handles, .. } = &mut *state;
+        primary.acknowledge(client, progress, now_ms, || {
+            if let Some(handle) = handles.get(&client) {
+                handle.signal(Signals::OUTBOX);
+            }
+        })
     }
 
     /// How many replicas have applied the stream up to an offset.
@@ -285,6 +311,8 @@ impl Log {
         let backlog = state.primary.backlog();
         Summary {
             id: state.primary.id().to_owned(),
+            previous: state.primary.previous().map(|(id, offset)| (id.to_owned(), offset)),
+            db: state.followed_db,
             offset: state.primary.offset(),
             backlog: backlog.map(|backlog| (backlog.begin(), backlog.len())),
             allocated: backlog.map_or(0, ochre_replication::Backlog::allocated),
@@ -293,6 +321,70 @@ impl Log {
                 .replicas()
                 .map(|(client, replica)| ReplicaInfo { client, replica: replica.clone() })
                 .collect(),
+        }
+    }
+}
+
+/// What a process does that follows another's stream.
+impl Log {
+    /// The stream is another's from now on. To be called with all shards locked, as the others here.
+    pub(crate) fn begin_following(&self, server: &Server, now_ms: i64) {
+        let mut state = self.state.lock();
+        if !state.primary.follows() {
+            state.followed_db = state.selected.unwrap_or(0);
+        }
+        state.followed = None;
+        state.primary.set_follows(true, now_ms);
+        state.publish(server);
+    }
+
+    /// The stream is this process's own from now on, under that name. Replicas have to come again to hear of it.
+    pub(crate) fn lead(&self, server: &Server, id: String, now_ms: i64) {
+        let mut state = self.state.lock();
+        state.primary.rename(id);
+        state.primary.set_follows(false, now_ms);
+        (state.followed, state.selected) = (None, None);
+        state.disconnect(now_ms);
+        state.publish(server);
+    }
+
+    /// Takes up the history of a primary, all of whose data have come, at an offset and a database; by this order.
+    pub(crate) fn take_up(&self, server: &Server, order: u64, history: (String, u64), db: usize, now_ms: i64) {
+        let mut state = self.state.lock();
+        let (id, offset) = history;
+        state.disconnect(now_ms);
+        state.followed = Some(order);
+        state.primary.take_up(id, offset);
+        state.followed_db = db;
+        state.publish(server);
+    }
+
+    /// Goes on with what it has of the history, which has another name now if the primary says one; by this order.
+    pub(crate) fn go_on(&self, server: &Server, order: u64, id: Option<String>, now_ms: i64) {
+        let mut state = self.state.lock();
+        state.followed = Some(order);
+        if let Some(id) = id.filter(|id| id != state.primary.id()) {
+            tracing::warn!("Master replication ID changed to {id}");
+            state.primary.rename(id);
+            state.disconnect(now_ms);
+        }
+        state.primary.record();
+        state.publish(server);
+    }
+
+    /// Closes the connections of all replicas.
+    pub(crate) fn disconnect_replicas(&self, now_ms: i64) {
+        self.state.lock().disconnect(now_ms);
+    }
+
+    /// What was executed of the stream that is followed by that order becomes part of the own one. `db` is the one it is at.
+    pub(crate) fn follow(&self, server: &Server, order: u64, bytes: &[u8], db: usize) {
+        let mut state = self.state.lock();
+        if state.followed == Some(order) {
+            state.encoded.clear();
+            state.encoded.extend_from_slice(bytes);
+            state.followed_db = db;
+            state.feed(server);
         }
     }
 }
@@ -307,12 +399,17 @@ fn annotate(tail: &mut Tail) {
 }
 
 impl State {
+    fn disconnect(&mut self, now_ms: i64) {
+        self.primary.detach_all(now_ms);
+        self.handles.drain().for_each(|(_, handle)| handle.kill());
+    }
     fn end(&self) -> End {
         End { offset: self.primary.offset(), appended: self.appended }
     }
     /// Has units recorded exactly while somebody reads them.
     fn publish(&self, server: &Server) {
-        server.attention.set(Attention::PROPAGATES, self.tail.is_some() || self.primary.is_recording());
+        let has_replicas = self.primary.is_recording() && !self.primary.follows();
+        server.attention.set(Attention::PROPAGATES, self.tail.is_some() || has_replicas);
     }
     /// Adds what was encoded to the stream.
     fn feed(&mut self, server: &Server) {
@@ -328,7 +425,7 @@ impl State {
     }
     /// Tells the replicas something that is no change.
     fn say(&mut self, server: &Server, words: &[&str]) {
-        if self.primary.replicas_len() > 0 {
+        if self.primary.replicas_len() > 0 && !self.primary.follows() {
             self.encoded.clear();
             encode_command(&mut self.encoded, words);
             self.feed(server);

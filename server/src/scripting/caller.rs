@@ -1,13 +1,14 @@
 //! The commands that a script calls.
 
 use super::busy::Busy;
+use super::console::Console;
 use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::client::Client;
 use crate::command::{Command, Flags, LockClass};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
-use crate::net::{KeyHashes, Worker};
+use crate::net::{KeyHashes, PartOf, Worker};
 use crate::propagation::Reach;
 use crate::server::Attention;
 use ochre_resp::reply::{DoubleFormat, Protocol, ReplyWriter};
@@ -42,6 +43,8 @@ pub(super) struct Caller<'e, 't> {
     pub(super) started: Instant,
     /// While it counts as busy.
     pub(super) busy: Option<Arc<Busy>>,
+    /// The client, while it debugs the script.
+    pub(super) console: Option<Console>,
     /// Where effects go.
     pub(super) reach: Option<Reach>,
 }
@@ -123,9 +126,32 @@ impl Host for Caller<'_, '_> {
         }
         false
     }
+
+    fn tell(&mut self, lines: Vec<Vec<u8>>) {
+        if let Some(console) = &mut self.console {
+            console.tell(&lines);
+        }
+    }
+
+    fn ask(&mut self) -> Option<Vec<Vec<u8>>> {
+        let console = self.console.as_mut()?;
+        let (server, busy) = (&self.worker.server, &self.busy);
+        let is_killed = || busy.as_ref().is_some_and(|busy| busy.is_killed());
+        // What the script has done so far is not to be propagated with what others do now.
+        let unit = self.worker.unit.take();
+        let words = console.ask(|| !server.shutdown.is_requested() && !is_killed());
+        *self.worker.unit.borrow_mut() = unit;
+        words
+    }
 }
 
 impl Caller<'_, '_> {
+    /// The script is debugged: it stands still at any time, for as long as its client likes.
+    pub(super) fn begin_session(&mut self) {
+        tracing::warn!("Redis synchronous debugging eval session started");
+        self.set_busy();
+    }
+
     #[cold]
     fn become_busy(&mut self, millis: u128) {
         let (name, command) = (self.name, if self.is_function { "FUNCTION KILL" } else { "SCRIPT KILL" });
@@ -133,8 +159,12 @@ impl Caller<'_, '_> {
             "Slow script detected: still in execution after {millis} milliseconds. You can try killing the script using \
              the {command} command. Script name is: {name}."
         );
+        self.set_busy();
+    }
+
+    fn set_busy(&mut self) {
         let command = self.caller.iter().map(<[u8]>::to_vec).collect();
-        let busy = Arc::new(Busy::new(name.to_owned(), self.is_function, command, self.started));
+        let busy = Arc::new(Busy::new(self.name.to_owned(), self.is_function, command, self.started));
         if self.wrote {
             busy.set_wrote();
         }
@@ -181,6 +211,12 @@ impl Caller<'_, '_> {
         if attention & Attention::TOO_FEW_REPLICAS != 0 {
             return Err(error::NO_REPLICAS);
         }
+        if attention & Attention::FOLLOWS != 0 && self.worker.config().replica_read_only && self.client.link.is_none() {
+            return Err(error::replicas::READ_ONLY);
+        }
+        if server.attention.get() & Attention::STALE != 0 && !command.has(Flags::STALE) {
+            return Err(error::replicas::STALE_FROM_SCRIPT);
+        }
         if self.checks_memory && !self.wrote && command.has(Flags::DENYOOM) {
             return Err(error::OOM);
         }
@@ -188,7 +224,7 @@ impl Caller<'_, '_> {
     }
 
     fn execute(&mut self, command: &Command, argv: Argv<'_>, protocol: Protocol, reply: &mut Vec<u8>) -> CommandResult {
-        self.after.redacted.clear();
+        self.after.show_all();
         let dirty = self.txn.effects().dirty;
         let mut txn = self.txn.part();
         txn.set_access(Access { no_touch: self.client.no_touch, ..txn.access() });
@@ -220,16 +256,7 @@ impl Caller<'_, '_> {
     }
 
     fn account(&self, command: &Command, argv: Argv<'_>, nanos: u64) {
-        let (worker, server) = (self.worker, &*self.worker.server);
-        let redacted = &self.after.redacted;
-        worker.account_call(&worker.stats.by_command[usize::from(command.id)], nanos);
-        if nanos >= worker.slow_nanos() {
-            worker.account_slow(self.client, command, argv, redacted, nanos);
-        }
-        let monitored = server.attention.get() & Attention::MONITORS != 0;
-        if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-            server.monitors.feed_script(self.client.db, argv, redacted, crate::clock::unix_us());
-        }
+        self.worker.account_part(self.client, command, argv, self.after.redacted(), nanos, PartOf::Script);
     }
 }
 

@@ -190,6 +190,13 @@ impl Libraries {
         self.generation.fetch_add(1, SeqCst);
     }
 
+    /// Has those of another collection in place of its own.
+    pub fn replace_by(&self, other: &Libraries) {
+        self.ids.fetch_max(other.ids.load(Relaxed), Relaxed);
+        *self.all.write() = std::mem::take(&mut *other.all.write());
+        self.generation.fetch_add(1, SeqCst);
+    }
+
     /// The function of that name, in any case.
     pub fn find(&self, name: &[u8]) -> Option<Function> {
         let all = self.all.read();

@@ -8,6 +8,7 @@
 
 mod busy;
 mod caller;
+mod console;
 mod engine;
 mod libraries;
 mod sources;

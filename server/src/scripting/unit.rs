@@ -1,6 +1,7 @@
 //! The execution of one script.
 
 use super::caller::Caller;
+use super::console::Console;
 use super::libraries::Function;
 use super::sources::{Sha, Source};
 use crate::args::Argv;
@@ -17,6 +18,7 @@ use ochre_scripting::{Names, Outcome, Script, ScriptFlags, Shebang, Vm};
 use ochre_store::Txn;
 use ochre_store::sync::ShardSet;
 use std::borrow::Cow;
+use std::fs::File;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -82,16 +84,26 @@ pub(crate) struct ScriptUnit<'e, 't> {
     pub(crate) request: ScriptRequest,
     /// Whether all shards are locked.
     pub(crate) has_all: bool,
+    /// The client's socket, where it wants its scripts debugged.
+    pub(crate) socket: Option<File>,
 }
 
 impl ScriptUnit<'_, '_> {
     /// Runs the script and answers, whatever comes of it; whether the answer holds an error.
     pub(crate) fn run(mut self) -> Result<bool, Unfinished> {
         let ScriptRequest::Run { keys } = self.request else { return Ok(self.load()) };
+        if self.client.debugs && self.socket.is_some() {
+            if is_by_name(self.command) {
+                return Ok(self.fail(&error::DEBUG_BY_NAME));
+            }
+            if !self.output.is_empty() {
+                return Ok(self.fail(&error::DEBUG_IN_PIPELINE));
+            }
+        }
         let server = &*self.worker.server;
         if server.attention.get() & Attention::MONITORS != 0 {
             // The commands of the script are to come after it.
-            server.monitors.feed(&self.client.handle, self.client.db, self.argv, &[], crate::clock::unix_us());
+            server.monitors.feed(&self.client.handle, self.client.db, self.argv, &[]);
         }
         match self.find().and_then(|prepared| self.admit(&prepared.origin).map(|()| prepared)) {
             Ok(prepared) => self.execute(&prepared, keys),
@@ -167,12 +179,23 @@ impl ScriptUnit<'_, '_> {
             is_function: matches!(origin, Origin::Function(_)),
             started: Instant::now(),
             busy: None,
+            console: self.socket.take().map(Console::new),
         };
         vm.set_doubles(caller.doubles);
         let arguments = self.argv.from(3);
         let names = Names { script: &name };
         let (keys, rest) = (arguments.to(keys), arguments.from(keys));
-        let outcome = vm.run(script, names, keys.iter(), rest.iter(), &mut caller, &mut reply);
+        let outcome = if let (true, Origin::Source(source)) = (caller.console.is_some(), origin) {
+            caller.begin_session();
+            let text = &source.text;
+            let outcome = vm.debug(script, text, names, keys.iter(), rest.iter(), &mut caller, &mut reply);
+            tracing::warn!("Redis synchronous debugging eval session ended");
+            // The end of the session is seen by that of the connection.
+            (caller.client.debugs, caller.after.close) = (false, true);
+            outcome
+        } else {
+            vm.run(script, names, keys.iter(), rest.iter(), &mut caller, &mut reply)
+        };
         let has_read = caller.has_read;
         drop((reply, caller));
         if has_read {
@@ -180,7 +203,7 @@ impl ScriptUnit<'_, '_> {
         }
         // What the script selected is over with it.
         (self.client.db, self.client.protocol) = (db, protocol);
-        self.after.redacted.clear();
+        self.after.show_all();
         let stats = &self.worker.stats;
         let bytes = match origin {
             Origin::Source(_) => &stats.lua_bytes,
@@ -205,9 +228,15 @@ impl ScriptUnit<'_, '_> {
 
 /// The shards under which a script starts, `declared` being those of its keys.
 #[cold]
-pub(crate) fn shards(worker: &Worker, command: &Command, argv: Argv<'_>, declared: ShardSet) -> ShardSet {
+pub(crate) fn shards(
+    worker: &Worker,
+    client: &Client,
+    command: &Command,
+    argv: Argv<'_>,
+    declared: ShardSet,
+) -> ShardSet {
     // Who watches would see twice what is run twice.
-    if worker.server.attention.get() & Attention::MONITORS != 0 {
+    if client.debugs || worker.server.attention.get() & Attention::MONITORS != 0 {
         return ShardSet::ALL;
     }
     if is_function_call(command) {

@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::command::{Command, CommandId, Flags};
 use crate::context::{After, Context, Mode};
 use crate::error::{self, CommandError, CommandResult};
-use crate::net::{KeyHashes, Output, Worker};
+use crate::net::{KeyHashes, Output, PartOf, Worker};
 use crate::scripting::{ScriptRequest, ScriptUnit};
 use crate::server::Attention;
 use ochre_store::{Access, Txn};
@@ -40,7 +40,7 @@ impl Execution<'_, '_> {
             self.client.transaction = Some(transaction);
             return Err(unfinished);
         }
-        self.after.redacted.clear();
+        self.after.show_all();
         self.client.end_transaction();
         // The locks of what it watches are those that it was checked under.
         if let Err(error) = stop_watching(&self.worker.server, self.client, &mut self.txn) {
@@ -94,7 +94,7 @@ impl Execution<'_, '_> {
     }
 
     fn call(&mut self, command: &Command, argv: Argv<'_>, hashes: KeyHashes<'_>) -> CommandResult {
-        self.after.redacted.clear();
+        self.after.show_all();
         let dirty = self.txn.effects().dirty;
         let mut txn = self.txn.part();
         txn.set_access(Access { no_touch: self.client.no_touch, ..txn.access() });
@@ -142,6 +142,7 @@ impl Execution<'_, '_> {
             argv,
             request,
             has_all: true,
+            socket: None,
         };
         let failed = unit.run().unwrap_or(true);
         worker.stats.by_command[usize::from(command.id)].failed.add(failed.into());
@@ -154,15 +155,6 @@ impl Execution<'_, '_> {
     }
 
     fn account(&self, command: &Command, argv: Argv<'_>, nanos: u64) {
-        let (worker, server) = (self.worker, &*self.worker.server);
-        let redacted = &self.after.redacted;
-        worker.account_call(&worker.stats.by_command[usize::from(command.id)], nanos);
-        if nanos >= worker.slow_nanos() {
-            worker.account_slow(self.client, command, argv, redacted, nanos);
-        }
-        let monitored = server.attention.get() & Attention::MONITORS != 0;
-        if monitored && !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-            server.monitors.feed(&self.client.handle, self.client.db, argv, redacted, crate::clock::unix_us());
-        }
+        self.worker.account_part(self.client, command, argv, self.after.redacted(), nanos, PartOf::Transaction);
     }
 }

@@ -16,7 +16,7 @@ pub enum FreeMode {
 /// Exchanges the keys of two databases. Errs with `OutOfRange`, and with `NotLocked` unless all shards are held.
 pub fn swap_db(txn: &mut Txn<'_>, first: usize, second: usize) -> Result<(), Error> {
     require_all(txn)?;
-    if first >= txn.store().databases() || second >= txn.store().databases() {
+    if first >= txn.store().places() || second >= txn.store().places() {
         return Err(Error::OutOfRange);
     }
     if first != second {
@@ -39,7 +39,7 @@ pub fn swap_db(txn: &mut Txn<'_>, first: usize, second: usize) -> Result<(), Err
 /// Removes all keys of a database and returns how many there were.
 pub fn flush_db(txn: &mut Txn<'_>, db: usize, mode: FreeMode) -> Result<usize, Error> {
     require_all(txn)?;
-    if db >= txn.store().databases() {
+    if db >= txn.store().places() {
         return Err(Error::OutOfRange);
     }
     let store = txn.store();

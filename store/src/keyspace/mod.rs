@@ -16,4 +16,6 @@ pub use object::{ObjectInfo, memory_usage, object, tables, value_table};
 pub use restore::{NewValue, RestoreOptions, load, restore, value};
 pub use transfer::{copy, move_key, rename};
 pub(crate) use walk::record_of;
-pub use walk::{Record, keys, keys_in_shard, random_key, random_shard, record, records_in_shard, scan, scan_shard};
+pub use walk::{
+    Record, keys, keys_in_shard, random_key, random_shard, record, records_in_shard, scan, scan_records, scan_shard,
+};

@@ -41,28 +41,55 @@ pub fn scan(
     count: usize,
     visit: &mut dyn FnMut(&[u8], Type),
 ) -> Result<u64, Error> {
+    let mut expired = Vec::new();
+    let (now_ms, access) = (txn.now_ms(), txn.access());
+    let next = step(txn, db, cursor, count, &mut |entry| {
+        let is_gone = access.expired != Expired::Show && is_expired(entry, now_ms);
+        if is_gone {
+            expired.push(entry.key().to_vec());
+        } else {
+            visit(entry.key(), entry.kind());
+        }
+        !is_gone
+    })?;
+    remove_expired(txn, db, &expired)?;
+    Ok(next)
+}
+
+/// As [`scan`], but visits all that belongs to the keys, also what has expired and was not removed yet, and removes nothing.
+pub fn scan_records(
+    txn: &mut Txn<'_>,
+    db: usize,
+    cursor: u64,
+    count: usize,
+    visit: &mut dyn FnMut(Record<'_>),
+) -> Result<u64, Error> {
+    step(txn, db, cursor, count, &mut |entry| {
+        visit(record_of(entry));
+        true
+    })
+}
+
+/// A step of a walk over a database; `visit` says which entries count.
+fn step(
+    txn: &mut Txn<'_>,
+    db: usize,
+    cursor: u64,
+    count: usize,
+    visit: &mut dyn FnMut(&Entry) -> bool,
+) -> Result<u64, Error> {
     let shards = txn.store().shards() as u64;
     let number = (cursor % shards) as usize;
     let mut inner = cursor / shards;
-    let mut expired = Vec::new();
-    let (now_ms, access) = (txn.now_ms(), txn.access());
     let (shard, _) = txn.shard(number)?;
     let keys = shard.databases.get_mut(db).ok_or(Error::OutOfRange)?;
     let mut visited = 0;
     for _ in 0..count.saturating_mul(CHAINS_PER_KEY).max(1) {
-        inner = keys.scan(inner, &mut |entry| {
-            if access.expired != Expired::Show && is_expired(entry, now_ms) {
-                expired.push(entry.key().to_vec());
-            } else {
-                visited += 1;
-                visit(entry.key(), entry.kind());
-            }
-        });
+        inner = keys.scan(inner, &mut |entry| visited += usize::from(visit(entry)));
         if inner == 0 || visited >= count {
             break;
         }
     }
-    remove_expired(txn, db, &expired)?;
     if inner != 0 {
         return Ok(inner * shards + number as u64);
     }

@@ -134,7 +134,7 @@ impl<K: Keyed> Table<K> {
     }
 
     /// The entry with this hash for which `is` holds.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, hash: u64, mut is: impl FnMut(*mut u8) -> bool) -> Option<Slot> {
         let mut bucket = self.home(hash)?;
         loop {

@@ -117,7 +117,8 @@ impl Snapshot {
         });
         for number in 0..store.shards() {
             let (shard, _) = txn.shard(number)?;
-            shard.databases.iter_mut().enumerate().for_each(|(db, keys)| keys.tie(cut.clone(), db));
+            let seen = shard.databases.iter_mut().take(store.databases());
+            seen.enumerate().for_each(|(db, keys)| keys.tie(cut.clone(), db));
         }
         Ok(Snapshot { cut, store: store.clone(), shard: 0, is_over: false })
     }

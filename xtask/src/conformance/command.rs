@@ -27,7 +27,7 @@ const IDLE_SECONDS: u64 = 60;
 /// Options of `cargo xtask conformance`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Units to run, such as unit/type/string (default: all; with --check those that passing.txt lists)
+    /// Units to run, such as unit/type/string, or tls:unit/type/string over TLS (default: all; with --check those that passing.txt lists)
     units: Vec<String>,
     /// The server to judge (default: ochre-server, built for it)
     #[arg(long)]
@@ -181,7 +181,7 @@ fn chosen_units(options: &Options, suite: &Path, lists: &Lists) -> Result<Vec<St
         (true, true) => lists.passing.units().map(str::to_owned).collect(),
         (true, false) => all.clone(),
     };
-    if let Some(unknown) = wanted.iter().find(|unit| !all.contains(unit)) {
+    if let Some(unknown) = wanted.iter().find(|unit| !all.iter().any(|known| known == unit::mode(unit).0)) {
         bail!("the suite has no unit {unknown}; it has: {}", all.join(" "));
     }
     Ok(wanted)

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::workspace;
 
@@ -88,6 +88,19 @@ impl Copy {
     /// Where the suite is to be run.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Makes the certificates that units need over TLS, unless they are there. Errs where openssl is missing.
+    pub(crate) fn certify(&self) -> Result<()> {
+        if self.folder.join("tests/tls/ca.crt").is_file() {
+            return Ok(());
+        }
+        // What it says of its progress is of no interest.
+        let mut script = Command::new("sh");
+        script.arg("utils/gen-test-certs.sh").current_dir(&self.folder).stdout(Stdio::null()).stderr(Stdio::null());
+        let status = script.status().context("cannot start sh")?;
+        ensure!(status.success(), "certificates cannot be made: {status}");
+        Ok(())
     }
 
     /// Removes what an earlier unit left in the scratch folder.

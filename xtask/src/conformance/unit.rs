@@ -85,6 +85,14 @@ pub(crate) struct Run {
     pub(crate) elapsed: Duration,
 }
 
+/// What stands before the name of a unit that is run over TLS.
+const TLS: &str = "tls:";
+
+/// The name of a unit as the suite knows it, and whether it is to be run over TLS.
+pub(crate) fn mode(unit: &str) -> (&str, bool) {
+    unit.strip_prefix(TLS).map_or((unit, false), |name| (name, true))
+}
+
 /// Runs `unit` in `copy`; `job` numbers the runs that take place at the same time. With `wanted` the run is ended once
 /// all of these tests have passed: what comes behind them may only wait for something that is not built yet. A run that
 /// takes too long is ended as well; errs only when the suite cannot be run at all.
@@ -100,7 +108,12 @@ pub(crate) fn run(unit: &str, copy: &Copy, job: usize, limits: &Limits, wanted: 
         Isolation::Namespaces => enclosed(),
         Isolation::Ports => Command::new("env"),
     };
-    command.args(["tclsh", LAUNCHER, "--single", unit, "--clients", "1", "--durable"]);
+    let (name, over_tls) = mode(unit);
+    command.args(["tclsh", LAUNCHER, "--single", name, "--clients", "1", "--durable"]);
+    if over_tls {
+        copy.certify()?;
+        command.arg("--tls");
+    }
     command.args(["--timeout", &limits.timeout.min(limits.idle).as_secs().to_string()]);
     command.args(["--baseport", &port.to_string(), "--portcount", &PORTS_PER_UNIT.to_string()]);
     command.current_dir(copy.folder()).env("TERM", "dumb").env("LC_ALL", "C.UTF-8").process_group(0);
@@ -123,7 +136,7 @@ fn read(log: &Path) -> Result<Outcome> {
 
 /// Where the log of `unit` is kept.
 pub(crate) fn log_path(logs: &Path, unit: &str) -> PathBuf {
-    logs.join(format!("{}.log", unit.replace('/', "__")))
+    logs.join(format!("{}.log", unit.replace(['/', ':'], "__")))
 }
 
 /// The start of a command that runs in namespaces of its own. The shell stays as the first process in there, to reap

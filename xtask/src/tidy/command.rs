@@ -15,7 +15,7 @@ use crate::workspace;
 const LONG_FILES: &str = "xtask/long-files.txt";
 
 /// Folders that hold nothing of ours.
-const SKIPPED: [&str; 6] = [".git", "target", "node_modules", "corpus", "artifacts", "third-party"];
+const SKIPPED: [&str; 5] = [".git", "target", "node_modules", "corpus", "artifacts"];
 
 /// Checks the whole workspace. Prints every problem; errs when there is one.
 pub(crate) fn run() -> Result<()> {

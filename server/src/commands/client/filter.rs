@@ -111,7 +111,10 @@ fn parse_test(
     let bytes = |cursor: &mut Cursor<'_>| cursor.bytes().map(<[u8]>::to_vec);
     Ok(match name {
         b"type" => Test::Kind(parse_kind(cursor.bytes()?)?),
-        b"id" => Test::Ids(parse_ids(cursor, kill)?),
+        b"id" => {
+            let as_redis = server.config().compatibility_level.reads_client_ids_as_redis();
+            Test::Ids(parse_ids(cursor, kill, as_redis)?)
+        }
         b"user" => {
             let name = cursor.bytes()?;
             Test::Account(server.accounts.get(name).ok_or_else(|| error::no_such_user(name))?)
@@ -168,19 +171,24 @@ fn parse_kind(name: &[u8]) -> Result<ClientKind, CommandError> {
     found.map(|(_, kind)| *kind).ok_or_else(|| error::unknown_client_type(name))
 }
 
-/// One id or several, up to the next argument that is none.
-fn parse_ids(cursor: &mut Cursor<'_>, kill: bool) -> Result<Vec<u64>, CommandError> {
-    let invalid = || if kill { error::CLIENT_ID_NOT_POSITIVE } else { error::CLIENT_ID_INVALID };
-    let mut ids = vec![cursor.int_in(1, i64::MAX, invalid())? as u64];
-    loop {
-        match cursor.peek() {
-            Some(next) if next.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-') => {
-                ids.push(cursor.int_in(1, i64::MAX, invalid())? as u64);
-            }
-            Some(_) if !kill && cursor.remaining() == 1 => return Err(error::CLIENT_ID_INVALID),
-            _ => return Ok(ids),
+/// One id or several, up to the next argument that is no number. Redis knows one after KILL, and nothing else after LIST.
+fn parse_ids(cursor: &mut Cursor<'_>, kill: bool, as_redis: bool) -> Result<Vec<u64>, CommandError> {
+    let mut ids = Vec::new();
+    while let Some(number) = cursor.peek().map(parse_int) {
+        match (number, as_redis) {
+            (None, false) if !ids.is_empty() => break,
+            (None, false) => return Err(error::SYNTAX),
+            (None, true) if !kill => return Err(error::CLIENT_ID_INVALID),
+            (Some(..=0), true) if !kill => {}
+            (None | Some(..=0), _) => return Err(error::CLIENT_ID_NOT_POSITIVE),
+            (Some(number), _) => ids.push(number.unsigned_abs()),
+        }
+        cursor.bytes()?;
+        if as_redis && kill {
+            break;
         }
     }
+    Ok(ids)
 }
 
 impl Test {

@@ -1,6 +1,6 @@
 //! The lines of CLIENT LIST and CLIENT INFO.
 
-use crate::client::ClientHandle;
+use crate::client::{ClientHandle, ClientKind};
 use crate::context::Context;
 use crate::server::Server;
 use std::io::Write;
@@ -15,7 +15,8 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
     let waiting = handle.waiting_bytes();
     let mut db = seen.db.load(Relaxed) as usize;
     let mut idle_ms = now_ms.saturating_sub(seen.last_active_ms.load(Relaxed)).max(0);
-    let mut argv_bytes = seen.argv_bytes.load(Relaxed);
+    let mut argv_bytes = seen.argv_bytes.load(Relaxed) + seen.query_parsed.load(Relaxed);
+    let mut memory = handle.claimed_bytes();
     let mut query_len = seen.query_len.load(Relaxed);
     let last = seen.last_command.load(Relaxed).checked_sub(1);
     let mut command = last.and_then(|id| server.commands.all().get(id as usize));
@@ -26,6 +27,8 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
         }
         query_len = context.argv.buffer_len() as u64;
         argv_bytes = context.argv.iter().map(|argument| argument.len() as u64).sum();
+        // It is not at rest, as it will be when its memory is compared with a limit.
+        memory += argv_bytes;
     }
     let age_ms = now_ms.saturating_sub(handle.connected_ms).max(0);
     let _ = write!(line, "id={} addr={} laddr={} fd={} name=", handle.id, handle.addr, handle.local_addr, handle.fd);
@@ -54,11 +57,15 @@ pub(super) fn line(server: &Server, handle: &ClientHandle, now_ms: i64, context:
         seen.output_peak.load(Relaxed),
         waiting.min(capacity),
         u8::from(list_len > 0),
-        handle.buffer_bytes(),
+        memory,
         if waiting > 0 { "rw" } else { "r" },
         command.map_or("NULL", |command| command.full_name.as_str()),
     );
-    line.extend_from_slice(handle.account.lock().name());
+    if handle.kind() == ClientKind::Primary {
+        line.extend_from_slice(b"(superuser)");
+    } else {
+        line.extend_from_slice(handle.account.lock().name());
+    }
     let redirect = handle.tracker.redirect().map_or(-1, |id| id as i64);
     let _ = write!(line, " redir={redirect} resp={}", seen.protocol.load(Relaxed));
     if level.shows_client_libraries() {

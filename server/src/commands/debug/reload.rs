@@ -32,7 +32,7 @@ pub(super) fn reload(context: &mut Context<'_>) -> CommandResult {
         context.server.functions.flush();
     }
     let name = context.server.config().dbfilename.clone();
-    let loading = Loading { merge: args.merge, look: &mut |_| true };
+    let loading = Loading { merge: args.merge, aside: None, look: &mut |_| true };
     match load(context.server, Path::new(&name), &mut context.txn, loading) {
         Ok(_) => {
             tracing::warn!("DB reloaded by DEBUG RELOAD");

@@ -34,7 +34,9 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("pubsubshard_channels", server.pubsub.len(Space::Shard));
     lines.field("latest_fork_usec", stats.processes.last_us.load(Relaxed));
     lines.field("total_forks", stats.processes.started.load(Relaxed));
-    for name in ["migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"] {
+    lines.zero("migrate_cached_sockets");
+    lines.field("slave_expires_tracked_keys", server.upstream.own_keys.len());
+    for name in ["active_defrag_hits", "active_defrag_misses"] {
         lines.zero(name);
     }
     for name in ["active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time"] {
@@ -44,13 +46,19 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("tracking_total_keys", server.tracking.keys());
     lines.field("tracking_total_items", server.tracking.items());
     lines.field("tracking_total_prefixes", server.tracking.prefixes());
-    lines.zero("unexpected_error_replies");
+    lines.field("unexpected_error_replies", server.stats.unexpected_errors.load(Relaxed));
     lines.field("total_error_replies", stats.sum(|worker| worker.errors.get()));
     lines.zero("dump_payload_sanitizations");
     lines.field("total_reads_processed", stats.sum(|worker| worker.reads.get()));
     lines.field("total_writes_processed", stats.sum(|worker| worker.writes.get()));
-    lines.zero("io_threaded_reads_processed");
-    lines.zero("io_threaded_writes_processed");
+    // Workers do all that others have such threads for.
+    for what in ["reads_processed", "writes_processed", "poll_processed", "accept_processed", "freed_objects"] {
+        lines.zero(&format!("io_threaded_{what}"));
+    }
+    lines.zero("io_threaded_total_prefetch_batches");
+    lines.zero("io_threaded_total_prefetch_entries");
+    lines.zero("total_net_cluster_slot_import_bytes");
+    lines.zero("total_net_cluster_slot_export_bytes");
     lines.field("client_query_buffer_limit_disconnections", stats.sum(|worker| worker.query_limit_closed.get()));
     lines.field("client_output_buffer_limit_disconnections", stats.sum(|worker| worker.output_limit_closed.get()));
     lines.field("reply_buffer_shrinks", stats.sum(|worker| worker.reply_buffer_shrinks.get()));

@@ -4,6 +4,7 @@ use super::{Lines, View};
 use crate::clock::unix_ms;
 use crate::propagation::ReplicaInfo;
 use crate::server::Attention;
+use crate::upstream::{Stage, Summary};
 use ochre_replication::ReplicaState;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,7 +14,8 @@ pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     let status = server.persistence.status();
     let is_loading = server.attention.get() & Attention::LOADING != 0;
     lines.field("loading", u8::from(is_loading));
-    lines.zero("async_loading");
+    let loads_aside = server.attention.get() & Attention::LOADS_ASIDE != 0;
+    lines.field("async_loading", u8::from(loads_aside));
     let running = server.persistence.running();
     let progress = running.as_ref().map(|running| running.progress()).unwrap_or_default();
     // What is copied because it changes meanwhile: what others copy page by page.
@@ -40,7 +42,8 @@ pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     for name in ["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"] {
         lines.zero(name);
     }
-    if is_loading {
+    lines.zero("slot_migration_fork_in_progress");
+    if is_loading || loads_aside {
         loading(lines, view);
     }
 }
@@ -91,8 +94,11 @@ fn loading(lines: &mut Lines, view: &View<'_>) {
 /// `# Replication`
 pub(super) fn replication(lines: &mut Lines, view: &View<'_>) {
     let server = view.server;
-    lines.field("role", "master");
     let log = server.log.summary();
+    match server.upstream.summary() {
+        Some(upstream) => following(lines, view, &upstream, log.offset),
+        None => lines.field("role", "master"),
+    }
     lines.field("connected_slaves", log.replicas.len());
     if let Some(good) = server.log.good_replicas(server, unix_ms()) {
         lines.field("min_slaves_good_slaves", good);
@@ -106,14 +112,45 @@ pub(super) fn replication(lines: &mut Lines, view: &View<'_>) {
     lines.zero("replicas_waiting_psync");
     lines.field("master_failover_state", "no-failover");
     lines.field("master_replid", &log.id);
-    lines.field("master_replid2", "0".repeat(log.id.len()));
+    lines.field("master_replid2", log.previous.as_ref().map_or("0".repeat(log.id.len()), |(id, _)| id.clone()));
     lines.field("master_repl_offset", log.offset);
-    lines.field("second_repl_offset", -1);
+    lines.field("second_repl_offset", log.previous.as_ref().map_or(-1, |(_, offset)| *offset as i64 + 1));
     lines.field("repl_backlog_active", u8::from(log.backlog.is_some()));
     lines.field("repl_backlog_size", server.config().repl_backlog_size);
     let (begin, len) = log.backlog.map_or((0, 0), |(begin, len)| (begin + 1, len));
     lines.field("repl_backlog_first_byte_offset", begin);
     lines.field("repl_backlog_histlen", len);
+}
+
+/// What a replica says of its primary.
+fn following(lines: &mut Lines, view: &View<'_>, upstream: &Summary, offset: u64) {
+    let is_connected = upstream.stage == Stage::Connected;
+    lines.field("role", "slave");
+    lines.field("master_host", &upstream.host);
+    lines.field("master_port", upstream.port);
+    lines.field("master_link_status", if is_connected { "up" } else { "down" });
+    lines.field("master_last_io_seconds_ago", upstream.idle_s);
+    lines.field("master_sync_in_progress", u8::from(upstream.stage == Stage::Transfer));
+    lines.field("slave_read_repl_offset", offset + upstream.unexecuted);
+    lines.field("slave_repl_offset", offset);
+    if let Some(transfer) = &upstream.transfer {
+        // The length of a snapshot that ends with a mark is not known.
+        let (total, read) = (transfer.bytes.unwrap_or(0), transfer.received);
+        lines.field("master_sync_total_bytes", total);
+        lines.field("master_sync_read_bytes", read);
+        lines.field("master_sync_left_bytes", total as i64 - read as i64);
+        let percent = if total == 0 { 0.0 } else { read as f64 * 100.0 / total as f64 };
+        lines.field("master_sync_perc", format_args!("{percent:.2}"));
+        let idle_s = (unix_ms() - transfer.heard_ms).max(0) / 1000;
+        lines.field("master_sync_last_io_seconds_ago", idle_s);
+    }
+    if !is_connected {
+        lines.field("master_link_down_since_seconds", upstream.down_s);
+    }
+    let config = view.server.config();
+    lines.field("slave_priority", config.replica_priority);
+    lines.field("slave_read_only", u8::from(config.replica_read_only));
+    lines.field("replica_announced", u8::from(config.replica_announced));
 }
 
 /// `# Cluster`

@@ -21,6 +21,8 @@ pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
     lines.field("allocator_allocated", report.allocator.allocated);
     lines.field("allocator_active", report.allocator.active);
     lines.field("allocator_resident", report.allocator.resident);
+    // Pages that the allocator gives back at once, as it is set, are never in between.
+    lines.zero("allocator_muzzy");
     lines.bytes("total_system_memory", machine_bytes().unwrap_or(0));
     scripts(lines, server);
     let config = server.config();
@@ -36,7 +38,10 @@ pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
     }
     lines.field("mem_clients_slaves", report.clients_replicas);
     lines.field("mem_clients_normal", report.clients_normal);
-    lines.zero("mem_cluster_links");
+    lines.zero("mem_replicas_repl_buffer");
+    for name in ["mem_cluster_links", "mem_cluster_slot_import", "mem_cluster_slot_export"] {
+        lines.zero(name);
+    }
     lines.zero("mem_aof_buffer");
     lines.field("mem_allocator", Allocator::name());
     lines.field("mem_overhead_db_hashtable_rehashing", report.rehashing().0);
@@ -64,6 +69,19 @@ fn scripts(lines: &mut Lines, server: &Server) {
     lines.bytes("used_memory_vm_total", lua + lua_functions);
     lines.field("used_memory_functions", codes);
     lines.bytes("used_memory_scripts", (sources + codes) as u64);
+}
+
+/// `# Scripting Engines`
+pub(super) fn scripting_engines(lines: &mut Lines, view: &View<'_>) {
+    let server = view.server;
+    let states = server.stats.sum(|worker| worker.lua_bytes.get() + worker.lua_function_bytes.get());
+    let sources = server.scripts.bytes() + server.functions.bytes();
+    lines.field("engines_count", 1);
+    lines.field("engines_total_used_memory", states);
+    lines.field("engines_total_memory_overhead", sources);
+    // It is no module, so there is no interface that has a version.
+    let engine = format_args!("name=LUA,module=lua,abi_version=0,used_memory={states},memory_overhead={sources}");
+    lines.field("engine_0", engine);
 }
 
 fn proportion(lines: &mut Lines, name: &str, proportion: Proportion) {

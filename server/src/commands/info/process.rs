@@ -37,6 +37,7 @@ pub(super) fn server(lines: &mut Lines, view: &View<'_>) {
     lines.field("uptime_in_days", uptime_s / 86_400);
     lines.field("hz", config.hz);
     lines.field("configured_hz", config.hz);
+    lines.field("clients_hz", config.hz);
     lines.field("lru_clock", ochre_store::clock::lru_at(now_us / 1000));
     lines.field("executable", server.process.executable.display());
     lines.field("config_file", server.process.config_file.as_deref().unwrap_or("".as_ref()).display());

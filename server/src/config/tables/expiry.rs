@@ -18,8 +18,8 @@ macro_rules! expiry_directives {
             /// Locale that SORT orders by.
             locale_collate: String = Text::new(""), not_yet("SORT").origin(Origin::Later);
 
-            /// Whether expired keys are kept while another server's data is being imported.
-            import_mode: bool = Switch(false), not_yet("import from another server").origin(Origin::Valkey);
+            /// Whether data is being imported: then keys go only when a CLIENT IMPORT-SOURCE says so.
+            import_mode: bool = Switch(false), WORKS.effect(Effect::Store).origin(Origin::Valkey);
 
             /// Whether keys named inside a script's pattern expire lazily.
             lazyexpire_nested_arbitrary_keys: bool = Switch(true),

@@ -44,7 +44,7 @@ macro_rules! network_directives {
             tcp_cork: bool = Switch(false), WORKS.origin(Origin::Own);
 
             /// Local address for connections that the server itself opens.
-            bind_source_addr: String = Text::optional(), kept("takes effect with replication");
+            bind_source_addr: String = Text::optional(), WORKS;
 
             /// Mark of the server's sockets, for packet filters.
             socket_mark_id: u32 = Int::new(0, 0, UINT_MAX), not_yet("marked sockets").immutable();

@@ -27,7 +27,7 @@ macro_rules! persistence_directives {
             rdb_save_incremental_fsync: bool = Switch(true), WORKS;
 
             /// Whether snapshots are removed that only served a replica.
-            rdb_del_sync_files: bool = Switch(false), kept("takes effect with persistence");
+            rdb_del_sync_files: bool = Switch(false), WORKS;
 
             /// Microseconds to wait after each key that is saved, for tests.
             rdb_key_save_delay: i32 = Int::new(0, INT_MIN, INT_MAX), WORKS.hidden();

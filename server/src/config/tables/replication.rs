@@ -4,47 +4,47 @@ macro_rules! replication_directives {
     ($next:ident $($rest:ident)* => $($gathered:tt)*) => { $next! { $($rest)* => $($gathered)*
         "Replication" {
             /// Host and port of the primary to follow.
-            replicaof: Option<Upstream> = ReplicaOf, not_yet("replication").immutable().aliases(&["slaveof"]);
+            replicaof: Option<Upstream> = ReplicaOf, WORKS.immutable().aliases(&["slaveof"]);
 
             /// Password for the primary.
-            masterauth: Vec<u8> = Secret, kept("takes effect with replication").sensitive().aliases(&["primaryauth"]);
+            masterauth: Vec<u8> = Secret, WORKS.sensitive().aliases(&["primaryauth"]);
 
             /// User for the primary.
             masteruser: String = Text::optional(),
-                kept("takes effect with replication").sensitive().aliases(&["primaryuser"]);
+                WORKS.sensitive().aliases(&["primaryuser"]);
 
             /// Whether a replica without its primary still answers.
             replica_serve_stale_data: bool = Switch(true),
-                kept("takes effect with replication").aliases(&["slave-serve-stale-data"]);
+                WORKS.aliases(&["slave-serve-stale-data"]);
 
             /// Whether a replica refuses writes.
-            replica_read_only: bool = Switch(true), kept("takes effect with replication").aliases(&["slave-read-only"]);
+            replica_read_only: bool = Switch(true), WORKS.aliases(&["slave-read-only"]);
 
             /// Whether a replica leaves eviction to its primary.
             replica_ignore_maxmemory: bool = Switch(true),
-                kept("takes effect with replication").aliases(&["slave-ignore-maxmemory"]);
+                WORKS.aliases(&["slave-ignore-maxmemory"]);
 
             /// Whether a replica frees its old data in the background.
             replica_lazy_flush: bool = Switch(true),
-                kept("takes effect with replication").aliases(&["slave-lazy-flush"]);
+                WORKS.aliases(&["slave-lazy-flush"]);
 
             /// Whether a replica goes on when it cannot write to disk.
-            replica_ignore_disk_write_errors: bool = Switch(false), kept("takes effect with replication");
+            replica_ignore_disk_write_errors: bool = Switch(false), WORKS;
 
             /// Rank for promotion: the lowest first, 0 never.
             replica_priority: u32 = Int::new(100, 0, INT_MAX),
-                kept("takes effect with replication").aliases(&["slave-priority"]);
+                WORKS.aliases(&["slave-priority"]);
 
             /// Whether a replica is shown to Sentinel.
-            replica_announced: bool = Switch(true), kept("takes effect with replication");
+            replica_announced: bool = Switch(true), WORKS;
 
             /// Address that a replica tells its primary.
             replica_announce_ip: String = Text::optional(),
-                kept("takes effect with replication").aliases(&["slave-announce-ip"]);
+                WORKS.aliases(&["slave-announce-ip"]);
 
             /// Port that a replica tells its primary.
             replica_announce_port: u16 = Int::new(0, 0, 65535),
-                kept("takes effect with replication").aliases(&["slave-announce-port"]);
+                WORKS.aliases(&["slave-announce-port"]);
 
             /// Replicas that must be in touch for a write to be accepted.
             min_replicas_to_write: u32 = Int::new(0, 0, INT_MAX),
@@ -71,13 +71,13 @@ macro_rules! replication_directives {
             repl_disable_tcp_nodelay: bool = Switch(false), kept("takes effect with replication");
 
             /// Whether a full synchronisation goes without a file on the primary.
-            repl_diskless_sync: bool = Switch(true), kept("takes effect with replication");
+            repl_diskless_sync: bool = Switch(true), WORKS;
 
             /// Seconds it waits for more replicas.
-            repl_diskless_sync_delay: u32 = Int::new(5, 0, INT_MAX), kept("takes effect with replication");
+            repl_diskless_sync_delay: u32 = Int::new(5, 0, INT_MAX), WORKS;
 
             /// Replicas at which it waits no longer; 0 waits the whole time.
-            repl_diskless_sync_max_replicas: u32 = Int::new(0, 0, INT_MAX), kept("takes effect with replication");
+            repl_diskless_sync_max_replicas: u32 = Int::new(0, 0, INT_MAX), WORKS;
 
             /// How a replica takes in a full synchronisation.
             repl_diskless_load: DisklessLoad = Pick(DisklessLoad::Disabled),
@@ -100,7 +100,7 @@ macro_rules! replication_directives {
 
             /// What follows when a replicated command fails.
             propagation_error_behavior: PropagationError = Pick(PropagationError::Ignore),
-                kept("takes effect with replication");
+                WORKS;
         }
     }};
 }
