@@ -12,6 +12,11 @@ fn info(client: &mut Client, field: &str) -> Result<Option<String>> {
     Ok(text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::to_owned))
 }
 
+/// What a Redis 7.0 can be a replica of.
+fn server(timeout_s: &str) -> Result<Server> {
+    Server::start(&["--compatibility-level", "7.0", "--shutdown-timeout", timeout_s])
+}
+
 /// A replica of the server, a real Redis, and its process.
 fn replica_of(server: &Server) -> Result<(Peer, Pid)> {
     let port = server.address().port().to_string();
@@ -35,7 +40,7 @@ fn await_waiting(client: &mut Client) -> Result<()> {
 
 #[test]
 fn it_waits_for_a_replica_that_lags_and_that_can_be_taken_back() -> Result<()> {
-    let mut server = Server::start(&["--shutdown-timeout", "300"])?;
+    let mut server = server("300")?;
     let (mut client, mut asking, mut writing) = (server.client()?, server.client()?, server.client()?);
     let refused = client.command(&["SHUTDOWN", "ABORT"])?;
     ensure!(refused == Reply::Error("ERR No shutdown in progress.".to_owned()), "{refused:?}");
@@ -65,12 +70,8 @@ fn it_waits_for_a_replica_that_lags_and_that_can_be_taken_back() -> Result<()> {
 #[test]
 fn it_does_not_wait_for_ever() -> Result<()> {
     // How it is asked, and whether it waits at all.
-    for (how, options, waits) in [
-        ("SHUTDOWN", ["--shutdown-timeout", "1"], true),
-        ("SHUTDOWN NOW", ["--shutdown-timeout", "300"], false),
-        ("SHUTDOWN", ["--shutdown-timeout", "0"], false),
-    ] {
-        let mut server = Server::start(&options)?;
+    for (how, timeout_s, waits) in [("SHUTDOWN", "1", true), ("SHUTDOWN NOW", "300", false), ("SHUTDOWN", "0", false)] {
+        let mut server = server(timeout_s)?;
         let mut client = server.client()?;
         let (_replica, pid) = replica_of(&server)?;
         fall_behind(&mut client, pid)?;
@@ -78,7 +79,7 @@ fn it_does_not_wait_for_ever() -> Result<()> {
         ensure!(client.read_to_close(Duration::from_secs(30))?.is_empty(), "{how}: a reply");
         ensure!(server.ended()?.code() == Some(0));
         let log = server.log();
-        ensure!(log.contains("0 of 1 replicas are in sync when shutting down."), "{how} {options:?}");
+        ensure!(log.contains("0 of 1 replicas are in sync when shutting down."), "{how} {timeout_s}");
         ensure!(log.contains("Lagging replica 127.0.0.1:") && log.contains("Waiting for replicas") == waits);
         kill(pid, Signal::SIGCONT)?;
     }
