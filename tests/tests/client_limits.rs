@@ -183,3 +183,16 @@ fn a_new_limit_of_all_clients_is_kept_at_once() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn complete_arguments_are_no_unexecuted_input() -> Result<()> {
+    let server = Server::start(&["--client-query-buffer-limit", "1mb"])?;
+    let mut client = server.client()?;
+    let value = "x".repeat(700_000);
+    client.send(b"*9\r\n$4\r\nMSET\r\n")?;
+    for key in ["a", "b", "c", "d"] {
+        client.send(format!("$1\r\n{key}\r\n${}\r\n{value}\r\n", value.len()).as_bytes())?;
+    }
+    assert_eq!(client.read_reply()?, Reply::ok());
+    Ok(())
+}

@@ -181,11 +181,10 @@ pub struct ClientHandle {
 
 // No two flags share a bit.
 const _: () = {
-    let (mut seen, mut at) = (0, 0);
-    while at < ClientHandle::FLAG_LETTERS.len() {
-        let (flag, _) = ClientHandle::FLAG_LETTERS[at];
-        assert!(seen & flag == 0);
-        seen |= flag;
+    let (letters, mut seen, mut at) = (ClientHandle::FLAG_LETTERS, 0, 0);
+    while at < letters.len() {
+        assert!(seen & letters[at].0 == 0);
+        seen |= letters[at].0;
         at += 1;
     }
 };

@@ -24,10 +24,11 @@ pub(crate) fn wants_housekeeping(client: &ClientHandle, idle_ms: i64) -> bool {
 }
 
 impl Connection {
-    /// Has the query buffer take so many more bytes, and not many more than these: clients are limited by its size.
+    /// Has the query buffer take so many more bytes, and not many more than these: clients are limited by its size. While
+    /// there is room for a read it stays as it is, so that it is copied only each time that it doubles.
     pub(super) fn make_room(&mut self, needed: usize) {
         let (len, capacity) = (self.query.len(), self.query.capacity());
-        if capacity - len >= needed {
+        if capacity - len >= needed.min(READ_LEN) {
             return;
         }
         if len + needed >= 2 * capacity {

@@ -347,7 +347,9 @@ impl Connection {
 
     /// Closes the connection if more has piled up in its query buffer than is allowed; whether it did.
     pub(super) fn is_over_query_limit(&mut self, worker: &Worker) -> bool {
-        let is_over = self.query.len() as u64 > worker.config().client_query_buffer_limit && self.client.link.is_none();
+        // The complete arguments of an incomplete command have limits of their own.
+        let unparsed = self.query.len().saturating_sub(self.decoder.pending_parsed_len()) as u64;
+        let is_over = unparsed > worker.config().client_query_buffer_limit && self.client.link.is_none();
         if is_over {
             tracing::warn!(addr = self.client.handle.addr, "Closing client that reached max query buffer length");
             worker.stats.query_limit_closed.add(1);
