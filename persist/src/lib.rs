@@ -1,7 +1,7 @@
 //! What Ochre keeps on disk and hands to other servers: RDB and AOF.
 //!
 //! [`rdb`] reads and writes values in the format of RDB files, of which a payload of DUMP is one value with a footer:
-//! see [`dump`]. [`aof`] keeps the files of commands that follow a snapshot.
+//! see [`dump`]. [`aof`] keeps the files of commands that follow a snapshot. [`check`] looks whether such files are whole.
 //!
 //! ```
 //! use ochre_persist::dump;
@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod aof;
+pub mod check;
 pub mod crc64;
 pub mod dump;
 pub mod rdb;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 /// Digits of the name of a history.
-const ID_LEN: usize = 40;
+pub const ID_LEN: usize = 40;
 
 /// What a replica tells its primary of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

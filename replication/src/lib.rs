@@ -14,6 +14,6 @@ pub mod primary;
 pub mod transfer;
 
 pub use backlog::Backlog;
-pub use handshake::{Granted, Handshake, Heard, Introduction, Refused};
+pub use handshake::{Granted, Handshake, Heard, ID_LEN, Introduction, Refused};
 pub use primary::{Primary, Progress, Replica, ReplicaState, Settings, SyncAnswer, Tick};
 pub use transfer::{Body, Header, Malformed};

@@ -237,6 +237,10 @@ fn call(args: &Args<'_>, state: &State, raises: bool) -> Result<Value> {
         }
         match host.call(&call.bytes, &call.spans, state.protocol.get(), &mut call.reply) {
             Ok(()) if is_shown => {
+                if call.reply.starts_with(b"-") {
+                    let line = call.reply.strip_suffix(b"\r\n").unwrap_or(&call.reply);
+                    state.debug(|session| session.say([b"<error> ", line].concat()));
+                }
                 let mut text = Vec::new();
                 debugger::show_reply(&call.reply, &mut text);
                 state.debug(|session| session.say_value("<reply> ", &text));
@@ -244,6 +248,7 @@ fn call(args: &Args<'_>, state: &State, raises: bool) -> Result<Value> {
             Ok(()) => {}
             Err(Refusal::Because(text)) => {
                 if is_shown {
+                    let text = text.strip_prefix("ERR ").unwrap_or(&text);
                     state.debug(|session| session.say(format!("<error> {text}")));
                 }
                 return fail(&text, true);

@@ -39,8 +39,10 @@ pub(crate) fn compile(lua: &Lua, source: &[u8], name: &str) -> std::result::Resu
 /// Replaces functions among the globals.
 pub(crate) fn replace(lua: &Lua, globals: &Table, state: &Rc<State>) -> Result<()> {
     globals.raw_set("loadstring", function(lua, "loadstring", |args| load_string(&args))?)?;
-    let original: Function = globals.raw_get("setfenv")?;
-    globals.raw_set("setfenv", function(lua, "setfenv", move |args| set_environment(&args, &original))?)?;
+    if let Some(original) = globals.raw_get::<Option<Function>>("setfenv")? {
+        let replaced = function(lua, "setfenv", move |args| set_environment(&args, &original))?;
+        globals.raw_set("setfenv", replaced)?;
+    }
     let (original, state): (Function, _) = (globals.raw_get("collectgarbage")?, state.clone());
     let collect = move |args: Args<'_>| collect_garbage(&args, &original, &state);
     globals.raw_set("collectgarbage", function(lua, "collectgarbage", collect)?)

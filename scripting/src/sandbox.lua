@@ -5,9 +5,9 @@ local globals, seen, handler, readable, absent, library_globals = ...
 local READONLY = 'Attempt to modify a readonly table'
 
 -- These names stand in messages of Lua, so they are those that scripts know.
-local error, getmetatable, newproxy = globals.error, globals.getmetatable, globals.newproxy
-local next, pairs = globals.next, globals.pairs
+local error, getmetatable, next, pairs = globals.error, globals.getmetatable, globals.next, globals.pairs
 local pcall, rawget, rawset, setmetatable = globals.pcall, globals.rawget, globals.rawset, globals.setmetatable
+local newproxy = rawget(globals, 'newproxy')
 local tonumber, type, unpack, xpcall = globals.tonumber, globals.type, globals.unpack, globals.xpcall
 local concat, foreach, insert = globals.table.concat, globals.table.foreach, globals.table.insert
 local find, gmatch, gsub, match = globals.string.find, globals.string.gmatch, globals.string.gsub, globals.string.match
@@ -205,7 +205,7 @@ function globals.load(reader, name)
 end
 
 -- Finalizers would run at any time, in any script.
-function globals.newproxy(like)
+local function make_proxy(like)
     local proxy = newproxy(like)
     if like == true then
         local metatable = getmetatable(proxy)
@@ -219,6 +219,7 @@ function globals.newproxy(like)
     end
     return proxy
 end
+globals.newproxy = newproxy and make_proxy
 
 local guards = {}
 local function guard_parts(of)

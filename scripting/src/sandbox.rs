@@ -17,13 +17,11 @@ const ALLOWED: &[&str] = &[
     "coroutine",
     "error",
     "gcinfo",
-    "getfenv",
     "getmetatable",
     "ipairs",
     "load",
     "loadstring",
     "math",
-    "newproxy",
     "next",
     "pairs",
     "pcall",
@@ -31,7 +29,6 @@ const ALLOWED: &[&str] = &[
     "rawget",
     "rawset",
     "select",
-    "setfenv",
     "setmetatable",
     "string",
     "table",
@@ -41,6 +38,9 @@ const ALLOWED: &[&str] = &[
     "unpack",
     "xpcall",
 ];
+
+/// What scripts see only where it is wanted: one can do harm with it.
+const INSECURE: &[&str] = &["getfenv", "newproxy", "setfenv"];
 
 /// Guards the globals, and gives the function that runs a script: `run(script, keys, arguments)`, or
 /// `run(function, keys, arguments, true)`, which gets these as arguments.
@@ -64,12 +64,13 @@ pub(crate) fn create(options: &VmOptions, state: &Rc<State>, for_functions: bool
     let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
     let globals = lua.globals();
     let clock: Function = globals.get::<Table>("os")?.get("clock")?;
-    environment::replace(&lua, &globals, state)?;
     for (name, _) in globals.pairs::<String, Value>().collect::<Result<Vec<_>>>()? {
-        if !ALLOWED.contains(&name.as_str()) {
+        let is_allowed = ALLOWED.contains(&name.as_str()) || options.insecure && INSECURE.contains(&name.as_str());
+        if !is_allowed {
             globals.raw_set(name, Value::Nil)?;
         }
     }
+    environment::replace(&lua, &globals, state)?;
     let os = lua.create_table()?;
     os.raw_set("clock", clock)?;
     globals.raw_set("os", os)?;

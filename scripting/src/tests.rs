@@ -62,6 +62,7 @@ fn vm() -> Vm {
         server_version: "0.1.0",
         seed: 1,
         doubles: DoubleFormat::Shortest,
+        insecure: true,
     })
     .unwrap()
 }
@@ -186,6 +187,7 @@ fn libraries_register_functions() {
         server_version: "0.1.0",
         seed: 1,
         doubles: DoubleFormat::Shortest,
+        insecure: true,
     };
     let vm = Vm::for_functions(&options).unwrap();
     let code = b"#!lua name=lib\nlocal function f(keys, args) return {keys[1], args[1], redis.call('echo', 'x')} end\n\
@@ -491,4 +493,38 @@ fn a_script_is_debugged() {
     assert_eq!(reply, "-ERR script aborted for user request script: sha, on @user_script:3.\r\n");
     // Nothing of it is left.
     assert_eq!(run_in(&vm, source, &mut Echo::default(), Protocol::Resp2), ":2|");
+}
+
+#[test]
+fn memory_is_limited() {
+    let vm = vm();
+    vm.set_memory_limit(4 << 20);
+    for bomb in [
+        "return #string.rep('x', 100000000)",
+        "local t = {} while true do t[#t + 1] = {} end",
+        "local s = 'x' while true do s = s .. s end",
+    ] {
+        let error = run_in(&vm, bomb, &mut Echo::default(), Protocol::Resp2);
+        assert!(error.starts_with("-ERR") && error.contains("not enough memory"), "{error}");
+    }
+    assert_eq!(run_in(&vm, "return redis.call('echo', 'x')", &mut Echo::default(), Protocol::Resp2), "$1|x|");
+    vm.set_memory_limit(0);
+    assert_eq!(run_in(&vm, "return #string.rep('x', 10000000)", &mut Echo::default(), Protocol::Resp2), ":10000000|");
+}
+
+#[test]
+fn what_is_insecure_is_seen_only_where_it_is_wanted() {
+    let options = VmOptions {
+        redis_version: "7.2.4",
+        server_name: "ochre",
+        server_version: "0.1.0",
+        seed: 1,
+        doubles: DoubleFormat::Shortest,
+        insecure: false,
+    };
+    let vm = Vm::new(&options).unwrap();
+    for name in ["newproxy", "getfenv", "setfenv"] {
+        let source = format!("return rawget(_G, '{name}') == nil and 1");
+        assert_eq!(run_in(&vm, &source, &mut Echo::default(), Protocol::Resp2), ":1|");
+    }
 }

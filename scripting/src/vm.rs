@@ -29,6 +29,8 @@ pub struct VmOptions {
     pub seed: u32,
     /// How numbers become arguments of commands.
     pub doubles: DoubleFormat,
+    /// Whether there are `newproxy`, `getfenv` and `setfenv`.
+    pub insecure: bool,
 }
 
 /// A Lua state with the globals of scripts. It stays on its thread.
@@ -37,6 +39,7 @@ pub struct Vm {
     load: Option<(Function, Function)>,
     state: Rc<State>,
     runs: Cell<u32>,
+    memory_limit: Cell<usize>,
     // The last to go.
     lua: Lua,
 }
@@ -106,7 +109,7 @@ impl Vm {
         let create = || {
             let Sandbox { lua, run, load } = sandbox::create(options, &state, for_functions)?;
             api::watch(&lua, &state)?;
-            Ok(Vm { run, load, state: state.clone(), runs: Cell::new(0), lua })
+            Ok(Vm { run, load, state: state.clone(), runs: Cell::new(0), memory_limit: Cell::new(0), lua })
         };
         create().map_err(|error: mlua::Error| error.to_string())
     }
@@ -245,6 +248,14 @@ impl Vm {
         self.state.doubles.set(doubles);
     }
 
+    /// Sets how many bytes Lua may allocate; 0 is no limit. Under a limit everything takes a little longer.
+    pub fn set_memory_limit(&self, limit: usize) {
+        if self.memory_limit.replace(limit) != limit {
+            // It is refused only where Lua does not allocate by itself.
+            let _ = self.lua.set_memory_limit(limit);
+        }
+    }
+
     fn list<'a>(&self, items: impl ExactSizeIterator<Item = &'a [u8]>) -> mlua::Result<Table> {
         let table = self.lua.create_table_with_capacity(items.len(), 0)?;
         for item in items {
@@ -258,6 +269,11 @@ impl Vm {
             let usual = GcIncParams::default().pause(200).step_multiplier(200);
             self.lua.gc_set_mode(GcMode::Incremental(usual));
             self.lua.gc_restart();
+        }
+        let limit = self.memory_limit.get();
+        if limit > 0 && self.used_memory() > limit / 2 {
+            // Lua gives up when it meets the limit, however much of that is garbage.
+            let _ = self.lua.gc_collect();
         }
         self.runs.set(self.runs.get() + 1);
         if self.runs.get() >= RUNS_A_STEP {

@@ -37,6 +37,8 @@ pub struct Store {
     counters: Box<[CachePadded<Counters>]>,
     shards: usize,
     databases: usize,
+    /// The databases and their spares.
+    places: usize,
     /// The latest time any transaction has seen.
     latest_ms: CachePadded<AtomicI64>,
     pub(crate) expire_stale_millionths: AtomicU64,
@@ -97,6 +99,7 @@ impl Store {
             counters: (0..shards).map(|_| CachePadded::default()).collect(),
             shards,
             databases,
+            places,
             latest_ms: CachePadded::new(AtomicI64::new(i64::MIN)),
             expire_stale_millionths: AtomicU64::new(0),
             expire_time_caps: AtomicU64::new(0),
@@ -170,11 +173,11 @@ impl Store {
 
     /// The number of keys of a database in one shard.
     pub fn shard_len(&self, shard: usize, db: usize) -> usize {
-        if shard < self.shards && db < self.places() { self.hint(shard, db).len.load(Relaxed) } else { 0 }
+        if shard < self.shards && db < self.places { self.hint(shard, db).len.load(Relaxed) } else { 0 }
     }
 
     fn hints(&self, db: usize) -> impl Iterator<Item = &Hint> {
-        let shards = if db < self.places() { self.shards } else { 0 };
+        let shards = if db < self.places { self.shards } else { 0 };
         (0..shards).map(move |shard| self.hint(shard, db))
     }
 
@@ -194,7 +197,7 @@ impl Store {
 
     #[inline]
     fn hint_index(&self, shard: usize, db: usize) -> usize {
-        shard * self.places() + db
+        shard * self.places + db
     }
 
     /// Has tables double when they hold more than so many entries a bucket on average, times ten. A bucket has seven slots;
@@ -223,7 +226,7 @@ impl Store {
     /// The number of databases, spares included.
     #[inline]
     pub(crate) fn places(&self) -> usize {
-        self.databases * PLACES_PER_DATABASE
+        self.places
     }
 
     /// The number of shards.

@@ -245,6 +245,28 @@ fn a_torn_end_is_cut_off_and_damage_is_refused() -> Result<()> {
 }
 
 #[test]
+fn scripts_in_the_file_are_run() -> Result<()> {
+    let folder = Folder::new()?;
+    let server = folder.start(&["--appendfsync", "always"])?;
+    server.client()?.command(&["SET", "a", "1"])?;
+    server.kill()?;
+    let file = last_file(&folder)?;
+    // As servers before 7.0 have written it.
+    for line in [
+        "*4\r\n$4\r\nEVAL\r\n$60\r\nredis.call('incrby', KEYS[1], 5) redis.call('no such thing')\r\n$1\r\n1\r\n$1\r\na\r\n",
+        "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n$34\r\nreturn redis.call('incr', KEYS[1])\r\n",
+        "*1\r\n$5\r\nMULTI\r\n",
+        "*4\r\n$7\r\nEVALSHA\r\n$40\r\n2bab3b661081db58bd2341920e0ba7cf5dc77b25\r\n$1\r\n1\r\n$1\r\na\r\n",
+        "*1\r\n$4\r\nEXEC\r\n",
+    ] {
+        append(&file, line.as_bytes())?;
+    }
+    let server = folder.start(&["--appendfsync", "always"])?;
+    ensure!(server.client()?.command(&["GET", "a"])? == Reply::bulk("7"), "{}", folder.log());
+    Ok(())
+}
+
+#[test]
 fn what_has_not_reached_the_disk_is_not_seen() -> Result<()> {
     let folder = Folder::new()?;
     let mut server = folder.start(&["--appendfsync", "always"])?;

@@ -281,3 +281,92 @@ fn a_script_that_takes_long_can_be_killed() -> Result<()> {
     ensure!(slow.read_reply()? == Reply::Null, "the script did not end by itself");
     Ok(())
 }
+
+#[test]
+fn a_script_is_debugged_as_by_redis() -> Result<()> {
+    const SOURCE: &str = "local a = 1\nredis.call('set', KEYS[1], 'x')\nlocal function f()\n  redis.debug(a, {1, 'y', {k = true}})\n  \
+        return redis.call('get', KEYS[1])\nend\nredis.breakpoint()\nlocal r = f()\nreturn {r, redis.call('lrange', 'l', 0, -1)}";
+    const SAYS: &[&str] = &[
+        "s",
+        "step",
+        "redis get k",
+        "redis lrange l 0 -1",
+        "redis hgetall h",
+        "redis incr k",
+        "redis nope",
+        "eval KEYS[1]",
+        "e {1,2,{a=1}}",
+        "e error('z')",
+        "e (",
+        "p KEYS",
+        "p ARGV",
+        "b",
+        "b 5",
+        "b 100 x",
+        "b",
+        "l",
+        "l 2 1",
+        "w",
+        "maxlen 70",
+        "p ARGV",
+        "m",
+        "t",
+        "nope",
+        "redis",
+        "c",
+        "c",
+        "t",
+        "b -5 -7",
+        "b 0",
+        "s",
+        "s",
+        "s",
+        "s",
+        "s",
+        "s",
+    ];
+    let talk = |client: &mut Client| -> Result<Vec<Reply>> {
+        let long = "a".repeat(200);
+        for words in [&["RPUSH", "l", "1", "2"][..], &["HSET", "h", "f", "v"], &["SCRIPT", "DEBUG", "SYNC"]] {
+            client.command(words)?;
+        }
+        let mut heard = vec![client.command(&["EVAL", SOURCE, "1", "k", &long, "b"])?];
+        for words in SAYS {
+            heard.push(client.command(&words.split(' ').collect::<Vec<_>>())?);
+            let is_over = |line: &Reply| *line == Reply::Simple("<endsession>".to_owned());
+            if matches!(heard.last(), Some(Reply::Array(lines)) if lines.last().is_some_and(is_over)) {
+                break;
+            }
+        }
+        heard.push(client.read_reply()?);
+        ensure!(client.read_to_close(std::time::Duration::from_secs(10))?.is_empty(), "more than the reply");
+        Ok(heard)
+    };
+    let (server, peer) = (Server::start(&["--compatibility-level", "7.0"])?, Peer::start(&[])?);
+    let (ours, real) = (talk(&mut server.client()?)?, talk(&mut peer.client()?)?);
+    for (ours, real) in ours.iter().zip(&real) {
+        ensure!(ours == real, "ours: {ours:?}\nreal: {real:?}");
+    }
+    ensure!(ours.len() == real.len() && ours.len() > 30);
+    // While somebody debugs, others are told that the server is busy, and may put an end to it.
+    let (mut debugs, mut other) = (server.client()?, server.client()?);
+    debugs.command(&["SCRIPT", "DEBUG", "SYNC"])?;
+    debugs.command(&["EVAL", "local x = 1\nwhile true do end", "0"])?;
+    let busy = other.command(&["GET", "a"])?;
+    ensure!(matches!(&busy, Reply::Error(text) if text.starts_with("BUSY")), "{busy:?}");
+    ensure!(other.command(&["SCRIPT", "KILL"])? == Reply::ok());
+    await_that("the server serves again", || Ok(other.command(&["GET", "a"])? == Reply::Null))?;
+    let copy = other.command(&["SCRIPT", "DEBUG", "YES"])?;
+    ensure!(matches!(&copy, Reply::Error(text) if text.contains("not supported")), "{copy:?}");
+    Ok(())
+}
+
+#[test]
+fn the_memory_of_scripts_is_limited() -> Result<()> {
+    let server = Server::start(&["--lua-memory-limit", "8mb"])?;
+    let mut client = server.client()?;
+    let refused = call(&mut client, "return #string.rep('x', 100000000)", &[])?;
+    ensure!(matches!(&refused, Reply::Error(text) if text.contains("not enough memory")), "{refused:?}");
+    ensure!(call(&mut client, "return #string.rep('x', 1000000)", &[])? == Reply::Integer(1_000_000));
+    Ok(())
+}

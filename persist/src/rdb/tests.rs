@@ -4,7 +4,7 @@ use super::*;
 use crate::dump::{self, Settings, Verify};
 use ochre_store::keyspace::{self, NewValue, RestoreOptions};
 use ochre_store::sync::ShardSet;
-use ochre_store::{Clock, Effects, Options, Store, Str, ValueRef};
+use ochre_store::{Clock, Effects, Options, Store, Str, Txn, ValueRef};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -313,4 +313,39 @@ fn a_whole_store_goes_through_a_file() {
     let replaced = LoadOptions { replace: true, ..load_options };
     assert!(load(&source[..], 0, &mut target, replaced, &mut NoFunctions).is_ok());
     assert_eq!(to.db_len(0) + to.db_len(2), 833);
+}
+
+#[test]
+fn a_file_can_be_loaded_beside_what_there_is() {
+    let store = store();
+    let (member, clock, mut effects) = (store.register(), Clock { now_ms: 1_000_000 }, Effects::default());
+    let put = |txn: &mut Txn<'_>, name: &str| {
+        let (key, value) = (store.key(name.as_bytes()), NewValue::String(b"x".to_vec()));
+        keyspace::load(txn, 0, key, value, RestoreOptions::default(), false).unwrap();
+    };
+    let saved = |effects: &mut Effects| {
+        let mut file = Vec::new();
+        member.run(ShardSet::ALL, clock, effects, |txn| {
+            file = save(txn, Vec::new(), FileSettings::default(), &Extras::default(), &mut || {}).unwrap();
+        });
+        file
+    };
+    member.run(ShardSet::ALL, clock, &mut effects, |txn| (0..9).for_each(|number| put(txn, &format!("new{number}"))));
+    let file = saved(&mut effects);
+    member.run(ShardSet::ALL, clock, &mut effects, |txn| {
+        keyspace::flush_all(txn, keyspace::FreeMode::Later).unwrap();
+        put(txn, "old");
+    });
+    let before = saved(&mut effects);
+    let options = LoadOptions { into_spares: true, ..LoadOptions::default() };
+    let mut target = Unlocked { member: &member, clock };
+    load(&file[..], 0, &mut target, options, &mut NoFunctions).unwrap();
+    // Nobody sees it, snapshots included.
+    assert_eq!((store.db_len(0), store.db_len(store.spare_of(0))), (1, 9));
+    assert_eq!(saved(&mut effects), before);
+    member.run(ShardSet::ALL, clock, &mut effects, |txn| {
+        keyspace::swap_db(txn, 0, store.spare_of(0)).unwrap();
+        assert_eq!(keyspace::flush_db(txn, store.spare_of(0), keyspace::FreeMode::Later), Ok(1));
+    });
+    assert_eq!((store.db_len(0), store.db_len(store.spare_of(0))), (9, 0));
 }

@@ -8,6 +8,7 @@
 mod disk;
 mod load;
 mod replay;
+mod replay_script;
 mod rewrite;
 mod state;
 mod switch;

@@ -1,5 +1,6 @@
 //! Executing commands of a file.
 
+use super::replay_script::Scripts;
 use crate::args::Argv;
 use crate::client::{Client, ClientHandle, Origin};
 use crate::context::{After, Context, Mode};
@@ -18,6 +19,7 @@ pub(super) struct Replay<'s> {
     replies: Vec<u8>,
     /// The commands since MULTI.
     queue: Option<Vec<CommandLine>>,
+    scripts: Scripts,
 }
 
 /// Why a command is not executed.
@@ -29,6 +31,9 @@ pub(super) enum NotReplayed {
     /// It has too many or too few arguments.
     #[error("Wrong number of arguments for '{0}'")]
     Arity(String),
+    /// It names a script that cannot be run.
+    #[error("Cannot execute '{0}': {1}")]
+    Script(String, String),
     /// It cannot be executed here.
     #[error("Cannot execute '{0}'")]
     Impossible(String),
@@ -38,7 +43,7 @@ impl<'s> Replay<'s> {
     pub(super) fn new(server: &'s Server) -> Replay<'s> {
         let mut client = Client::new(Arc::new(ClientHandle::new(Origin::default())), &server.accounts);
         client.is_log = true;
-        Replay { server, client, replies: Vec::new(), queue: None }
+        Replay { server, client, replies: Vec::new(), queue: None, scripts: Scripts::default() }
     }
 
     /// Whether a transaction has begun and not ended.
@@ -87,7 +92,12 @@ impl<'s> Replay<'s> {
         }
         match result {
             Ok(()) => Ok(()),
-            Err(CommandError::Script(_) | CommandError::Execute(_)) => Err(NotReplayed::Impossible(name())),
+            Err(CommandError::Execute(_)) => Err(NotReplayed::Impossible(name())),
+            Err(CommandError::Script(request)) => {
+                let session = (self.server, &mut self.client);
+                let ran = self.scripts.run(session, txn.part(), command, argv, request);
+                ran.map_err(|why| NotReplayed::Script(name(), why))
+            }
             Err(error) => {
                 // It failed when it was executed first, too.
                 tracing::debug!(command = name(), error = %error.text(), "a command of the append-only file failed");

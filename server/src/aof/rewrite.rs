@@ -326,13 +326,14 @@ fn write_snapshot(
     let file = NewFile::create(&temporary.to_string_lossy(), server.config().aof_rewrite_incremental_fsync)?;
     let mut file = cut.write_to(BufWriter::with_capacity(BUFFER_BYTES, file))?;
     let mut seen = 0;
+    // As in a process that is forked now, and hears of no later change.
+    let delay_us = server.config().rdb_key_save_delay;
     loop {
-        let delay_us = server.config().rdb_key_save_delay;
         let keys = if delay_us == 0 { STEP_KEYS } else { 1 };
         let is_done = !file.step(member, keys, STEP_BYTES)?;
         let taken = file.progress().keys;
         for _ in seen..taken {
-            wait(server, running, delay_us);
+            wait(running, delay_us);
         }
         seen = taken;
         if running.is_over() {
@@ -350,14 +351,14 @@ fn write_snapshot(
     Ok(())
 }
 
-/// Waits as after a key, for tests; no longer than it is wanted.
-fn wait(server: &Server, running: &Running, delay_us: i32) {
+/// Waits as after a key, for tests; no longer than until it is over.
+fn wait(running: &Running, delay_us: i32) {
     const SLICE_US: i32 = 10_000;
     if delay_us < SLICE_US {
         return save::delay(delay_us);
     }
     let mut left = delay_us;
-    while left > 0 && !running.is_over() && server.config().rdb_key_save_delay != 0 {
+    while left > 0 && !running.is_over() {
         std::thread::sleep(Duration::from_micros(left.min(SLICE_US).unsigned_abs().into()));
         left -= SLICE_US;
     }

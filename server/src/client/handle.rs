@@ -179,6 +179,16 @@ pub struct ClientHandle {
     pub(crate) waker: AtomicWaker,
 }
 
+// No two flags share a bit.
+const _: () = {
+    let (letters, mut seen, mut at) = (ClientHandle::FLAG_LETTERS, 0, 0);
+    while at < letters.len() {
+        assert!(seen & letters[at].0 == 0);
+        seen |= letters[at].0;
+        at += 1;
+    }
+};
+
 impl ClientHandle {
     /// The letters of CLIENT LIST's `flags` by bit number.
     pub const FLAG_LETTERS: &'static [(u32, char)] = &[
@@ -222,7 +232,7 @@ impl ClientHandle {
     pub const FLAG_IMPORT_SOURCE: u32 = 1 << 10;
 
     /// The link to our primary.
-    pub const FLAG_PRIMARY: u32 = 1 << 10;
+    pub const FLAG_PRIMARY: u32 = 1 << 11;
 
     /// Tracks keys. As the next two, not among the published flags.
     pub const FLAG_TRACKS: u32 = 1 << 20;

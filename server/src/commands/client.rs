@@ -6,7 +6,7 @@ mod tracking;
 
 use crate::args::{Cursor, parse_int};
 use crate::blocking::Unblock;
-use crate::client::{ClientHandle, ReplyMode};
+use crate::client::{ClientHandle, ClientKind, ReplyMode};
 use crate::command::{AclCategories, CommandSpec, Flags, Group, Subcommands};
 use crate::commands::connection::check_client_text;
 use crate::context::Context;
@@ -425,6 +425,10 @@ fn kill(context: &mut Context<'_>) -> CommandResult {
             context.after.close = true
         } else {
             context.server.blocked.cancel(&handle);
+            if handle.kind() == ClientKind::Replica {
+                // Nothing is kept for it from now on.
+                context.server.log.detach(context.server, handle.id, context.now_ms());
+            }
             handle.kill()
         }
     }

@@ -5,6 +5,7 @@ use crate::config::RdbVersionCheck;
 use crate::scripting::Libraries;
 use crate::server::Server;
 use ochre_persist::rdb::{self, LoadError, LoadOptions, Loaded, Target, Watch};
+use parking_lot::Mutex;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -32,6 +33,8 @@ pub struct LoadProgress {
     pub keys_expired: AtomicU64,
     /// The database that the stream is at which follows the file, as that says.
     pub stream_db: AtomicUsize,
+    /// The name of the history of that stream, and the offset that it has there.
+    pub history: Mutex<(Option<String>, Option<u64>)>,
 }
 
 impl LoadProgress {
@@ -39,6 +42,7 @@ impl LoadProgress {
         self.started_s.store(crate::clock::unix_ms() / 1000, Relaxed);
         self.bytes.store(bytes, Relaxed);
         self.stream_db.store(0, Relaxed);
+        *self.history.lock() = (None, None);
         for figure in [&self.bytes_read, &self.memory, &self.keys, &self.keys_expired] {
             figure.store(0, Relaxed);
         }
@@ -166,6 +170,8 @@ impl Watch for Observer<'_> {
                     self.progress.stream_db.store(db, Relaxed);
                 }
             }
+            b"repl-id" => self.progress.history.lock().0 = Some(text.into_owned()),
+            b"repl-offset" => self.progress.history.lock().1 = text.parse().ok(),
             b"aof-base" if value == b"1" => tracing::info!("RDB is base AOF"),
             _ => tracing::debug!("{}: '{text}' is not known", String::from_utf8_lossy(name)),
         }

@@ -156,13 +156,10 @@ pub(crate) fn extras(server: &Server) -> Extras {
         ("used-mem", server.store.used_memory().to_string()),
         ("aof-base", "0".to_owned()),
     ];
-    let log = server.log.summary();
-    if log.backlog.is_some() {
-        aux.extend([
-            ("repl-stream-db", log.db.to_string()),
-            ("repl-id", log.id),
-            ("repl-offset", log.offset.to_string()),
-        ]);
+    // What a replica has got in part is nothing that could be gone on with.
+    let is_whole = !server.upstream.is_set() || server.upstream.can_continue();
+    if let Some((id, offset, db)) = server.log.position().filter(|_| is_whole) {
+        aux.extend([("repl-stream-db", db.to_string()), ("repl-id", id), ("repl-offset", offset.to_string())]);
     }
     let functions = server.functions.codes().iter().map(|code| code.to_vec()).collect();
     Extras { aux, functions }

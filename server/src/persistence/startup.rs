@@ -92,7 +92,13 @@ fn run(server: &Arc<Server>, admit: oneshot::Sender<()>) -> Result<bool, String>
     let loaded = load(server, path, &mut target, Loading { merge: false, aside: None, look: &mut look });
     member.publish_memory();
     match loaded {
-        Ok(_) => tracing::info!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64()),
+        Ok(loaded) => {
+            tracing::info!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64());
+            // Whoever goes on with the stream would keep what was left out.
+            if loaded.expired == 0 {
+                crate::upstream::recall(server);
+            }
+        }
         Err(NotLoaded::Missing) => {}
         Err(NotLoaded::Bad(LoadError::Stopped { .. })) => return Ok(false),
         Err(error) => {

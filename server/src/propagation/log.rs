@@ -359,6 +359,28 @@ impl Log {
         state.publish(server);
     }
 
+    /// The data are those of a history at an offset and a database, of which a file has told: a replica goes on there, and a
+    /// primary lets replicas go on.
+    pub(crate) fn recall(&self, server: &Server, id: String, offset: u64, db: usize, now_ms: i64) {
+        let mut state = self.state.lock();
+        let own = state.primary.id().to_owned();
+        state.primary.take_up(id, offset);
+        if state.primary.follows() {
+            state.followed_db = db;
+        } else {
+            state.primary.rename(own);
+            state.primary.detach_all(now_ms);
+        }
+        state.publish(server);
+    }
+
+    /// The name of the history, its end, and the database it is at; nothing where there is nobody who could go on there.
+    pub(crate) fn position(&self) -> Option<(String, u64, usize)> {
+        let state = self.state.lock();
+        let db = if state.primary.follows() { state.followed_db } else { state.selected.unwrap_or(0) };
+        state.primary.is_recording().then(|| (state.primary.id().to_owned(), state.primary.offset(), db))
+    }
+
     /// Goes on with what it has of the history, which has another name now if the primary says one; by this order.
     pub(crate) fn go_on(&self, server: &Server, order: u64, id: Option<String>, now_ms: i64) {
         let mut state = self.state.lock();

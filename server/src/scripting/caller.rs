@@ -208,6 +208,9 @@ impl Caller<'_, '_> {
         if attention & Attention::DISK_ERROR != 0 {
             return Err(error::DISK_ERROR);
         }
+        if attention & Attention::AOF_ERROR != 0 {
+            return Err(error::aof_error(&server.aof.write_error()));
+        }
         if attention & Attention::TOO_FEW_REPLICAS != 0 {
             return Err(error::NO_REPLICAS);
         }

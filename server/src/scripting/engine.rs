@@ -55,7 +55,7 @@ impl Engine {
         if let Some(vm) = &*vm {
             return Ok(vm.clone());
         }
-        let options = vm_options(worker.config().compatibility_level.doubles());
+        let options = vm_options(&worker.config());
         let made = Vm::new(&options).map_err(|why| error::no_lua(&why))?;
         Ok(vm.insert(Rc::new(made)).clone())
     }
@@ -129,7 +129,7 @@ impl Engine {
         let functions = match &mut *functions {
             Some(functions) => functions,
             none => {
-                let options = vm_options(worker.config().compatibility_level.doubles());
+                let options = vm_options(&worker.config());
                 let generation = libraries.generation();
                 let vm = Vm::for_functions(&options).map_err(|why| error::no_lua(&why))?;
                 none.insert(Functions { vm: Rc::new(vm), generation, loaded: HashMap::new() })

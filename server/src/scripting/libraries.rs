@@ -1,7 +1,7 @@
 //! Libraries of functions, which all workers share.
 
+use crate::config::Config;
 use crate::server::REDIS_VERSION;
-use ochre_resp::reply::DoubleFormat;
 use ochre_scripting::{FunctionInfo, LibraryError, LibraryHeader, ScriptFlags, Vm, VmOptions};
 use parking_lot::RwLock;
 use std::cell::RefCell;
@@ -101,13 +101,14 @@ thread_local! {
 }
 
 /// What scripts and functions are told of this server.
-pub(crate) fn vm_options(doubles: DoubleFormat) -> VmOptions {
+pub(crate) fn vm_options(config: &Config) -> VmOptions {
     VmOptions {
         redis_version: REDIS_VERSION,
         server_name: "ochre",
         server_version: env!("CARGO_PKG_VERSION"),
         seed: crate::random::seed()[0] as u32,
-        doubles,
+        doubles: config.compatibility_level.doubles(),
+        insecure: config.lua_enable_insecure_api || config.lua_enable_deprecated_api,
     }
 }
 
@@ -167,7 +168,7 @@ impl Libraries {
     fn try_out(&self, name: Vec<u8>, code: &[u8]) -> Result<Arc<Library>, LoadError> {
         let functions = TRIAL.with_borrow_mut(|trial| {
             if trial.is_none() {
-                let made = Vm::for_functions(&vm_options(DoubleFormat::default()));
+                let made = Vm::for_functions(&vm_options(&Config::default()));
                 *trial = Some(made.map_err(LibraryError::Compile)?);
             }
             match trial {

@@ -16,6 +16,7 @@ mod unit;
 
 pub use busy::{Busy, BusyScripts};
 pub(crate) use engine::Engine;
+pub(crate) use libraries::vm_options;
 pub use libraries::{Function, Libraries, Library, LoadError, RestorePolicy};
 pub use sources::{Sha, Source, Sources};
 pub use unit::ScriptRequest;

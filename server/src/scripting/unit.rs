@@ -182,6 +182,7 @@ impl ScriptUnit<'_, '_> {
             console: self.socket.take().map(Console::new),
         };
         vm.set_doubles(caller.doubles);
+        vm.set_memory_limit(self.worker.config().lua_memory_limit as usize);
         let arguments = self.argv.from(3);
         let names = Names { script: &name };
         let (keys, rest) = (arguments.to(keys), arguments.from(keys));

@@ -20,4 +20,4 @@ pub use link::Link;
 pub(crate) use own_keys::{OwnKeys, expire as expire_own_keys, note as note_own_keys};
 pub(crate) use session::follow;
 pub use state::{Stage, Upstream};
-pub(crate) use switch::{judge, lead, set, start_up};
+pub(crate) use switch::{judge, lead, recall, set, start_up};

@@ -185,7 +185,7 @@ impl Upstream {
         self.state.lock().transfer = Some(transfer);
     }
     /// Whether the stream can be gone on with.
-    pub(super) fn can_continue(&self) -> bool {
+    pub(crate) fn can_continue(&self) -> bool {
         self.state.lock().can_continue
     }
     /// The data are not those of the stream any more, or are again.

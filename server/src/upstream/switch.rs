@@ -6,6 +6,7 @@ use crate::config::{self, Config};
 use crate::error;
 use crate::server::{Attention, Server};
 use ochre_store::Txn;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What the configuration says when the process begins.
 pub(crate) fn start_up(server: &Server) {
@@ -14,6 +15,20 @@ pub(crate) fn start_up(server: &Server) {
     server.log.begin_following(server, unix_ms());
     server.upstream.give_order(Some(target));
     judge(server);
+}
+
+/// The data set is loaded: if the file has said where in a stream it stands, that can be gone on with.
+pub(crate) fn recall(server: &Server) {
+    let loading = &server.persistence.loading;
+    let (Some(id), Some(offset)) = loading.history.lock().clone() else { return };
+    // It is text out of a file.
+    if id.len() != ochre_replication::ID_LEN || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return;
+    }
+    server.log.recall(server, id, offset, loading.stream_db.load(Relaxed), unix_ms());
+    if server.upstream.is_set() {
+        server.upstream.set_can_continue(true);
+    }
 }
 
 /// Follows that primary from now on. To be called with all shards locked.

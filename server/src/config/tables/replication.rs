@@ -81,7 +81,7 @@ macro_rules! replication_directives {
 
             /// How a replica takes in a full synchronisation.
             repl_diskless_load: DisklessLoad = Pick(DisklessLoad::Disabled),
-                kept("takes effect with replication").deny_loading();
+                WORKS.deny_loading();
 
             /// Whether the link speaks Multipath TCP.
             repl_mptcp: bool = Switch(false), not_yet("Multipath TCP").immutable().origin(Origin::Valkey);

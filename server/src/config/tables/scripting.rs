@@ -8,11 +8,14 @@ macro_rules! scripting_directives {
                 WORKS.aliases(&["lua-time-limit"]);
 
             /// Whether scripts may call what Lua has deprecated.
-            lua_enable_deprecated_api: bool = Switch(false), not_yet("scripts").hidden().immutable();
+            lua_enable_deprecated_api: bool = Switch(false), WORKS.hidden().immutable();
 
             /// Whether scripts may call what is not safe.
             lua_enable_insecure_api: bool = Switch(false),
-                not_yet("scripts").hidden().immutable().origin(Origin::Valkey);
+                WORKS.hidden().immutable().origin(Origin::Valkey);
+
+            /// Memory that the scripts of one worker may take, and its functions as much again; 0 is no limit.
+            lua_memory_limit: u64 = Memory::new(0, 0, LONG_MAX), WORKS.origin(Origin::Own);
         }
     }};
 }

@@ -41,7 +41,7 @@ macro_rules! tls_directives {
             tls_auth_clients_user: ClientAuthUser = Pick(ClientAuthUser::Off), WORKS.origin(Origin::Valkey);
 
             /// Whether the link to the primary uses TLS.
-            tls_replication: bool = Switch(false), kept("takes effect with replication").effect(Effect::Tls);
+            tls_replication: bool = Switch(false), kept("a replica makes no link while it is on: links over TLS are not built yet").effect(Effect::Tls);
 
             /// Whether the cluster bus uses TLS.
             tls_cluster: bool = Switch(false), kept("takes effect with the cluster").effect(Effect::Tls);
