@@ -48,6 +48,8 @@ pub struct Client {
     pub reply_mode: ReplyMode,
     /// Leave access times of keys alone (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// Its connection is encrypted.
+    pub(crate) is_encrypted: bool,
     /// Has its scripts debugged.
     pub(crate) debugs: bool,
     /// Imports data from another server (CLIENT IMPORT-SOURCE).
@@ -97,6 +99,7 @@ impl Client {
             gate_epoch: 0,
             reply_mode: ReplyMode::On,
             no_touch: false,
+            is_encrypted: false,
             debugs: false,
             import_source: false,
             monitor: false,

@@ -129,6 +129,8 @@ fn debug(context: &mut Context<'_>) -> CommandResult {
     let modes = [("yes", Mode::OnCopy), ("sync", Mode::InPlace), ("no", Mode::Off)];
     context.client.debugs = match context.argv.cursor(2).one_of(&modes).ok_or(error::SCRIPT_DEBUG)? {
         Mode::OnCopy => return Err(error::DEBUG_ON_COPY),
+        // The debugger reads the socket itself.
+        Mode::InPlace if context.client.is_encrypted => return Err(error::DEBUG_OVER_TLS),
         Mode::InPlace => true,
         Mode::Off => false,
     };

@@ -38,6 +38,8 @@ texts! {
     SCRIPT_DEBUG = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
     /// SCRIPT DEBUG YES.
     DEBUG_ON_COPY = "ERR Debugging on a copy of the data is not supported: use SCRIPT DEBUG SYNC";
+    /// SCRIPT DEBUG SYNC over TLS.
+    DEBUG_OVER_TLS = "ERR Scripts cannot be debugged over an encrypted connection";
     /// EVALSHA while scripts are debugged.
     DEBUG_BY_NAME = "ERR Please use EVAL instead of EVALSHA for debugging";
     /// EVAL in the debugger behind commands whose replies are not sent yet.

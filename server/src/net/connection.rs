@@ -106,6 +106,7 @@ impl Connection {
         worker.stats.connections.add(1);
         let mut client = Client::new(handle.clone(), &server.accounts);
         if let Stream::Tls(stream) = &stream {
+            client.is_encrypted = true;
             crate::tls::log_in_by_certificate(server, &config, &mut client, stream.peer_certificate());
         }
         handle.published.flags.store(client.flags(), Relaxed);

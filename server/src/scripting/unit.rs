@@ -256,15 +256,21 @@ pub(crate) fn effective_flags(worker: &Worker, command: &Command, argv: Argv<'_>
     if !matches!(command.spec.lock, LockClass::Script) {
         return flags;
     }
+    // None: there is no such script, which its handler says.
     let script = if is_function_call(command) {
-        worker.server.functions.find(argv.at(1)).map(|function| function.flags())
+        worker.server.functions.find(argv.at(1)).map(|function| Some(function.flags()))
     } else if is_by_name(command) {
         let compiled = parse_sha(argv.at(1)).and_then(|sha| worker.engine.find(worker, &sha).ok().flatten());
-        compiled.and_then(|compiled| compiled.source.shebang.flags)
+        compiled.map(|compiled| compiled.source.shebang.flags)
     } else {
-        Shebang::parse(argv.at(1)).ok().and_then(|shebang| shebang.flags)
+        Shebang::parse(argv.at(1)).ok().map(|shebang| shebang.flags)
     };
-    script.map_or(flags, |script| with_script_flags(flags, script))
+    match script {
+        None => flags,
+        // A script that says nothing may do anything but look at stale data.
+        Some(None) => flags.without(Flags::STALE),
+        Some(Some(script)) => with_script_flags(flags, script),
+    }
 }
 
 /// What a script says of itself takes the place of what its command says.
