@@ -1,5 +1,5 @@
-//! Pointers without alignment, so that what stands in an entry needs no padding: a block of bytes whose length lies in
-//! front of them, and a box.
+//! Pointers without alignment, so that what stands in an entry needs no padding: a block of bytes whose class of lengths
+//! lies in front of them, and a box.
 
 use super::entry::size_class;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
@@ -7,16 +7,22 @@ use std::fmt::{Debug, Formatter};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-/// Bytes of the allocation before those of the block: their number, 4, and the mark, 2.
-const HEAD_BYTES: usize = 6;
-const MARK_OFFSET: usize = 4;
+/// Bytes of the allocation before those of the block: the mark, 2, and the class of the allocation. Each byte less keeps
+/// some values out of the next class.
+const HEAD_BYTES: usize = 3;
+const CLASS_OFFSET: usize = 2;
+/// Bits of a class that say how many units it has, less one; the others say how often a unit of one byte is doubled.
+const CLASS_BITS: u32 = 3;
+/// How often the smallest unit is doubled.
+const UNIT_MIN: u32 = 4;
 const ALIGN: usize = 8;
 /// Longest block: far beyond the largest listpack, and its allocation's size needs no check.
 const BYTES_MAX: usize = (u32::MAX / 2) as usize;
 
 /// Initialised bytes in one allocation of the size of the allocator's class, and a number to go with them.
 ///
-/// Invariant: the pointer leads to an allocation of `HEAD_BYTES + len()` bytes with alignment 8, all initialised.
+/// Invariant: the pointer leads to an allocation of `HEAD_BYTES + len()` bytes with alignment 8, all initialised, and of
+/// that size its byte at `CLASS_OFFSET` is the class.
 #[repr(C, packed)]
 pub(crate) struct Block(NonNull<u8>);
 
@@ -28,6 +34,19 @@ unsafe impl Sync for Block {}
 fn layout(len: usize) -> Layout {
     // Lengths are at most BYTES_MAX, a size class more than that included.
     Layout::from_size_align(HEAD_BYTES + len, ALIGN).expect("a block is smaller than the address space")
+}
+
+/// The class of an allocation whose size is one of jemalloc's: one to eight units.
+#[inline]
+fn class_of(size: usize) -> u8 {
+    let doubled = (size - 1).ilog2().saturating_sub(CLASS_BITS - 1).max(UNIT_MIN);
+    (doubled << CLASS_BITS) as u8 | ((size >> doubled) - 1) as u8
+}
+
+/// The size of the allocations of a class.
+#[inline]
+fn size_of_class(class: u8) -> usize {
+    (usize::from(class & ((1 << CLASS_BITS) - 1)) + 1) << (class >> CLASS_BITS)
 }
 
 impl Block {
@@ -47,8 +66,8 @@ impl Block {
         // SAFETY: HEAD_BYTES + len bytes were allocated, aligned to 8, and len is at least that of `bytes`; all are
         // initialised here.
         unsafe {
-            base.cast::<u32>().write(len as u32);
-            base.add(MARK_OFFSET).cast::<u16>().write(0);
+            base.cast::<u16>().write(0);
+            base.add(CLASS_OFFSET).write(class_of(layout.size()));
             let data = base.add(HEAD_BYTES);
             data.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
             data.add(bytes.len()).write_bytes(0, len - bytes.len());
@@ -64,8 +83,8 @@ impl Block {
     /// The number of bytes.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        // SAFETY: by the invariant, the allocation starts with an aligned u32.
-        unsafe { self.base().cast::<u32>().read() as usize }
+        // SAFETY: by the invariant, the class is initialised.
+        size_of_class(unsafe { self.base().add(CLASS_OFFSET).read() }) - HEAD_BYTES
     }
 
     /// Bytes allocated.
@@ -76,14 +95,14 @@ impl Block {
     /// The number that goes with the bytes.
     #[inline]
     pub(crate) fn mark(&self) -> u16 {
-        // SAFETY: by the invariant, the mark is initialised, and aligned to 2 at this offset.
-        unsafe { self.base().add(MARK_OFFSET).cast::<u16>().read() }
+        // SAFETY: by the invariant, the allocation starts with an aligned u16.
+        unsafe { self.base().cast::<u16>().read() }
     }
 
     #[inline]
     pub(crate) fn set_mark(&mut self, mark: u16) {
         // SAFETY: as in mark(); exclusive by &mut self.
-        unsafe { self.base().add(MARK_OFFSET).cast::<u16>().write(mark) };
+        unsafe { self.base().cast::<u16>().write(mark) };
     }
 
     /// Gives the block the length [`room`](Block::room)`(bytes)`: bytes at the end are cut off, or zeroes added there.
@@ -99,7 +118,7 @@ impl Block {
         self.0 = base;
         // SAFETY: HEAD_BYTES + new bytes are allocated; the first of them, up to the smaller length, came along.
         unsafe {
-            base.cast::<u32>().write(new as u32);
+            base.add(CLASS_OFFSET).write(class_of(HEAD_BYTES + new));
             if new > old {
                 base.add(HEAD_BYTES + old).write_bytes(0, new - old);
             }
@@ -226,12 +245,23 @@ mod tests {
 
     #[test]
     fn a_block_fills_its_class() {
-        for (bytes, len) in [(0, 10), (10, 10), (11, 26), (122, 122), (123, 154), (1000, 1018)] {
+        for (bytes, len) in [(0, 13), (13, 13), (14, 29), (125, 125), (126, 157), (1000, 1021), (1022, 1277)] {
             let block = Block::new(&[], bytes);
             assert_eq!((block.len(), block.memory()), (len, len + HEAD_BYTES));
         }
         assert_eq!((size_of::<Block>(), align_of::<Block>()), (8, 1));
         assert_eq!((size_of::<PackedBox<u64>>(), align_of::<PackedBox<u64>>()), (8, 1));
+    }
+
+    #[test]
+    fn every_class_tells_its_size() {
+        let mut size = 1;
+        while size < 2 * BYTES_MAX {
+            size = size_class(size);
+            assert_eq!(size_of_class(class_of(size)), size);
+            size += 1;
+        }
+        assert_eq!(size_of_class(u8::MAX), 1 << 34);
     }
 
     #[test]
