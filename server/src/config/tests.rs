@@ -281,7 +281,6 @@ fn command_lines_fail_as_with_redis() {
         (&["--replicaof", "127.0.0.1", "abc"], "'replicaof \"127.0.0.1\" \"abc\"'", "Invalid master port"),
         (&["--replicaof", "--127.0.0.1", "abc"], "'replicaof \"--127.0.0.1\" \"abc\"'", "Invalid master port"),
         (&["--replicaof", "--127.0.0.1", "--abc"], "'replicaof \"--127.0.0.1\"'", "wrong number of arguments"),
-        (&["--replicaof", "127.0.0.1", "7000"], "'replicaof \"127.0.0.1\" \"7000\"'", "replicaof is not supported yet"),
         (&["--cluster-enabled", "yes"], "'cluster-enabled \"yes\"'", "cluster-enabled is not supported yet"),
         (
             &["--user", "a", "off", "--user", "a"],
