@@ -156,8 +156,8 @@ fn memory_follows_the_size_class() {
     assert_eq!((pack.bytes().len(), pack.memory()), (1807, 2048));
     let head = pack.view().first().expect("not empty");
     pack.delete_from(head, 90);
-    assert_eq!((pack.bytes().len(), pack.memory()), (187, 224));
-    assert_eq!(pack.clone().memory(), 224);
+    assert_eq!((pack.bytes().len(), pack.memory()), (187, 192));
+    assert_eq!(pack.clone().memory(), 192);
 }
 
 #[test]
