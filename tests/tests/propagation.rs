@@ -72,7 +72,8 @@ fn propagated(connect: &dyn Fn() -> Result<Client>, lines: &str) -> Result<Vec<(
                 await_that("it has expired", || Ok(expired(&mut client)? >= due))?;
             }
             "passed" => {
-                let due = time(&mut client)? + Duration::from_millis(words[1].parse()?);
+                // Deadlines are whole milliseconds, and last to the end of theirs.
+                let due = time(&mut client)? + Duration::from_millis(words[1].parse::<u64>()? + 1);
                 await_that("the time has passed", || Ok(time(&mut client)? > due))?;
             }
             number if number.parse::<u32>().is_ok() => {
