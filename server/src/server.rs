@@ -294,9 +294,6 @@ impl Server {
             config_version: AtomicU64::new(1),
             gate_epoch: AtomicU64::new(1),
         });
-        if let Some(tenths) = server.config().compatibility_level.bucket_fill_tenths() {
-            server.store.set_bucket_fill_tenths(tenths);
-        }
         crate::config::apply::store_settings(&server, &server.config());
         crate::upstream::start_up(&server);
         Ok(server)

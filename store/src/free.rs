@@ -179,9 +179,9 @@ impl Core {
         self.bucket_fill_tenths.load(Relaxed)
     }
 
-    /// Sets [`Core::bucket_fill_tenths`].
-    pub(crate) fn set_bucket_fill_tenths(&self, tenths: usize) {
-        self.bucket_fill_tenths.store(tenths.max(1), Relaxed);
+    /// Sets [`Core::bucket_fill_tenths`]; none: to what is usual.
+    pub(crate) fn set_bucket_fill_tenths(&self, tenths: Option<usize>) {
+        self.bucket_fill_tenths.store(tenths.unwrap_or(BUCKET_FILL_TENTHS).max(1), Relaxed);
     }
 
     /// Whether tables are to stay as large as they are unless that is wrong by far.

@@ -201,8 +201,8 @@ impl Store {
     }
 
     /// Has tables double when they hold more than so many entries a bucket on average, times ten. A bucket has seven slots;
-    /// the usual fill is 6.3.
-    pub fn set_bucket_fill_tenths(&self, tenths: usize) {
+    /// the usual fill, which none stands for, is 6.3.
+    pub fn set_bucket_fill_tenths(&self, tenths: Option<usize>) {
         self.core.set_bucket_fill_tenths(tenths);
     }
 

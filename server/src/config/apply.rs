@@ -86,6 +86,9 @@ pub fn store_settings(server: &Server, config: &Config) {
     settings.stream_node_max_entries.store(config.stream_node_max_entries, Relaxed);
     give_memory_back(config.jemalloc_bg_thread);
     server.attention.set(Attention::MAXMEMORY, config.maxmemory > 0);
+    // Where memory is limited tables grow as late as they may.
+    let fill = config.compatibility_level.bucket_fill_tenths().filter(|_| config.maxmemory == 0);
+    server.store.set_bucket_fill_tenths(fill);
     server.attention.set(Attention::IMPORTS, config.import_mode);
     server.attention.set(Attention::NOTIFY, config.notify_keyspace_events.publishes());
 }

@@ -24,14 +24,15 @@ pub(crate) fn wants_housekeeping(client: &ClientHandle, idle_ms: i64) -> bool {
 }
 
 impl Connection {
-    /// Has the query buffer take so many more bytes, and not many more than these: clients are limited by its size. While
-    /// there is room for a read it stays as it is, so that it is copied only each time that it doubles.
+    /// Has the query buffer take so many more bytes, and not many more than these: clients are limited by its size. For
+    /// little more it stays as it is until it is full, and otherwise it grows by a fourth at least: so all copying together
+    /// is in proportion to what has come.
     pub(super) fn make_room(&mut self, needed: usize) {
         let (len, capacity) = (self.query.len(), self.query.capacity());
-        if capacity - len >= needed.min(READ_LEN) {
+        if needed < READ_LEN || capacity - len >= READ_LEN {
             return;
         }
-        if len + needed >= 2 * capacity {
+        if len + needed >= 2 * capacity || needed < len / 4 {
             self.query.reserve(needed);
             return;
         }
