@@ -24,19 +24,19 @@ pub(crate) fn wants_housekeeping(client: &ClientHandle, idle_ms: i64) -> bool {
 }
 
 impl Connection {
-    /// Has the query buffer take so many more bytes, and not many more than these: clients are limited by its size. For
-    /// little more it stays as it is until it is full, and otherwise it grows by a fourth at least: so all copying together
-    /// is in proportion to what has come.
+    /// Has the query buffer take so many more bytes, and not many more than these: clients are limited by its size. It grows
+    /// by an eighth at least, so all copying together is in proportion to what has come.
     pub(super) fn make_room(&mut self, needed: usize) {
         let (len, capacity) = (self.query.len(), self.query.capacity());
-        if needed < READ_LEN || capacity - len >= READ_LEN {
+        if capacity - len >= needed.min(READ_LEN) {
             return;
         }
-        if len + needed >= 2 * capacity || needed < len / 4 {
-            self.query.reserve(needed);
+        let more = needed.max(len / 8);
+        if len + more >= 2 * capacity {
+            self.query.reserve(more);
             return;
         }
-        let mut larger = BytesMut::with_capacity(len + needed);
+        let mut larger = BytesMut::with_capacity(len + more);
         larger.extend_from_slice(&self.query);
         self.query = larger;
     }
