@@ -3,7 +3,7 @@
 use super::state::{Mode, Sync, report};
 use crate::config::Config;
 use crate::net::Worker;
-use crate::persistence::file::NewFile;
+use crate::persistence::file;
 use crate::persistence::job::{self, JobKind, Standing};
 use crate::persistence::save;
 use crate::server::Server;
@@ -308,7 +308,7 @@ fn write_snapshot(
     cut: Cut,
     temporary: &Path,
 ) -> Result<(), WriteError> {
-    let file = NewFile::create(&temporary.to_string_lossy(), server.config().aof_rewrite_incremental_fsync)?;
+    let file = file::create(&temporary.to_string_lossy(), server.config().aof_rewrite_incremental_fsync)?;
     let mut file = cut.write_to(BufWriter::with_capacity(BUFFER_BYTES, file))?;
     let mut seen = 0;
     // As in a process that is forked now, and hears of no later change.
@@ -330,7 +330,7 @@ fn write_snapshot(
     }
     let mut sink = file.finish()?;
     sink.flush()?;
-    let file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let mut file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync()?;
     file.keep();
     Ok(())
@@ -363,12 +363,12 @@ fn head_of_commands(server: &Server, config: &Config) -> Vec<u8> {
 
 /// Writes the data set as commands, at the start.
 fn write_commands(server: &Server, config: &Config, txn: &mut Txn<'_>, path: &Path) -> io::Result<()> {
-    let file = NewFile::create(&path.to_string_lossy(), config.aof_rewrite_incremental_fsync)?;
+    let file = file::create(&path.to_string_lossy(), config.aof_rewrite_incremental_fsync)?;
     let mut sink = BufWriter::with_capacity(BUFFER_BYTES, file);
     sink.write_all(&head_of_commands(server, config))?;
     write_base(txn, &mut sink, &mut || ())?;
     sink.flush()?;
-    let file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let mut file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync()?;
     file.keep();
     Ok(())
@@ -391,7 +391,7 @@ pub(super) fn write_first(server: &Server, txn: &mut Txn<'_>, path: &Path) -> io
     if !config.aof_use_rdb_preamble {
         return write_commands(server, &config, txn, path);
     }
-    let file = NewFile::create(&path.to_string_lossy(), false)?;
+    let file = file::create(&path.to_string_lossy(), false)?;
     let sink = BufWriter::with_capacity(BUFFER_BYTES, file);
     let settings = save::settings(server, &config);
     let written = ochre_persist::rdb::save(txn, sink, settings, &extras(server), &mut || {});
@@ -400,7 +400,7 @@ pub(super) fn write_first(server: &Server, txn: &mut Txn<'_>, path: &Path) -> io
         other => io::Error::other(other.to_string()),
     })?;
     sink.flush()?;
-    let file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let mut file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync()?;
     file.keep();
     Ok(())
