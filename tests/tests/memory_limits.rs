@@ -1,6 +1,6 @@
 //! Limits of memory: of the data, and of what clients make the server hold for them.
 
-use anyhow::{Result};
+use anyhow::Result;
 use ochre_tests::{Client, Reply, Server, await_that};
 
 const VALUE_LEN: usize = 100_000;
