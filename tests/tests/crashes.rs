@@ -100,7 +100,8 @@ struct Known {
 
 /// Sends transactions, which count and append, some at a time, until the connection breaks.
 fn write(number: usize, address: SocketAddr, mut known: Known, total: &AtomicU64, mut random: Random) -> Result<Known> {
-    let mut client = Client::connect(address)?;
+    // It may be gone already.
+    let Ok(mut client) = Client::connect(address) else { return Ok(known) };
     let (count, list) = (format!("count{number}"), format!("list{number}"));
     let unit = format!("MULTI\r\nINCR {count}\r\nRPUSH {list} x\r\nEXEC\r\n");
     loop {
@@ -137,6 +138,10 @@ fn crash(mut server: Running, known: &[Known], random: &mut Random) -> Result<(I
     if rewrite_at < kill_at {
         Client::connect(server.address)?.command(&["BGREWRITEAOF"])?;
         await_that("there is more load", || Ok(total.load(SeqCst) >= kill_at))?;
+    }
+    if random.below(8) == 0 {
+        let begun = Instant::now();
+        await_that("some of it must be there", || Ok(begun.elapsed() > MAY_BE_LOST + MAY_BE_LOST / 10))?;
     }
     server.child.kill()?;
     let killed = Instant::now();
