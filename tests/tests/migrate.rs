@@ -7,10 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use ochre_tests::{Authority, Client, Peer, Reply, Server, await_that, free_port};
 
-fn line(client: &mut Client, line: &str) -> Result<Reply> {
-    client.command(&line.split(' ').map(|word| if word == "''" { "" } else { word }).collect::<Vec<_>>())
-}
-
 fn error(reply: Reply) -> Result<String> {
     match reply {
         Reply::Error(text) => Ok(text),
@@ -18,68 +14,67 @@ fn error(reply: Reply) -> Result<String> {
     }
 }
 
-fn port(client: &Client) -> Result<u16> {
-    Ok(client.stream().peer_addr()?.port())
+/// The error that a line is answered with.
+fn refusal(client: &mut Client, line: &str) -> Result<String> {
+    error(client.command(&line.split(' ').collect::<Vec<_>>())?)
 }
 
-fn info(client: &mut Client, field: &str) -> Result<String> {
-    let info = client.command(&["INFO", "everything"])?.text()?;
-    let found = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
-    found.with_context(|| format!("no {field}"))
+fn port(client: &Client) -> Result<u16> {
+    Ok(client.stream().peer_addr()?.port())
 }
 
 /// What holds of any two servers. The replies are those of Redis 7.0.15.
 fn migrates(here: &mut Client, there: &mut Client) -> Result<()> {
     let to = format!("127.0.0.1 {}", port(there)?);
-    ensure!(line(here, &format!("MIGRATE {to} missing 0 1000"))? == Reply::Simple("NOKEY".into()));
-    line(here, "RPUSH list a b c")?;
-    line(here, "HSET hash f v")?;
-    line(here, "SET volatile x PX 100000")?;
-    ensure!(line(here, &format!("MIGRATE {to} list 3 1000 COPY"))? == Reply::ok());
-    ensure!(line(here, "LLEN list")? == Reply::Integer(3), "a copy is to stay");
-    let busy = error(line(here, &format!("MIGRATE {to} list 3 1000"))?)?;
+    ensure!(here.line(&format!("MIGRATE {to} missing 0 1000"))? == Reply::Simple("NOKEY".into()));
+    here.line("RPUSH list a b c")?;
+    here.line("HSET hash f v")?;
+    here.line("SET volatile x PX 100000")?;
+    ensure!(here.line(&format!("MIGRATE {to} list 3 1000 COPY"))? == Reply::ok());
+    ensure!(here.line("LLEN list")? == Reply::Integer(3), "a copy is to stay");
+    let busy = refusal(here, &format!("MIGRATE {to} list 3 1000"))?;
     ensure!(busy == "ERR Target instance replied with error: BUSYKEY Target key name already exists.", "{busy}");
-    ensure!(line(here, "EXISTS list")? == Reply::Integer(1), "it has not arrived");
-    ensure!(line(here, &format!("MIGRATE {to} list 3 1000 REPLACE"))? == Reply::ok());
-    ensure!(line(here, "EXISTS list")? == Reply::Integer(0), "it has arrived");
+    ensure!(here.line("EXISTS list")? == Reply::Integer(1), "it has not arrived");
+    ensure!(here.line(&format!("MIGRATE {to} list 3 1000 REPLACE"))? == Reply::ok());
+    ensure!(here.line("EXISTS list")? == Reply::Integer(0), "it has arrived");
     // Of several those go that exist and arrive.
-    line(there, "SELECT 3")?;
-    line(there, "SET taken 1")?;
-    line(here, "SET taken 2")?;
-    let several = format!("MIGRATE {to} '' 3 1000 KEYS hash missing taken volatile");
-    let busy = error(line(here, &several)?)?;
+    there.line("SELECT 3")?;
+    there.line("SET taken 1")?;
+    here.line("SET taken 2")?;
+    let several = format!("MIGRATE {to}  3 1000 KEYS hash missing taken volatile");
+    let busy = refusal(here, &several)?;
     ensure!(busy == "ERR Target instance replied with error: BUSYKEY Target key name already exists.", "{busy}");
-    ensure!(line(here, "EXISTS hash taken volatile")? == Reply::Integer(1));
-    ensure!(line(there, "GET taken")? == Reply::bulk("1"));
-    ensure!(line(there, "HGET hash f")? == Reply::bulk("v"));
-    ensure!(line(there, "LRANGE list 0 -1")? == Reply::Array(["a", "b", "c"].map(Reply::bulk).to_vec()));
-    let Reply::Integer(ttl_ms) = line(there, "PTTL volatile")? else { bail!("no time to live") };
+    ensure!(here.line("EXISTS hash taken volatile")? == Reply::Integer(1));
+    ensure!(there.line("GET taken")? == Reply::bulk("1"));
+    ensure!(there.line("HGET hash f")? == Reply::bulk("v"));
+    ensure!(there.line("LRANGE list 0 -1")? == Reply::Array(["a", "b", "c"].map(Reply::bulk).to_vec()));
+    let Reply::Integer(ttl_ms) = there.line("PTTL volatile")? else { bail!("no time to live") };
     ensure!((90_000..=100_000).contains(&ttl_ms), "{ttl_ms}");
-    ensure!(error(line(here, &format!("MIGRATE {to} taken 99 1000"))?)?.contains("DB index is out of range"));
+    ensure!(refusal(here, &format!("MIGRATE {to} taken 99 1000"))?.contains("DB index is out of range"));
     // In a transaction and in a script too.
-    line(here, "MULTI")?;
-    line(here, "SET inside 1")?;
-    line(here, &format!("MIGRATE {to} inside 3 1000"))?;
-    let replies = line(here, "EXEC")?;
+    here.line("MULTI")?;
+    here.line("SET inside 1")?;
+    here.line(&format!("MIGRATE {to} inside 3 1000"))?;
+    let replies = here.line("EXEC")?;
     ensure!(replies == Reply::Array(vec![Reply::ok(), Reply::ok()]), "{replies:?}");
     let script = format!("redis.call('SET', 'scripted', 1) return redis.call('MIGRATE', {}, 'scripted', 3, 1000)", {
         format!("'127.0.0.1', {}", port(there)?)
     });
     ensure!(here.command(&["EVAL", &script, "0"])? == Reply::ok());
-    ensure!(line(here, "EXISTS inside scripted")? == Reply::Integer(0));
-    ensure!(line(there, "EXISTS inside scripted")? == Reply::Integer(2));
+    ensure!(here.line("EXISTS inside scripted")? == Reply::Integer(0));
+    ensure!(there.line("EXISTS inside scripted")? == Reply::Integer(2));
     // With a password.
-    line(there, "CONFIG SET requirepass secret")?;
-    line(there, "ACL SETUSER alice on >wonder ~* +@all")?;
-    line(here, "SET one 1")?;
-    line(here, "SET two 2")?;
+    there.line("CONFIG SET requirepass secret")?;
+    there.line("ACL SETUSER alice on >wonder ~* +@all")?;
+    here.line("SET one 1")?;
+    here.line("SET two 2")?;
     // A connection that was opened without one is not used again.
-    ensure!(line(here, &format!("MIGRATE {to} one 3 1000 AUTH secret"))? == Reply::ok());
-    ensure!(line(here, &format!("MIGRATE {to} two 3 1000 AUTH2 alice wonder"))? == Reply::ok());
-    line(here, "SET three 3")?;
-    let wrong = error(line(here, &format!("MIGRATE {to} three 3 1000 AUTH wrong"))?)?;
+    ensure!(here.line(&format!("MIGRATE {to} one 3 1000 AUTH secret"))? == Reply::ok());
+    ensure!(here.line(&format!("MIGRATE {to} two 3 1000 AUTH2 alice wonder"))? == Reply::ok());
+    here.line("SET three 3")?;
+    let wrong = refusal(here, &format!("MIGRATE {to} three 3 1000 AUTH wrong"))?;
     ensure!(wrong.starts_with("ERR Target instance replied with error: WRONGPASS"), "{wrong}");
-    line(there, "CONFIG SET requirepass ''")?;
+    there.set_config("requirepass", "")?;
     Ok(())
 }
 
@@ -141,7 +136,7 @@ fn send(client: &mut Client, line: &str) -> Result<()> {
 
 /// Waits until so many clients are held back.
 fn await_blocked(client: &mut Client, count: usize) -> Result<()> {
-    await_that("they are held back", || Ok(info(client, "blocked_clients")? == count.to_string()))
+    await_that("they are held back", || Ok(client.info("blocked_clients")? == count.to_string()))
 }
 
 #[test]
@@ -150,11 +145,11 @@ fn writers_wait_and_readers_go_on() -> Result<()> {
         let server = Server::start(&["--worker-threads", workers])?;
         let target = Target::new()?;
         let mut reader = server.client()?;
-        line(&mut reader, "SET sent 1")?;
-        line(&mut reader, "SET volatile 1 PX 1000")?;
-        line(&mut reader, "SET other 1")?;
+        reader.line("SET sent 1")?;
+        reader.line("SET volatile 1 PX 1000")?;
+        reader.line("SET other 1")?;
         let mut mover = server.client()?;
-        let keys = format!("{} KEYS sent volatile", target.migrate("''", 20_000)?).replace("''", "");
+        let keys = format!("{} KEYS sent volatile", target.migrate("", 20_000)?);
         send(&mut mover, &keys)?;
         let mut stream = target.receive()?;
         let lines =
@@ -168,23 +163,23 @@ fn writers_wait_and_readers_go_on() -> Result<()> {
         }
         let mut transaction = server.client()?;
         for queued in ["MULTI", "GET other", "DEL sent"] {
-            line(&mut transaction, queued)?;
+            transaction.line(queued)?;
         }
         send(&mut transaction, "EXEC")?;
         await_blocked(&mut reader, lines.len() + 1)?;
         // Everybody else goes on.
-        ensure!(line(&mut reader, "GET sent")? == Reply::bulk("1"));
-        ensure!(line(&mut reader, "EVAL_RO return(redis.call('GET','sent')) 1 sent")? == Reply::bulk("1"));
-        ensure!(line(&mut reader, "INCR other")? == Reply::Integer(2));
+        ensure!(reader.line("GET sent")? == Reply::bulk("1"));
+        ensure!(reader.line("EVAL_RO return(redis.call('GET','sent')) 1 sent")? == Reply::bulk("1"));
+        ensure!(reader.line("INCR other")? == Reply::Integer(2));
         let mut popper = server.client()?;
         send(&mut popper, "BLMOVE source sent LEFT LEFT 20")?;
         await_blocked(&mut reader, lines.len() + 2)?;
-        line(&mut reader, "SET source-is-no-list 1")?;
+        reader.line("SET source-is-no-list 1")?;
         // What has expired is neither seen nor removed.
-        await_that("it has expired", || Ok(line(&mut reader, "EXISTS volatile")? == Reply::Integer(0)))?;
+        await_that("it has expired", || Ok(reader.line("EXISTS volatile")? == Reply::Integer(0)))?;
         std::thread::sleep(Duration::from_millis(200));
-        ensure!(line(&mut reader, "DBSIZE")? == Reply::Integer(4), "a key that is on its way has expired");
-        ensure!(info(&mut reader, "expired_keys")? == "0");
+        ensure!(reader.line("DBSIZE")? == Reply::Integer(4), "a key that is on its way has expired");
+        ensure!(reader.info("expired_keys")? == "0");
         stream.write_all(b"+OK\r\n+OK\r\n-ERR no\r\n")?;
         ensure!(error(mover.read_reply()?)? == "ERR Target instance replied with error: ERR no");
         // They go on in any order.
@@ -195,8 +190,8 @@ fn writers_wait_and_readers_go_on() -> Result<()> {
         ensure!(matches!(transaction.read_reply()?, Reply::Array(_)));
         drop(popper);
         await_blocked(&mut reader, 0)?;
-        await_that("it is removed", || Ok(info(&mut reader, "expired_keys")? == "1"))?;
-        ensure!(info(&mut reader, "migrate_cached_sockets")? == "1");
+        await_that("it is removed", || Ok(reader.info("expired_keys")? == "1"))?;
+        ensure!(reader.info("migrate_cached_sockets")? == "1");
     }
     Ok(())
 }
@@ -206,18 +201,18 @@ fn who_moves_elements_to_a_key_on_its_way_waits() -> Result<()> {
     let server = Server::start(&[])?;
     let target = Target::new()?;
     let (mut admin, mut mover, mut popper) = (server.client()?, server.client()?, server.client()?);
-    line(&mut admin, "RPUSH sent x")?;
+    admin.line("RPUSH sent x")?;
     send(&mut popper, "BLMOVE source sent LEFT RIGHT 20")?;
     await_blocked(&mut admin, 1)?;
     send(&mut mover, &target.migrate("sent", 20_000)?)?;
     let mut stream = target.receive()?;
-    ensure!(line(&mut admin, "RPUSH source y")? == Reply::Integer(1));
-    ensure!(line(&mut admin, "LLEN source")? == Reply::Integer(1), "it was moved to a key on its way");
-    ensure!(line(&mut admin, "LLEN sent")? == Reply::Integer(1));
+    ensure!(admin.line("RPUSH source y")? == Reply::Integer(1));
+    ensure!(admin.line("LLEN source")? == Reply::Integer(1), "it was moved to a key on its way");
+    ensure!(admin.line("LLEN sent")? == Reply::Integer(1));
     stream.write_all(b"+OK\r\n+OK\r\n")?;
     ensure!(mover.read_reply()? == Reply::ok());
     ensure!(popper.read_reply()? == Reply::bulk("y"));
-    ensure!(line(&mut admin, "LRANGE sent 0 -1")? == Reply::Array(vec![Reply::bulk("y")]));
+    ensure!(admin.line("LRANGE sent 0 -1")? == Reply::Array(vec![Reply::bulk("y")]));
     Ok(())
 }
 
@@ -226,13 +221,13 @@ fn a_target_that_fails_keeps_nothing() -> Result<()> {
     let server = Server::start(&[])?;
     let mut client = server.client()?;
     let mut writer = server.client()?;
-    line(&mut client, "SET key 1")?;
+    client.line("SET key 1")?;
     // It never answers.
     let target = Target::new()?;
     let begun = Instant::now();
     send(&mut client, &target.migrate("key", 300)?)?;
     let _silent = target.receive()?;
-    ensure!(line(&mut writer, "APPEND key 2")? == Reply::Integer(2));
+    ensure!(writer.line("APPEND key 2")? == Reply::Integer(2));
     ensure!(error(client.read_reply()?)? == "IOERR error or timeout reading to target instance");
     ensure!((300..5000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     // It closes, and is tried a second time.
@@ -249,15 +244,15 @@ fn a_target_that_fails_keeps_nothing() -> Result<()> {
     send(&mut client, &target.migrate("key", 20_000)?)?;
     target.receive()?.write_all(b"+OK\r\n+OK\r\n")?;
     ensure!(client.read_reply()? == Reply::ok());
-    ensure!(line(&mut client, "EXISTS key")? == Reply::Integer(0));
+    ensure!(client.line("EXISTS key")? == Reply::Integer(0));
     // It is not there.
-    line(&mut client, "SET key 1")?;
+    client.line("SET key 1")?;
     let free = free_port()?;
     for port in [free.to_string(), "none".into(), "99999".into()] {
-        let refused = error(line(&mut client, &format!("MIGRATE 127.0.0.1 {port} key 0 1000"))?)?;
+        let refused = refusal(&mut client, &format!("MIGRATE 127.0.0.1 {port} key 0 1000"))?;
         ensure!(refused == "IOERR error or timeout connecting to the client", "{refused}");
     }
-    ensure!(line(&mut client, "DEL key")? == Reply::Integer(1));
+    ensure!(client.line("DEL key")? == Reply::Integer(1));
     Ok(())
 }
 
@@ -267,14 +262,14 @@ fn a_client_that_goes_away_changes_nothing() -> Result<()> {
     let server = Server::start(&[])?;
     let target = Target::new()?;
     let (mut admin, mut mover) = (server.client()?, server.client()?);
-    line(&mut admin, "SET key 1")?;
-    let Reply::Integer(id) = line(&mut mover, "CLIENT ID")? else { bail!("no id") };
+    admin.line("SET key 1")?;
+    let Reply::Integer(id) = mover.line("CLIENT ID")? else { bail!("no id") };
     send(&mut mover, &target.migrate("key", 20_000)?)?;
     let mut stream = target.receive()?;
-    ensure!(line(&mut admin, &format!("CLIENT KILL ID {id}"))? == Reply::Integer(1));
+    ensure!(admin.line(&format!("CLIENT KILL ID {id}"))? == Reply::Integer(1));
     stream.write_all(b"+OK\r\n+OK\r\n")?;
-    await_that("the key is gone", || Ok(line(&mut admin, "EXISTS key")? == Reply::Integer(0)))?;
-    ensure!(line(&mut admin, "SET key 2")? == Reply::ok());
+    await_that("the key is gone", || Ok(admin.line("EXISTS key")? == Reply::Integer(0)))?;
+    ensure!(admin.line("SET key 2")? == Reply::ok());
     Ok(())
 }
 
@@ -282,12 +277,12 @@ fn a_client_that_goes_away_changes_nothing() -> Result<()> {
 fn replicas_and_listeners_are_told_of_the_deletion() -> Result<()> {
     let (server, replica, target) = (Server::start(&[])?, Server::start(&[])?, Server::start(&[])?);
     let (mut here, mut follower, there) = (server.client()?, replica.client()?, target.client()?);
-    line(&mut follower, &format!("REPLICAOF 127.0.0.1 {}", port(&here)?))?;
-    await_that("the link is up", || Ok(info(&mut follower, "master_link_status")? == "up"))?;
+    follower.line(&format!("REPLICAOF 127.0.0.1 {}", port(&here)?))?;
+    await_that("the link is up", || Ok(follower.info("master_link_status")? == "up"))?;
     here.set_config("notify-keyspace-events", "KEA")?;
     let mut listener = server.client()?;
-    line(&mut listener, "SUBSCRIBE __keyevent@0__:del")?;
-    line(&mut here, "MSET a 1 b 2 c 3")?;
+    listener.line("SUBSCRIBE __keyevent@0__:del")?;
+    here.line("MSET a 1 b 2 c 3")?;
     let to = port(&there)?;
     ensure!(
         here.command(&["MIGRATE", "127.0.0.1", &to.to_string(), "", "0", "1000", "KEYS", "a", "b"])? == Reply::ok()
@@ -296,10 +291,10 @@ fn replicas_and_listeners_are_told_of_the_deletion() -> Result<()> {
         let Reply::Array(message) = listener.read_reply()? else { bail!("no message") };
         ensure!(message.last() == Some(&Reply::bulk(key)), "{message:?}");
     }
-    ensure!(line(&mut here, "WAIT 1 20000")? == Reply::Integer(1));
-    ensure!(line(&mut follower, "EXISTS a b c")? == Reply::Integer(1));
+    ensure!(here.line("WAIT 1 20000")? == Reply::Integer(1));
+    ensure!(follower.line("EXISTS a b c")? == Reply::Integer(1));
     // A replica sends nothing away.
-    let refused = error(line(&mut follower, &format!("MIGRATE 127.0.0.1 {to} c 0 1000"))?)?;
+    let refused = refusal(&mut follower, &format!("MIGRATE 127.0.0.1 {to} c 0 1000"))?;
     ensure!(refused.starts_with("READONLY"), "{refused}");
     Ok(())
 }
@@ -319,13 +314,13 @@ fn keys_go_by_tls() -> Result<()> {
     let long = "x".repeat(3 << 20);
     for _ in 0..2 {
         here.command(&["SET", "key", &long])?;
-        ensure!(line(&mut here, &format!("MIGRATE 127.0.0.1 {second} key 0 10000 REPLACE"))? == Reply::ok());
-        ensure!(line(&mut there, "STRLEN key")? == Reply::Integer(3 << 20));
+        ensure!(here.line(&format!("MIGRATE 127.0.0.1 {second} key 0 10000 REPLACE"))? == Reply::ok());
+        ensure!(there.line("STRLEN key")? == Reply::Integer(3 << 20));
     }
     // There is no TLS at the other port.
-    line(&mut here, "SET key 1")?;
+    here.line("SET key 1")?;
     let plain = format!("MIGRATE 127.0.0.1 {} key 0 1000", port(&there)?);
-    ensure!(error(line(&mut here, &plain)?)? == "IOERR error or timeout connecting to the client");
+    ensure!(refusal(&mut here, &plain)? == "IOERR error or timeout connecting to the client");
     std::fs::remove_dir_all(&folder)?;
     Ok(())
 }

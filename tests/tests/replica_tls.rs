@@ -2,14 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use ochre_tests::{Authority, Client, Keys, Reply, Server, await_that, free_port};
-
-fn info(client: &mut Client, field: &str) -> Result<String> {
-    let info = client.command(&["INFO", "everything"])?.text()?;
-    let found = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
-    found.with_context(|| format!("no {field}"))
-}
 
 /// An authority, and a folder that goes with it.
 struct Place {
@@ -39,7 +33,7 @@ impl Drop for Place {
 
 fn await_equal(primary: &mut Client, replica: &mut Client) -> Result<()> {
     await_that("the replica has caught up", || {
-        Ok(info(primary, "master_repl_offset")? == info(replica, "slave_repl_offset")?)
+        Ok(primary.info("master_repl_offset")? == replica.info("slave_repl_offset")?)
     })?;
     let digest = ["DEBUG", "DIGEST"];
     ensure!(primary.command(&digest)? == replica.command(&digest)?, "they differ");
@@ -63,25 +57,25 @@ fn a_replica_follows_by_tls() -> Result<()> {
         let replica = place.start(&place.authority.issue("replica")?, second, &load)?;
         let mut there = replica.client()?;
         there.command(&["REPLICAOF", "127.0.0.1", &first.to_string()])?;
-        await_that("the link is up", || Ok(info(&mut there, "master_link_status")? == "up"))?;
+        await_that("the link is up", || Ok(there.info("master_link_status")? == "up"))?;
         here.command(&["INCR", "counter"])?;
         here.command(&["APPEND", "long", &long])?;
         ensure!(here.command(&["WAIT", "1", "20000"])? == Reply::Integer(1), "{diskless_sync} {diskless_load}");
         await_equal(&mut here, &mut there)?;
         // A link that breaks is made again, and only what is missing comes.
-        let synced = info(&mut here, "sync_full")?;
+        let synced = here.info("sync_full")?;
         here.command(&["CLIENT", "KILL", "TYPE", "replica"])?;
         here.command(&["SET", "while-away", diskless_load])?;
         await_that("it is back", || Ok(here.command(&["WAIT", "1", "100"])? == Reply::Integer(1)))?;
         await_equal(&mut here, &mut there)?;
-        ensure!(info(&mut here, "sync_full")? == synced, "all was sent again");
+        ensure!(here.info("sync_full")? == synced, "all was sent again");
         // Without TLS there is no link to that port, and with it none to the other.
         there.set_config("tls-replication", "no")?;
         there.command(&["REPLICAOF", "NO", "ONE"])?;
         there.command(&["REPLICAOF", "127.0.0.1", &first.to_string()])?;
         replica.wait_for_log("Master did not respond to command during SYNC handshake")?;
         there.set_config("tls-replication", "yes")?;
-        await_that("the link is up again", || Ok(info(&mut there, "master_link_status")? == "up"))?;
+        await_that("the link is up again", || Ok(there.info("master_link_status")? == "up"))?;
     }
     Ok(())
 }
@@ -96,18 +90,18 @@ fn primary_and_replica_check_each_other() -> Result<()> {
     let mut there = stranger.client()?;
     there.command(&["REPLICAOF", "127.0.0.1", &first.to_string()])?;
     primary.wait_for_log("Error accepting a client connection")?;
-    ensure!(info(&mut there, "master_link_status")? == "down");
+    ensure!(there.info("master_link_status")? == "down");
     // With a certificate of its own for such connections it does.
     let client = place.authority.issue("client")?;
     let (certificate, key) = (client.certificate.display().to_string(), client.key.display().to_string());
     let set = ["CONFIG", "SET", "tls-client-cert-file", &certificate, "tls-client-key-file", &key];
     ensure!(there.command(&set)? == Reply::ok());
-    await_that("the link is up", || Ok(info(&mut there, "master_link_status")? == "up"))?;
+    await_that("the link is up", || Ok(there.info("master_link_status")? == "up"))?;
     // One that does not trust the primary makes no link.
     let wary = strange.start(&place.authority.issue("wary")?, free_port()?, &[])?;
     let mut wary_client = wary.client()?;
     wary_client.command(&["REPLICAOF", "127.0.0.1", &first.to_string()])?;
     wary.wait_for_log("Error condition on socket for SYNC")?;
-    ensure!(info(&mut wary_client, "master_link_status")? == "down");
+    ensure!(wary_client.info("master_link_status")? == "down");
     Ok(())
 }

@@ -1,9 +1,19 @@
 //! Who holds keys, and waiting until somebody lets go.
 
+use super::sockets::Sockets;
 use crate::server::{Attention, Server};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use tokio::sync::Notify;
+
+/// All there is about it in this process.
+#[derive(Default)]
+pub struct Migrations {
+    /// Transfers that hold keys.
+    pub holds: Holds,
+    /// Connections to other servers that may be used again.
+    pub sockets: Sockets,
+}
 
 /// How many transfers hold keys.
 #[derive(Default)]

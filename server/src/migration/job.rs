@@ -88,7 +88,7 @@ impl Job {
     }
 
     /// Sends the keys. To be called where waiting harms nobody.
-    pub fn run(self: Box<Self>, server: &Server) -> Outcome {
+    pub fn run(self, server: &Server) -> Outcome {
         let mut outcome = Outcome { keys: self.keys(), holds: self.holds, ..Outcome::default() };
         for is_last in [false, true] {
             let attempt = self.attempt(server, &mut outcome.arrived);

@@ -11,16 +11,7 @@ mod sockets;
 mod waiting;
 mod wire;
 
-pub use holds::Holds;
+pub use holds::{Holds, Migrations};
 pub use job::{Failure, Item, Job, Outcome};
 pub use sockets::{Address, Sockets};
 pub(crate) use waiting::{Stance, stance};
-
-/// All there is about it in this process.
-#[derive(Default)]
-pub struct Migrations {
-    /// Transfers that hold keys.
-    pub holds: Holds,
-    /// Connections to other servers that may be used again.
-    pub sockets: Sockets,
-}
