@@ -297,6 +297,6 @@ fn reaches_out(command: &Command, argv: Argv<'_>) -> bool {
     match command.spec.lock {
         LockClass::None | LockClass::Session(_) | LockClass::Keys => false,
         LockClass::KeysOrAll(reaches_out) => reaches_out(argv),
-        LockClass::All | LockClass::Walk | LockClass::Script => true,
+        LockClass::All | LockClass::Transfer | LockClass::Walk | LockClass::Script => true,
     }
 }
