@@ -10,7 +10,7 @@ use crate::library::{FunctionInfo, LibraryError, LibraryHeader, Loading};
 use crate::result::{self, Errors};
 use crate::sandbox::{self, Sandbox};
 use mlua::state::{GcIncParams, GcMode};
-use mlua::{Function, Lua, Table, Value};
+use mlua::{Either, Function, IntoLua, Lua, Table, Value};
 use ochre_resp::reply::DoubleFormat;
 use ochre_resp::{Protocol, ReplyWriter};
 use std::cell::Cell;
@@ -82,6 +82,15 @@ pub enum Outcome {
     Replied(Errors),
     /// The host had it ended ([`Refusal::Abort`](crate::Refusal::Abort)). Nothing is written.
     Aborted,
+}
+
+/// A string of Lua that is no text.
+struct Bytes<'b>(&'b [u8]);
+
+impl IntoLua for Bytes<'_> {
+    fn into_lua(self, lua: &Lua) -> mlua::Result<Value> {
+        Ok(Value::String(lua.create_string(self.0)?))
+    }
 }
 
 /// After so many scripts the collector goes a step.
@@ -180,7 +189,7 @@ impl Vm {
         self.state.ending.set(None);
         let run = || -> mlua::Result<(bool, Value)> {
             let (keys, arguments) = (self.list(keys)?, self.list(arguments)?);
-            self.run.call((&script.function, keys, arguments, script.is_function))
+            self.run.call((&script.function, &keys, &arguments, script.is_function))
         };
         let result = HOST.set(Current(host), run);
         let ending = self.end_hooks();
@@ -257,11 +266,11 @@ impl Vm {
     }
 
     fn list<'a>(&self, items: impl ExactSizeIterator<Item = &'a [u8]>) -> mlua::Result<Table> {
-        let table = self.lua.create_table_with_capacity(items.len(), 0)?;
-        for item in items {
-            table.raw_push(self.lua.create_string(item)?)?;
-        }
-        Ok(table)
+        self.lua.create_sequence_from(items.map(|item| match std::str::from_utf8(item) {
+            // Text goes straight onto Lua's stack.
+            Ok(text) => Either::Left(text),
+            Err(_) => Either::Right(Bytes(item)),
+        }))
     }
 
     fn collect(&self) {

@@ -135,11 +135,16 @@ impl Host for Caller<'_, '_> {
 
     fn ask(&mut self) -> Option<Vec<Vec<u8>>> {
         let console = self.console.as_mut()?;
-        let (server, busy) = (&self.worker.server, &self.busy);
-        let is_killed = || busy.as_ref().is_some_and(|busy| busy.is_killed());
+        let (server, busy) = (&self.worker.server, self.busy.as_ref()?);
+        let over = async {
+            tokio::select! {
+                () = server.shutdown.asked() => {}
+                () = busy.killed() => {}
+            }
+        };
         // What the script has done so far is not to be propagated with what others do now.
         let unit = self.worker.unit.take();
-        let words = console.ask(|| !server.shutdown.is_requested() && !is_killed());
+        let words = crate::net::stack::wait(console.ask(over)).flatten();
         *self.worker.unit.borrow_mut() = unit;
         words
     }

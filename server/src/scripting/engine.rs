@@ -21,7 +21,7 @@ pub(crate) struct Compiled {
 #[derive(Default)]
 pub(crate) struct Engine {
     vm: RefCell<Option<Rc<Vm>>>,
-    compiled: RefCell<HashMap<Sha, Rc<Compiled>>>,
+    compiled: RefCell<HashMap<Sha, Rc<Compiled>, ahash::RandomState>>,
     /// That of the sources which `compiled` was made from.
     generation: Cell<u64>,
     functions: RefCell<Option<Functions>>,
