@@ -10,7 +10,7 @@ use crate::library::{FunctionInfo, LibraryError, LibraryHeader, Loading};
 use crate::result::{self, Errors};
 use crate::sandbox::{self, Sandbox};
 use mlua::state::{GcIncParams, GcMode};
-use mlua::{Either, Function, IntoLua, Lua, Table, Value};
+use mlua::{Either, Function, IntoLua, Lua, Table, Value, Variadic};
 use ochre_resp::reply::DoubleFormat;
 use ochre_resp::{Protocol, ReplyWriter};
 use std::cell::Cell;
@@ -36,9 +36,12 @@ pub struct VmOptions {
 /// A Lua state with the globals of scripts. It stays on its thread.
 pub struct Vm {
     run: Function,
+    /// As `run`, for scripts with so many keys: these follow the script, and the arguments follow them.
+    run_spread: Vec<Function>,
     load: Option<(Function, Function)>,
     state: Rc<State>,
     runs: Cell<u32>,
+    is_small: Cell<bool>,
     memory_limit: Cell<usize>,
     // The last to go.
     lua: Lua,
@@ -84,6 +87,14 @@ pub enum Outcome {
     Aborted,
 }
 
+/// A string for Lua. Text goes straight onto its stack.
+fn string(bytes: &[u8]) -> Either<&str, Bytes<'_>> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Either::Left(text),
+        Err(_) => Either::Right(Bytes(bytes)),
+    }
+}
+
 /// A string of Lua that is no text.
 struct Bytes<'b>(&'b [u8]);
 
@@ -93,8 +104,17 @@ impl IntoLua for Bytes<'_> {
     }
 }
 
-/// After so many scripts the collector goes a step.
-const RUNS_A_STEP: u32 = 50;
+/// After so many scripts it is looked how much there is to collect.
+const RUNS_A_LOOK: u32 = 50;
+/// Below this garbage may be several times what is in use, which spares most of the collector's work; above, the collector
+/// goes a step at each look.
+const SMALL_BYTES: usize = 4 << 20;
+/// How much there may be, in percent of what was in use, until the collector begins anew: as Lua has it, and while that is
+/// little.
+const PAUSE: i32 = 200;
+const PAUSE_SMALL: i32 = 400;
+/// Scripts with more arguments get them in tables that are made for them.
+const SPREAD_MAX: usize = 40;
 
 impl Vm {
     /// A fresh state.
@@ -116,9 +136,10 @@ impl Vm {
     fn create(options: &VmOptions, for_functions: bool) -> Result<Vm, String> {
         let state = State::new(options.doubles);
         let create = || {
-            let Sandbox { lua, run, load } = sandbox::create(options, &state, for_functions)?;
+            let Sandbox { lua, run, run_spread, load } = sandbox::create(options, &state, for_functions)?;
             api::watch(&lua, &state)?;
-            Ok(Vm { run, load, state: state.clone(), runs: Cell::new(0), memory_limit: Cell::new(0), lua })
+            let (runs, is_small, memory_limit) = (Cell::new(0), Cell::new(false), Cell::new(0));
+            Ok(Vm { run, run_spread, load, state: state.clone(), runs, is_small, memory_limit, lua })
         };
         create().map_err(|error: mlua::Error| error.to_string())
     }
@@ -188,6 +209,13 @@ impl Vm {
         self.state.protocol.set(Protocol::Resp2);
         self.state.ending.set(None);
         let run = || -> mlua::Result<(bool, Value)> {
+            if let Some(spread) = self.run_spread.get(keys.len())
+                && arguments.len() <= SPREAD_MAX
+                && !script.is_function
+            {
+                let items: Variadic<_> = keys.chain(arguments).map(string).collect();
+                return spread.call((&script.function, items));
+            }
             let (keys, arguments) = (self.list(keys)?, self.list(arguments)?);
             self.run.call((&script.function, &keys, &arguments, script.is_function))
         };
@@ -266,17 +294,12 @@ impl Vm {
     }
 
     fn list<'a>(&self, items: impl ExactSizeIterator<Item = &'a [u8]>) -> mlua::Result<Table> {
-        self.lua.create_sequence_from(items.map(|item| match std::str::from_utf8(item) {
-            // Text goes straight onto Lua's stack.
-            Ok(text) => Either::Left(text),
-            Err(_) => Either::Right(Bytes(item)),
-        }))
+        self.lua.create_sequence_from(items.map(string))
     }
 
     fn collect(&self) {
         if self.state.is_collector_tuned.take() {
-            let usual = GcIncParams::default().pause(200).step_multiplier(200);
-            self.lua.gc_set_mode(GcMode::Incremental(usual));
+            self.set_pause(self.is_small.get());
             self.lua.gc_restart();
         }
         let limit = self.memory_limit.get();
@@ -285,10 +308,21 @@ impl Vm {
             let _ = self.lua.gc_collect();
         }
         self.runs.set(self.runs.get() + 1);
-        if self.runs.get() >= RUNS_A_STEP {
+        if self.runs.get() >= RUNS_A_LOOK {
             self.runs.set(0);
-            let _ = self.lua.gc_step();
+            let is_small = limit == 0 && self.used_memory() < SMALL_BYTES;
+            if is_small != self.is_small.replace(is_small) {
+                self.set_pause(is_small);
+            }
+            if !is_small {
+                let _ = self.lua.gc_step();
+            }
         }
+    }
+
+    fn set_pause(&self, is_small: bool) {
+        let pause = if is_small { PAUSE_SMALL } else { PAUSE };
+        self.lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(pause).step_multiplier(200)));
     }
 
     /// Answers with what ended a script.

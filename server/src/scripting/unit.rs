@@ -20,7 +20,6 @@ use ochre_store::sync::ShardSet;
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// What a command wants done with a script, which only its worker can do.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +49,7 @@ impl Origin {
     }
     fn name(&self) -> Cow<'_, str> {
         match self {
-            Origin::Source(source) => String::from_utf8_lossy(&source.sha),
+            Origin::Source(source) => Cow::Borrowed(&source.name),
             Origin::Function(function) => String::from_utf8_lossy(function.name()),
         }
     }
@@ -187,7 +186,7 @@ impl ScriptUnit<'_, '_> {
             caller: self.argv,
             name: &name,
             is_function: matches!(origin, Origin::Function(_)),
-            started: Instant::now(),
+            started: self.worker.ticks.now(),
             busy: None,
             console: self.socket.take().map(Console::new),
         };
