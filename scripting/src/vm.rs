@@ -41,7 +41,6 @@ pub struct Vm {
     load: Option<(Function, Function)>,
     state: Rc<State>,
     runs: Cell<u32>,
-    is_small: Cell<bool>,
     memory_limit: Cell<usize>,
     // The last to go.
     lua: Lua,
@@ -104,15 +103,8 @@ impl IntoLua for Bytes<'_> {
     }
 }
 
-/// After so many scripts it is looked how much there is to collect.
-const RUNS_A_LOOK: u32 = 50;
-/// Below this garbage may be several times what is in use, which spares most of the collector's work; above, the collector
-/// goes a step at each look.
-const SMALL_BYTES: usize = 4 << 20;
-/// How much there may be, in percent of what was in use, until the collector begins anew: as Lua has it, and while that is
-/// little.
-const PAUSE: i32 = 200;
-const PAUSE_SMALL: i32 = 400;
+/// After so many scripts the collector goes a step.
+const RUNS_A_STEP: u32 = 50;
 /// Scripts with more arguments get them in tables that are made for them.
 const SPREAD_MAX: usize = 40;
 
@@ -138,8 +130,8 @@ impl Vm {
         let create = || {
             let Sandbox { lua, run, run_spread, load } = sandbox::create(options, &state, for_functions)?;
             api::watch(&lua, &state)?;
-            let (runs, is_small, memory_limit) = (Cell::new(0), Cell::new(false), Cell::new(0));
-            Ok(Vm { run, run_spread, load, state: state.clone(), runs, is_small, memory_limit, lua })
+            let (runs, memory_limit) = (Cell::new(0), Cell::new(0));
+            Ok(Vm { run, run_spread, load, state: state.clone(), runs, memory_limit, lua })
         };
         create().map_err(|error: mlua::Error| error.to_string())
     }
@@ -299,7 +291,8 @@ impl Vm {
 
     fn collect(&self) {
         if self.state.is_collector_tuned.take() {
-            self.set_pause(self.is_small.get());
+            let usual = GcIncParams::default().pause(200).step_multiplier(200);
+            self.lua.gc_set_mode(GcMode::Incremental(usual));
             self.lua.gc_restart();
         }
         let limit = self.memory_limit.get();
@@ -308,21 +301,10 @@ impl Vm {
             let _ = self.lua.gc_collect();
         }
         self.runs.set(self.runs.get() + 1);
-        if self.runs.get() >= RUNS_A_LOOK {
+        if self.runs.get() >= RUNS_A_STEP {
             self.runs.set(0);
-            let is_small = limit == 0 && self.used_memory() < SMALL_BYTES;
-            if is_small != self.is_small.replace(is_small) {
-                self.set_pause(is_small);
-            }
-            if !is_small {
-                let _ = self.lua.gc_step();
-            }
+            let _ = self.lua.gc_step();
         }
-    }
-
-    fn set_pause(&self, is_small: bool) {
-        let pause = if is_small { PAUSE_SMALL } else { PAUSE };
-        self.lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(pause).step_multiplier(200)));
     }
 
     /// Answers with what ended a script.
