@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     // The footer is of no interest here: any ten bytes pass.
     let Ok(codes) = dump::read_functions(&[bytes, &[11, 0], &[0; 8]].concat()) else { return };
     let written = dump::write_functions(&codes, Settings::default());
-    assert_eq!(dump::verify(&written, Verify::Checksum), Ok(()));
+    assert!(dump::verify(&written, Verify::Checksum).is_ok());
     assert_eq!(dump::read_functions(&written).as_ref(), Ok(&codes));
     for code in codes {
         if let Ok(header) = LibraryHeader::parse(&code) {
