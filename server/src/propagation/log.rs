@@ -5,11 +5,12 @@ use crate::aof::Tail;
 use crate::client::{ClientHandle, ClientKind, Signals};
 use crate::config::Config;
 use crate::server::{Attention, Server};
-use ochre_replication::{Primary, Progress, Replica, ReplicaState, Settings, SyncAnswer};
+use ochre_replication::{Backlog, Primary, Progress, Replica, ReplicaState, Settings, SyncAnswer};
 use ochre_resp::encode_command;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Whether the commands of a unit are made a transaction where they are several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub(crate) enum Wrap {
 /// What every unit has changed, in order, for those who read it.
 pub struct Log {
     state: Mutex<State>,
+    /// Bytes allocated for the stream.
+    allocated: AtomicU64,
+    /// Those of them that are there for replicas alone: beyond what is kept anyway.
+    for_replicas: AtomicU64,
 }
 
 struct State {
@@ -96,7 +101,23 @@ impl Log {
                 tail: None,
                 appended: 0,
             }),
+            allocated: AtomicU64::new(0),
+            for_replicas: AtomicU64::new(0),
         }
+    }
+
+    /// Bytes allocated for the stream, and of these the ones that are there for replicas alone: it is not for memory's sake
+    /// that keys are evicted which only slow replicas take.
+    pub fn allocated(&self) -> (u64, u64) {
+        (self.allocated.load(Relaxed), self.for_replicas.load(Relaxed))
+    }
+
+    /// Shows others what is allocated.
+    fn note(&self, state: &State) {
+        let allocated = state.primary.backlog().map_or(0, Backlog::allocated) as u64;
+        self.allocated.store(allocated, Relaxed);
+        let kept = Backlog::allocated_for(state.settings.backlog_bytes);
+        self.for_replicas.store(allocated.saturating_sub(kept), Relaxed);
     }
 
     /// Appends a unit whose locks are held; the end of the log then.
@@ -117,6 +138,7 @@ impl Log {
             encoded.clear();
             unit.write(Reach::Replicas, wraps, selected, encoded);
             state.feed(server);
+            self.note(&state);
         }
         let (end, appends) = (state.end(), state.tail.is_some());
         drop(state);
@@ -211,6 +233,7 @@ impl Log {
         let settings = state.settings;
         state.primary.detach(client, now_ms, &settings);
         state.handles.remove(&client);
+        self.note(&state);
         drop(state);
         self.judge(server, now_ms);
     }
@@ -301,6 +324,7 @@ impl Log {
             let seconds = server.config().repl_backlog_ttl;
             tracing::info!("Replication backlog freed after {seconds} seconds without connected replicas.");
         }
+        self.note(&state);
         drop(state);
         self.judge(server, now_ms);
     }
@@ -315,7 +339,7 @@ impl Log {
             db: state.followed_db,
             offset: state.primary.offset(),
             backlog: backlog.map(|backlog| (backlog.begin(), backlog.len())),
-            allocated: backlog.map_or(0, ochre_replication::Backlog::allocated),
+            allocated: backlog.map_or(0, Backlog::allocated),
             replicas: state
                 .primary
                 .replicas()
@@ -407,6 +431,7 @@ impl Log {
             state.encoded.extend_from_slice(bytes);
             state.followed_db = db;
             state.feed(server);
+            self.note(&state);
         }
     }
 }
