@@ -4,6 +4,7 @@ use super::{Reach, Unit};
 use crate::aof::Tail;
 use crate::client::{ClientHandle, ClientKind, Signals};
 use crate::config::Config;
+use crate::persistence::load::ExpiredStream;
 use crate::server::{Attention, Server};
 use ochre_replication::{Backlog, Primary, Progress, Replica, ReplicaState, Settings, SyncAnswer};
 use ochre_resp::encode_command;
@@ -26,7 +27,7 @@ pub struct Log {
     state: Mutex<State>,
     /// Bytes allocated for the stream.
     allocated: AtomicU64,
-    /// Those of them that are there for replicas alone: beyond what is kept anyway.
+    /// Those that are there for replicas alone: beyond what is kept anyway, and in their connections.
     for_replicas: AtomicU64,
 }
 
@@ -117,7 +118,8 @@ impl Log {
         let allocated = state.primary.backlog().map_or(0, Backlog::allocated) as u64;
         self.allocated.store(allocated, Relaxed);
         let kept = Backlog::allocated_for(state.settings.backlog_bytes);
-        self.for_replicas.store(allocated.saturating_sub(kept), Relaxed);
+        let outputs = state.handles.values().map(|handle| handle.published.output_allocated.load(Relaxed));
+        self.for_replicas.store(allocated.saturating_sub(kept).saturating_add(outputs.sum()), Relaxed);
     }
 
     /// Appends a unit whose locks are held; the end of the log then.
@@ -396,6 +398,25 @@ impl Log {
             state.primary.detach_all(now_ms);
         }
         state.publish(server);
+    }
+
+    /// What had expired before the file was read is gone, as replicas are told that go on with its stream.
+    pub(crate) fn add_expired(&self, server: &Server, expired: &ExpiredStream) {
+        let mut state = self.state.lock();
+        if state.primary.follows() || expired.len == 0 {
+            return;
+        }
+        state.selected = expired.db;
+        if expired.bytes.is_empty() {
+            // Of more than is kept nothing is of use.
+            let offset = state.primary.offset().saturating_add(expired.len);
+            state.primary.skip_to(offset);
+        } else {
+            state.encoded.clear();
+            state.encoded.extend_from_slice(&expired.bytes);
+            state.feed(server);
+        }
+        self.note(&state);
     }
 
     /// The name of the history, its end, and the database it is at; nothing where there is nobody who could go on there.
