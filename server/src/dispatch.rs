@@ -65,6 +65,8 @@ pub(crate) enum Step {
 
 /// Most commands in a row under one lock.
 const COMMANDS_A_LOCK: usize = 32;
+/// For so long, nanoseconds, commands that need all shards follow each other without letting anybody in.
+const NANOS_ALL: u64 = 50_000;
 
 /// Beyond so many bytes of output its limit is looked at after each command, and it is sent before the batch is over.
 const OUTPUT_LEN_MAX: usize = 64 * 1024;
@@ -85,6 +87,7 @@ pub(crate) fn run<'w>(
     // Whether what is held are the locks of scripts; what was waited for is what the next command needs.
     let mut of_script = None;
     let mut tick = worker.ticks.now();
+    let since = tick;
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
         let epoch = worker.server.gate_epoch();
@@ -154,6 +157,11 @@ pub(crate) fn run<'w>(
         let is_over = slice.as_ref().is_some_and(Slice::is_over);
         let keep = held.as_ref().is_some_and(|guard| {
             let fits = if wanted.is_empty() { command.has(Flags::FAST) } else { guard.set().contains_all(wanted) };
+            // All shards are kept for those alone that need all, and for no longer than a slice.
+            let is_over = match guard.set() == ShardSet::ALL {
+                true => wanted != ShardSet::ALL || worker.ticks.nanos(since, tick) > NANOS_ALL,
+                false => is_over,
+            };
             // What was waited for is used at least once, whoever waits for it now.
             fits && (under_lock == 0 || under_lock < COMMANDS_A_LOCK && !is_over && !guard.contended())
         });

@@ -3,9 +3,11 @@
 use crate::client::Signals;
 use crate::error::{self, CommandError};
 use crate::server::{Attention, Server};
+use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
+use std::task::Poll;
 use std::time::Instant;
 
 /// A script that has run for longer than `busy-reply-threshold`.
@@ -20,16 +22,27 @@ pub struct Busy {
     pub started: Instant,
     killed: AtomicBool,
     wrote: AtomicBool,
+    /// Whoever is to hear of it when it is killed.
+    waker: AtomicWaker,
 }
 
 impl Busy {
     /// A script that has begun then.
     pub(crate) fn new(name: String, is_function: bool, command: Vec<Vec<u8>>, started: Instant) -> Busy {
-        Busy { name, is_function, command, started, killed: AtomicBool::default(), wrote: AtomicBool::default() }
+        let (killed, wrote) = (AtomicBool::default(), AtomicBool::default());
+        Busy { name, is_function, command, started, killed, wrote, waker: AtomicWaker::new() }
     }
     /// Whether somebody has killed it.
     pub(crate) fn is_killed(&self) -> bool {
-        self.killed.load(Relaxed)
+        self.killed.load(SeqCst)
+    }
+    /// Waits until somebody has killed it. Only one may wait.
+    pub(crate) async fn killed(&self) {
+        std::future::poll_fn(|context| {
+            self.waker.register(context.waker());
+            if self.is_killed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
     /// It has changed something: nobody can kill it any more.
     pub(crate) fn set_wrote(&self) {
@@ -83,7 +96,8 @@ impl BusyScripts {
             (true, false) => Err(error::BUSY_FUNCTION),
             (false, true) => Err(error::BUSY_SCRIPT),
             _ => {
-                busy.killed.store(true, Relaxed);
+                busy.killed.store(true, SeqCst);
+                busy.waker.wake();
                 Ok(())
             }
         }
