@@ -21,9 +21,10 @@ pub(crate) struct Open<'a, T> {
 }
 
 impl<'a, T: InEntry> Open<'a, T> {
-    fn new(entry: EntryMut<'a>, around: Around<'a>) -> Result<Open<'a, T>, Error> {
+    fn new(mut entry: EntryMut<'a>, around: Around<'a>) -> Result<Open<'a, T>, Error> {
         // Looked at here once, so that no later access can fail.
         entry.get::<T>().ok_or(Error::WrongType)?;
+        entry.keep()?;
         Ok(Open { entry, around, kind: PhantomData })
     }
 

@@ -3,9 +3,9 @@
 use crate::client::Signals;
 use crate::error::{self, CommandError};
 use crate::server::{Attention, Server};
+use ochre_store::undo::Fate;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 /// A script that has run for longer than `busy-reply-threshold`.
@@ -18,22 +18,18 @@ pub struct Busy {
     pub command: Vec<Vec<u8>>,
     /// When it began.
     pub started: Instant,
-    killed: AtomicBool,
-    wrote: AtomicBool,
+    /// Whether it may be killed. That it cannot any more is decided before it does what is not taken back.
+    pub(crate) fate: Arc<Fate>,
 }
 
 impl Busy {
     /// A script that has begun then.
     pub(crate) fn new(name: String, is_function: bool, command: Vec<Vec<u8>>, started: Instant) -> Busy {
-        Busy { name, is_function, command, started, killed: AtomicBool::default(), wrote: AtomicBool::default() }
+        Busy { name, is_function, command, started, fate: Arc::default() }
     }
     /// Whether somebody has killed it.
     pub(crate) fn is_killed(&self) -> bool {
-        self.killed.load(Relaxed)
-    }
-    /// It has changed something: nobody can kill it any more.
-    pub(crate) fn set_wrote(&self) {
-        self.wrote.store(true, Relaxed);
+        self.fate.is_killed()
     }
 }
 
@@ -76,16 +72,14 @@ impl BusyScripts {
     /// If there is none, or it cannot be ended.
     pub(crate) fn kill(&self, function: bool) -> Result<(), CommandError> {
         let busy = self.first().ok_or(error::NOT_BUSY)?;
-        if busy.wrote.load(Relaxed) {
+        if busy.fate.is_fixed() {
             return Err(error::UNKILLABLE);
         }
         match (busy.is_function, function) {
             (true, false) => Err(error::BUSY_FUNCTION),
             (false, true) => Err(error::BUSY_SCRIPT),
-            _ => {
-                busy.killed.store(true, Relaxed);
-                Ok(())
-            }
+            _ if busy.fate.kill() => Ok(()),
+            _ => Err(error::UNKILLABLE),
         }
     }
 }
