@@ -175,16 +175,32 @@ fn can_be_undone(words: &[&str]) -> bool {
 #[test]
 fn nothing_remains_of_a_script_that_was_killed() -> Result<()> {
     let debug = ["--enable-debug-command", "yes"];
-    let options =
-        [&["--worker-threads", "2", "--busy-reply-threshold", "20", "--appendonly", "yes"][..], &debug].concat();
+    let options = [
+        &[
+            "--worker-threads",
+            "2",
+            "--busy-reply-threshold",
+            "20",
+            "--appendonly",
+            "yes",
+            "--repl-diskless-sync-delay",
+            "0",
+        ][..],
+        &debug,
+    ]
+    .concat();
     let (server, copy) = (Server::start(&options)?, Server::start(&debug)?);
+
     let (mut slow, mut other, mut replica) = (server.client()?, server.client()?, copy.client()?);
     for words in filling(REDIS_LINES).filter(|words| can_be_undone(words)) {
         other.command(&words)?;
     }
     // What expires meanwhile would be a difference.
-    for key in keys(&mut other)? {
-        other.command(&["PERSIST", &key])?;
+    for db in (0..16).rev() {
+        other.command(&["SELECT", &db.to_string()])?;
+        for key in keys(&mut other)? {
+            other.command(&["PERSIST", &key])?;
+        }
     }
     other.command(&["EVAL", "for i = 1, 300 do redis.call('HSET', 'large', i, i) end", "0"])?;
     let port = server.address().port().to_string();
