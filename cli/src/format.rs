@@ -1,8 +1,9 @@
 //! Replies as text, byte for byte as `redis-cli` prints them.
 
 use ochre_resp::Value;
+use ochre_resp::split::quote;
 
-use crate::escape::{json_string, repr, repr_json};
+use crate::escape::{json_string, quoted_json};
 
 /// How replies are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub fn format_reply(value: &Value, style: Style, delimiters: &Delimiters) -> Vec
             out.push(b'\n');
         }
         Style::QuotedJson => {
-            json(&mut out, value, repr_json);
+            json(&mut out, value, quoted_json);
             out.push(b'\n');
         }
     }
@@ -103,7 +104,7 @@ fn tty(out: &mut Vec<u8>, value: &Value, indent: &str) {
         Value::Double(number) => line(out, &[b"(double) ", number]),
         Value::BigNumber(digits) => line(out, &[b"(big number) ", digits]),
         Value::Bulk(bytes) => {
-            repr(out, bytes);
+            quote(out, bytes);
             out.push(b'\n');
         }
         Value::Null | Value::NullArray => line(out, &[b"(nil)"]),
@@ -215,9 +216,9 @@ fn csv(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Error(text) => {
             out.extend_from_slice(b"ERROR,");
-            repr(out, text);
+            quote(out, text);
         }
-        Value::Simple(text) | Value::Bulk(text) | Value::Verbatim { text, .. } => repr(out, text),
+        Value::Simple(text) | Value::Bulk(text) | Value::Verbatim { text, .. } => quote(out, text),
         Value::Int(number) => out.extend_from_slice(number.to_string().as_bytes()),
         Value::Double(digits) | Value::BigNumber(digits) => out.extend_from_slice(digits),
         Value::Null | Value::NullArray => out.extend_from_slice(b"NULL"),

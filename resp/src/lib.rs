@@ -3,7 +3,7 @@
 //! - [`request`]: the server's side of a connection, an incremental decoder of multibulk and inline commands.
 //! - [`reply`]: a writer of replies that knows the protocol version of its connection.
 //! - [`client`]: the other side, a request encoder, a reply decoder and a reply counter.
-//! - [`split`]: how a text line becomes arguments (inline commands, configuration lines, interactive input).
+//! - [`split`]: how a text line becomes arguments (inline commands, configuration lines, interactive input), and back.
 //!
 //! The crate knows no commands and no sockets. Every decoder resumes where it stopped, looks at no byte twice
 //! beyond a small constant, allocates in proportion to what arrived and never to what was announced.

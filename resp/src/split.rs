@@ -1,4 +1,4 @@
-//! Splitting a text line into arguments: blanks separate, double quotes take escapes, single quotes take all but
+//! Splitting a text line into arguments, and quoting one: blanks separate, double quotes take escapes, single quotes take all but
 //! `\'` literally.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
@@ -37,6 +37,26 @@ pub fn split_args(line: &[u8], bytes: &mut Vec<u8>, args: &mut Vec<Span>) -> Res
         }
         args.push(Span { start, end: bytes.len() });
     }
+}
+
+/// Appends `bytes` as one double-quoted word in printable ASCII, which [`split_args`] reads back.
+pub fn quote(out: &mut Vec<u8>, bytes: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| HEX.get(usize::from(value)).copied().unwrap_or_default();
+    out.push(b'"');
+    for &byte in bytes {
+        match byte {
+            b'\\' | b'"' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            7 => out.extend_from_slice(b"\\a"),
+            8 => out.extend_from_slice(b"\\b"),
+            b' '..=b'~' => out.push(byte),
+            _ => out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]),
+        }
+    }
+    out.push(b'"');
 }
 
 fn skip_blanks(mut line: &[u8]) -> &[u8] {
@@ -172,6 +192,18 @@ mod tests {
         {
             assert_eq!(split(text), Err(UnbalancedQuotes), "{text:?}");
         }
+    }
+
+    // As MONITOR of redis-server 7.0.15 shows it.
+    #[test]
+    fn a_quoted_word_is_printable_and_is_split_back() {
+        let mut quoted = Vec::new();
+        quote(&mut quoted, b"a \"\\\n\r\t\x07\x08\0\x7f\xff'");
+        assert_eq!(quoted, br#""a \"\\\n\r\t\a\b\x00\x7f\xff'""#);
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        let mut line = Vec::new();
+        quote(&mut line, &all);
+        assert_eq!(split(&line).unwrap(), [all]);
     }
 
     #[test]

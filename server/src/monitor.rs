@@ -3,8 +3,8 @@
 use crate::args::Argv;
 use crate::client::{ClientHandle, Push};
 use crate::server::Attention;
+use ochre_resp::split::quote;
 use parking_lot::Mutex;
-use std::io::Write;
 use std::sync::Arc;
 
 /// The clients that watch.
@@ -52,24 +52,4 @@ impl Monitors {
         let line = Push::Line(line.into());
         watchers.iter().for_each(|watcher| watcher.push(line.clone()));
     }
-}
-
-/// Appends `bytes` in double quotes, with everything that is not printable ASCII escaped.
-pub fn quote(line: &mut Vec<u8>, bytes: &[u8]) {
-    line.push(b'"');
-    for &byte in bytes {
-        match byte {
-            b'\\' | b'"' => line.extend_from_slice(&[b'\\', byte]),
-            b'\n' => line.extend_from_slice(b"\\n"),
-            b'\r' => line.extend_from_slice(b"\\r"),
-            b'\t' => line.extend_from_slice(b"\\t"),
-            7 => line.extend_from_slice(b"\\a"),
-            8 => line.extend_from_slice(b"\\b"),
-            b' '..=b'~' => line.push(byte),
-            _ => {
-                let _ = write!(line, "\\x{byte:02x}");
-            }
-        }
-    }
-    line.push(b'"');
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
@@ -124,6 +124,34 @@ impl Client {
     pub fn command(&mut self, words: &[&str]) -> Result<Reply> {
         self.send(&encode(words))?;
         self.read_reply().with_context(|| format!("no reply to {words:?}"))
+    }
+
+    /// Sends the words of a line as one command; errs with the server's refusal.
+    pub fn line(&mut self, line: &str) -> Result<Reply> {
+        let words: Vec<&str> = line.split(' ').collect();
+        let reply = self.command(&words)?;
+        ensure!(!matches!(reply, Reply::Error(_)), "{line}: {reply:?}");
+        Ok(reply)
+    }
+
+    /// A field of INFO.
+    pub fn info(&mut self, field: &str) -> Result<String> {
+        let text = self.command(&["INFO", "everything"])?.text()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        Ok(line.with_context(|| format!("INFO has no {field}"))?.to_owned())
+    }
+
+    /// Becomes a replica and returns the snapshot, which has to be announced with its length (not diskless). What is
+    /// propagated comes as commands then.
+    pub fn synchronize(&mut self) -> Result<Vec<u8>> {
+        self.send(b"SYNC\r\n")?;
+        let mut header = Vec::new();
+        while header.is_empty() {
+            header = self.read_until(b"\n")?;
+            header.retain(|byte| !b"\r\n".contains(byte));
+        }
+        let bytes = std::str::from_utf8(&header)?.strip_prefix('$').context("no snapshot")?.parse()?;
+        self.read_exact(bytes)
     }
 
     /// Reads exactly `count` bytes.

@@ -29,12 +29,6 @@ fn error(text: &str) -> Reply {
     Reply::Error(text.to_owned())
 }
 
-fn info(client: &mut Client, name: &str) -> Result<String> {
-    let text = client.command(&["INFO", "everything"])?.text()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    Ok(line.unwrap_or_default().to_owned())
-}
-
 // Clients on all workers write, alone, in pipelines and in transactions. Whatever they begin after SETUSER was answered is
 // refused, and whatever they begin after it was taken back is not.
 #[test]
@@ -94,11 +88,11 @@ fn a_change_holds_once_it_is_answered() -> Result<()> {
                 let next = phase.swap(u64::MAX, SeqCst) + 1;
                 assert_eq!(ask(&mut control, &format!("ACL SETUSER writer {rule}"))?, Reply::ok());
                 phase.store(next, SeqCst);
-                let done = info(&mut control, "total_commands_processed")?.parse::<u64>()?;
-                let refused = info(&mut control, "acl_access_denied_cmd")?.parse::<u64>()?;
+                let done = control.info("total_commands_processed")?.parse::<u64>()?;
+                let refused = control.info("acl_access_denied_cmd")?.parse::<u64>()?;
                 await_that("the clients go on", || {
-                    let now = info(&mut control, "total_commands_processed")?.parse::<u64>()?;
-                    let denied = info(&mut control, "acl_access_denied_cmd")?.parse::<u64>()?;
+                    let now = control.info("total_commands_processed")?.parse::<u64>()?;
+                    let denied = control.info("acl_access_denied_cmd")?.parse::<u64>()?;
                     Ok(if rule == "-set" { denied > refused + 20 } else { now > done + 50 })
                 })?;
             }
@@ -123,7 +117,7 @@ fn connections_of_a_deleted_user_end() -> Result<()> {
         let (mut blocked, mut queueing) = (log_in(&server, "gone")?, log_in(&server, "gone")?);
         let mut other = log_in(&server, "stays")?;
         blocked.send(b"BLPOP queue 0\r\n")?;
-        await_that("a client waits", || Ok(info(&mut control, "blocked_clients")? == "1"))?;
+        await_that("a client waits", || Ok(control.info("blocked_clients")? == "1"))?;
         ask(&mut queueing, "MULTI")?;
         ask(&mut queueing, "SET a b")?;
         let busy = log_in(&server, "gone")?;
@@ -171,7 +165,7 @@ fn a_client_that_waits_is_served_by_the_rules_of_the_moment() -> Result<()> {
         ] {
             let mut waiter = log_in(&server, "w")?;
             waiter.send(b"BLPOP queue 0\r\n")?;
-            await_that("a client waits", || Ok(info(&mut control, "blocked_clients")? == "1"))?;
+            await_that("a client waits", || Ok(control.info("blocked_clients")? == "1"))?;
             ask(&mut control, &format!("ACL SETUSER w {rule}"))?;
             assert_eq!(ask(&mut control, "RPUSH queue x")?, Reply::Integer(1));
             assert_eq!(waiter.read_reply()?, error(refusal));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use ochre_tests::{Client, Reply, Server, await_that};
 
 /// The same behaviour is asked of one worker with one shard and of several with many.
@@ -14,16 +14,8 @@ fn start(workers: &str) -> Result<Server> {
     Server::start(&["--worker-threads", workers, "--enable-debug-command", "yes"])
 }
 
-fn info(client: &mut Client, section: &str, name: &str) -> Result<String> {
-    let text = client.command(&["INFO", section])?.text()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    Ok(line.with_context(|| format!("no {name} in INFO"))?.to_owned())
-}
-
 fn await_blocked(client: &mut Client, count: usize) -> Result<()> {
-    await_that(&format!("{count} blocked clients"), || {
-        Ok(info(client, "clients", "blocked_clients")? == count.to_string())
-    })
+    await_that(&format!("{count} blocked clients"), || Ok(client.info("blocked_clients")? == count.to_string()))
 }
 
 fn request(words: &[&str]) -> Vec<u8> {
@@ -68,7 +60,7 @@ fn waiters_are_served_in_the_order_they_came() -> Result<()> {
             };
             waiters.push(waiting(&server, &mut control, number, words)?);
         }
-        assert_eq!(info(&mut control, "clients", "total_blocking_keys")?, "3");
+        assert_eq!(control.info("total_blocking_keys")?, "3");
         // One push of many, and many of one.
         let first: Vec<String> = (0..6).map(|number| number.to_string()).collect();
         let mut words = vec!["RPUSH", "queue"];
@@ -81,8 +73,8 @@ fn waiters_are_served_in_the_order_they_came() -> Result<()> {
         for (number, waiter) in waiters.iter_mut().enumerate() {
             assert_eq!(waiter.read_reply()?, pair("queue", &number.to_string()));
         }
-        assert_eq!(info(&mut control, "clients", "blocked_clients")?, "0");
-        await_that("no key is waited for", || Ok(info(&mut control, "clients", "total_blocking_keys")? == "0"))?;
+        assert_eq!(control.info("blocked_clients")?, "0");
+        await_that("no key is waited for", || Ok(control.info("total_blocking_keys")? == "0"))?;
     }
     Ok(())
 }
@@ -95,9 +87,9 @@ fn a_wait_ends_in_time() -> Result<()> {
     assert_eq!(client.command(&["BLPOP", "nothing", "0.1"])?, Reply::Null);
     assert!((100..1000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
     assert_eq!(client.command(&["BLMOVE", "nothing", "to", "LEFT", "LEFT", "0.01"])?, Reply::Null);
-    let calls = info(&mut client, "commandstats", "cmdstat_blpop")?;
+    let calls = client.info("cmdstat_blpop")?;
     ensure!(calls.starts_with("calls=1,"), "{calls}");
-    assert_eq!(info(&mut client, "clients", "total_blocking_keys")?, "0");
+    assert_eq!(client.info("total_blocking_keys")?, "0");
     // What comes later is for others.
     assert_eq!(client.command(&["RPUSH", "nothing", "a"])?, Reply::Integer(1));
     assert_eq!(client.command(&["LLEN", "nothing"])?, Reply::Integer(1));
@@ -162,7 +154,7 @@ fn others_can_end_a_wait() -> Result<()> {
             let mut words = vec!["CLIENT", "UNBLOCK", &id];
             words.extend(how);
             assert_eq!(control.command(&words)?, Reply::Integer(1));
-            assert_eq!(info(&mut control, "clients", "blocked_clients")?, "0");
+            assert_eq!(control.info("blocked_clients")?, "0");
             assert_eq!(control.command(&words)?, Reply::Integer(0));
             assert_eq!(client.read_reply()?, expected);
             let line = control.command(&["CLIENT", "LIST", "ID", &id])?.text()?;
@@ -196,7 +188,7 @@ fn nothing_is_given_to_those_who_are_gone() -> Result<()> {
             assert_eq!(control.command(&["RPUSH", "b", "element"])?, Reply::Integer(1));
             assert_eq!(control.command(&["LPOP", "b"])?, Reply::bulk("element"));
         }
-        await_that("no key is waited for", || Ok(info(&mut control, "clients", "total_blocking_keys")? == "0"))?;
+        await_that("no key is waited for", || Ok(control.info("total_blocking_keys")? == "0"))?;
     }
     Ok(())
 }
@@ -247,7 +239,7 @@ fn an_element_passes_from_waiter_to_waiter() -> Result<()> {
             let mut second = waiting(&server, &mut control, 2, &["BLMOVE", &b, &c, "LEFT", "RIGHT", "0"])?;
             let mut first = waiting(&server, &mut control, 3, &["BLMOVE", &a, &b, "LEFT", "RIGHT", "0"])?;
             assert_eq!(control.command(&["RPUSH", &a, "x"])?, Reply::Integer(1));
-            assert_eq!(info(&mut control, "clients", "blocked_clients")?, "0");
+            assert_eq!(control.info("blocked_clients")?, "0");
             for mover in [&mut first, &mut second, &mut third] {
                 assert_eq!(mover.read_reply()?, Reply::bulk("x"));
             }
@@ -362,8 +354,8 @@ fn nothing_is_lost_or_doubled_among_thousands() -> Result<()> {
         })?;
         ensure!(seen == expected, "{} of {} elements came out as they should", seen.len(), expected.len());
         assert_eq!(control.command(&["DBSIZE"])?, Reply::Integer(0));
-        assert_eq!(info(&mut control, "clients", "blocked_clients")?, "0");
-        await_that("no key is waited for", || Ok(info(&mut control, "clients", "total_blocking_keys")? == "0"))?;
+        assert_eq!(control.info("blocked_clients")?, "0");
+        await_that("no key is waited for", || Ok(control.info("total_blocking_keys")? == "0"))?;
     }
     Ok(())
 }
@@ -396,7 +388,7 @@ fn a_timeout_and_a_push_do_not_both_win() -> Result<()> {
             pusher.command(&["RPUSH", if number % 2 == 0 { "x" } else { "y" }, &number.to_string()])?;
             // The next one comes at some moment of a wait that has begun.
             let asked = Instant::now();
-            while number % 3 == 0 && info(&mut pusher, "clients", "blocked_clients")? == "0" {
+            while number % 3 == 0 && pusher.info("blocked_clients")? == "0" {
                 ensure!(asked.elapsed() < Duration::from_secs(20), "nobody waits for element {number}");
             }
         }

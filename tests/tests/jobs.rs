@@ -1,6 +1,6 @@
 //! Processes that stand for jobs in the background, at the compatibility level of Redis 7.0.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ochre_tests::{Client, Reply, Server, await_that};
@@ -36,21 +36,8 @@ fn end(pid: u32, signal: Signal) -> Result<()> {
     Ok(kill(Pid::from_raw(pid.try_into()?), signal)?)
 }
 
-fn command(client: &mut Client, line: &str) -> Result<Reply> {
-    let words: Vec<&str> = line.split(' ').collect();
-    let reply = client.command(&words)?;
-    ensure!(!matches!(reply, Reply::Error(_)), "{line}: {reply:?}");
-    Ok(reply)
-}
-
-fn info(client: &mut Client, field: &str) -> Result<String> {
-    let text = client.command(&["INFO", "everything"])?.text()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    Ok(line.with_context(|| format!("INFO has no {field}"))?.to_owned())
-}
-
 fn await_idle(server: &Server, client: &mut Client, field: &str) -> Result<()> {
-    await_that("the job is over", || Ok(info(client, field)? == "0"))?;
+    await_that("the job is over", || Ok(client.info(field)? == "0"))?;
     let left = children(server.pid())?;
     ensure!(left.is_empty(), "a process is left when the job is over: {left:?}");
     Ok(())
@@ -60,13 +47,13 @@ fn await_idle(server: &Server, client: &mut Client, field: &str) -> Result<()> {
 fn who_ends_the_process_ends_the_save() -> Result<()> {
     let server = Server::start(&AT_7_0)?;
     let mut client = server.client()?;
-    command(&mut client, "SET a 1")?;
-    command(&mut client, &format!("CONFIG SET rdb-key-save-delay {LONG}"))?;
+    client.line("SET a 1")?;
+    client.line(&format!("CONFIG SET rdb-key-save-delay {LONG}"))?;
     client.command(&["CONFIG", "SET", "save", "900 1000"])?;
     let folder = server.folder();
     // SIGUSR1 ends it as if it had been cancelled; any other signal makes it a failure.
     for (signal, status) in [(Signal::SIGUSR1, "ok"), (Signal::SIGKILL, "err")] {
-        command(&mut client, "BGSAVE")?;
+        client.line("BGSAVE")?;
         let pid = job(&server)?;
         let title = std::fs::read_to_string(format!("/proc/{pid}/cmdline"))?;
         ensure!(title.starts_with("redis-rdb-bgsave "), "{title}");
@@ -74,18 +61,18 @@ fn who_ends_the_process_ends_the_save() -> Result<()> {
         await_that("the file is begun", || Ok(temporary.exists()))?;
         end(pid, signal)?;
         await_idle(&server, &mut client, "rdb_bgsave_in_progress")?;
-        ensure!(info(&mut client, "rdb_last_bgsave_status")? == status);
+        ensure!(client.info("rdb_last_bgsave_status")? == status);
         ensure!(!temporary.exists() && !folder.join("dump.rdb").exists());
         server.wait_for_log(&format!("Background saving terminated by signal {}", signal as i32))?;
     }
     let refused = client.command(&["SET", "a", "2"])?;
     ensure!(matches!(&refused, Reply::Error(text) if text.starts_with("MISCONF ")), "{refused:?}");
-    ensure!(info(&mut client, "total_forks")? == "2");
-    command(&mut client, "CONFIG SET rdb-key-save-delay 0")?;
-    command(&mut client, "BGSAVE")?;
+    ensure!(client.info("total_forks")? == "2");
+    client.line("CONFIG SET rdb-key-save-delay 0")?;
+    client.line("BGSAVE")?;
     await_idle(&server, &mut client, "rdb_bgsave_in_progress")?;
-    ensure!(info(&mut client, "rdb_last_bgsave_status")? == "ok" && folder.join("dump.rdb").exists());
-    command(&mut client, "SET a 2")?;
+    ensure!(client.info("rdb_last_bgsave_status")? == "ok" && folder.join("dump.rdb").exists());
+    client.line("SET a 2")?;
     Ok(())
 }
 
@@ -93,10 +80,10 @@ fn who_ends_the_process_ends_the_save() -> Result<()> {
 fn who_ends_the_process_ends_the_rewrite() -> Result<()> {
     let server = Server::start(&[&AT_7_0[..], &["--appendonly", "yes"]].concat())?;
     let mut client = server.client()?;
-    command(&mut client, "SET a 1")?;
-    command(&mut client, &format!("CONFIG SET rdb-key-save-delay {LONG}"))?;
+    client.line("SET a 1")?;
+    client.line(&format!("CONFIG SET rdb-key-save-delay {LONG}"))?;
     for (signal, status) in [(Signal::SIGUSR1, "ok"), (Signal::SIGTERM, "ok"), (Signal::SIGKILL, "err")] {
-        command(&mut client, "BGREWRITEAOF")?;
+        client.line("BGREWRITEAOF")?;
         let pid = job(&server)?;
         await_that("it has its handlers", || {
             let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -106,11 +93,11 @@ fn who_ends_the_process_ends_the_rewrite() -> Result<()> {
         end(pid, signal)?;
         if signal == Signal::SIGTERM {
             // That is for the server itself to decide about.
-            ensure!(job(&server)? == pid && info(&mut client, "aof_rewrite_in_progress")? == "1");
+            ensure!(job(&server)? == pid && client.info("aof_rewrite_in_progress")? == "1");
             end(pid, Signal::SIGUSR1)?;
         }
         await_idle(&server, &mut client, "aof_rewrite_in_progress")?;
-        ensure!(info(&mut client, "aof_last_bgrewrite_status")? == status);
+        ensure!(client.info("aof_last_bgrewrite_status")? == status);
         ensure!(!server.folder().join(format!("temp-rewriteaof-bg-{pid}.aof")).exists());
     }
     Ok(())
@@ -120,9 +107,9 @@ fn who_ends_the_process_ends_the_rewrite() -> Result<()> {
 fn the_process_ends_with_the_server_however_that_ends() -> Result<()> {
     let mut server = Server::start(&AT_7_0)?;
     let mut client = server.client()?;
-    command(&mut client, "SET a 1")?;
-    command(&mut client, &format!("CONFIG SET rdb-key-save-delay {LONG}"))?;
-    command(&mut client, "BGSAVE")?;
+    client.line("SET a 1")?;
+    client.line(&format!("CONFIG SET rdb-key-save-delay {LONG}"))?;
+    client.line("BGSAVE")?;
     let pid = job(&server)?;
     server.signal(Signal::SIGKILL)?;
     server.ended()?;
@@ -137,10 +124,10 @@ fn the_process_ends_with_the_server_however_that_ends() -> Result<()> {
 fn nothing_stands_for_a_save_at_other_levels() -> Result<()> {
     let server = Server::start(&[])?;
     let mut client = server.client()?;
-    command(&mut client, "SET a 1")?;
-    command(&mut client, &format!("CONFIG SET rdb-key-save-delay {LONG}"))?;
-    command(&mut client, "BGSAVE")?;
-    ensure!(info(&mut client, "rdb_bgsave_in_progress")? == "1");
+    client.line("SET a 1")?;
+    client.line(&format!("CONFIG SET rdb-key-save-delay {LONG}"))?;
+    client.line("BGSAVE")?;
+    ensure!(client.info("rdb_bgsave_in_progress")? == "1");
     ensure!(children(server.pid())?.is_empty());
     Ok(())
 }

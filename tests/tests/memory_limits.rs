@@ -1,19 +1,9 @@
 //! Limits of memory: of the data, and of what clients make the server hold for them.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ochre_tests::{Client, Reply, Server, await_that};
 
 const VALUE_LEN: usize = 100_000;
-
-fn info(client: &mut Client, field: &str) -> Result<u64> {
-    let text = client.command(&["INFO"])?.text()?;
-    let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    value
-        .with_context(|| format!("INFO has no {field}"))?
-        .trim()
-        .parse()
-        .with_context(|| format!("{field} is no number"))
-}
 
 /// A command as clients encode it: unlike lines, several of them make a batch.
 fn request(words: &[&str]) -> String {
@@ -39,10 +29,10 @@ fn clients_that_take_too_much_are_closed_and_keys_stay() -> Result<()> {
     await_that("a client is closed", || {
         // Nobody reads the replies. Who is closed already cannot send.
         silent.retain_mut(|client| client.send(b"GET key:1\r\n").is_ok());
-        Ok(info(&mut admin, "evicted_clients")? > 0)
+        Ok(admin.info("evicted_clients")?.parse::<u64>()? > 0)
     })?;
     server.wait_for_log("Evicting client")?;
-    assert_eq!(info(&mut admin, "evicted_keys")?, 0);
+    assert_eq!(admin.info("evicted_keys")?.parse::<u64>()?, 0);
     assert_eq!(admin.command(&["DBSIZE"])?, Reply::Integer(50));
     Ok(())
 }
@@ -69,6 +59,6 @@ fn a_pipeline_makes_room_between_its_commands() -> Result<()> {
         }
     }
     let admin = &mut clients[0];
-    assert!(info(admin, "evicted_keys")? > 0);
-    await_that("memory is below its limit", || Ok(info(admin, "used_memory")? <= 3 << 20))
+    assert!(admin.info("evicted_keys")?.parse::<u64>()? > 0);
+    await_that("memory is below its limit", || Ok(admin.info("used_memory")?.parse::<u64>()? <= 3 << 20))
 }

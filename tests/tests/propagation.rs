@@ -21,14 +21,7 @@ struct Stream(Client);
 
 impl Stream {
     fn attach(mut client: Client) -> Result<Stream> {
-        client.send(b"SYNC\r\n")?;
-        let mut header = Vec::new();
-        while header.is_empty() {
-            header = client.read_until(b"\n")?;
-            header.retain(|byte| !b"\r\n".contains(byte));
-        }
-        let bytes = std::str::from_utf8(&header)?.strip_prefix('$').context("no snapshot")?.parse()?;
-        client.read_exact(bytes)?;
+        client.synchronize()?;
         Ok(Stream(client))
     }
 

@@ -34,12 +34,6 @@ fn receive(client: &mut Client) -> Result<Vec<String>> {
     words(&client.read_reply()?)
 }
 
-fn info(client: &mut Client, name: &str) -> Result<String> {
-    let text = client.command(&["INFO", "everything"])?.text()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    Ok(line.with_context(|| format!("no {name} in INFO"))?.to_owned())
-}
-
 #[test]
 fn it_answers_as_redis_does() -> Result<()> {
     let (server, peer) = (Server::start(&["--compatibility-level", "7.0"])?, Peer::start(&[])?);
@@ -176,7 +170,7 @@ fn messages_reach_ten_thousand_subscribers_and_nobody_stalls() -> Result<()> {
         (0..=number % 2).try_for_each(|_| client.read_reply().map(drop))?;
     }
     let mut publisher = server.client()?;
-    assert_eq!(info(&mut publisher, "pubsub_clients")?, SUBSCRIBERS.to_string());
+    assert_eq!(publisher.info("pubsub_clients")?, SUBSCRIBERS.to_string());
     let bystander = Bystander::start(&server)?;
     let payload = "x".repeat(100);
     for number in 0..MESSAGES {
@@ -190,8 +184,8 @@ fn messages_reach_ten_thousand_subscribers_and_nobody_stalls() -> Result<()> {
     }
     bystander.stop()?.check(20, Duration::from_millis(150))?;
     drop(subscribers);
-    await_that("nobody listens any more", || Ok(info(&mut publisher, "pubsub_clients")? == "0"))?;
-    assert_eq!(info(&mut publisher, "pubsub_channels")?, "0");
+    await_that("nobody listens any more", || Ok(publisher.info("pubsub_clients")? == "0"))?;
+    assert_eq!(publisher.info("pubsub_channels")?, "0");
     assert_eq!(ask(&mut publisher, "PUBLISH news x")?, Reply::Integer(0));
     Ok(())
 }
@@ -222,7 +216,7 @@ fn a_slow_subscriber_is_cut_off_and_others_are_not() -> Result<()> {
     server.wait_for_log("output buffer limit")?;
     let Reply::Integer(id) = id else { bail!("{id:?} is no id") };
     assert_eq!(ask(&mut admin, &format!("CLIENT LIST ID {id}"))?, Reply::bulk(""));
-    assert_eq!(info(&mut admin, "client_output_buffer_limit_disconnections")?, "1");
+    assert_eq!(admin.info("client_output_buffer_limit_disconnections")?, "1");
     Ok(())
 }
 
@@ -404,11 +398,11 @@ fn clients_are_listed_and_killed_as_subscribers() -> Result<()> {
     );
     let counts = ["pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "pubsub_clients"];
     for name in counts {
-        assert_eq!(info(&mut admin, name)?, "1", "{name}");
+        assert_eq!(admin.info(name)?, "1", "{name}");
     }
     assert_eq!(ask(&mut admin, "CLIENT KILL TYPE pubsub")?, Reply::Integer(1));
     for name in counts {
-        await_that(name, || Ok(info(&mut admin, name)? == "0"))?;
+        await_that(name, || Ok(admin.info(name)? == "0"))?;
     }
     listener.read_to_close(Duration::from_secs(10))?;
     Ok(())

@@ -372,12 +372,5 @@ fn half_a_transaction_is_not_executed() -> Result<()> {
 fn snapshot_of(peer: &Peer) -> Result<Reply> {
     let mut client = peer.client()?;
     client.command(&["CONFIG", "SET", "repl-diskless-sync", "no"])?;
-    client.send(b"SYNC\r\n")?;
-    let mut header = Vec::new();
-    while header.is_empty() {
-        header = client.read_until(b"\n")?;
-        header.retain(|byte| !b"\r\n".contains(byte));
-    }
-    let bytes = std::str::from_utf8(&header)?.strip_prefix('$').context("no snapshot")?.parse()?;
-    Ok(Reply::Bulk(client.read_exact(bytes)?))
+    Ok(Reply::Bulk(client.synchronize()?))
 }

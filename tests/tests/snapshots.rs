@@ -42,25 +42,12 @@ impl Drop for Folder {
     }
 }
 
-fn command(client: &mut Client, line: &str) -> Result<Reply> {
-    let words: Vec<&str> = line.split(' ').collect();
-    let reply = client.command(&words)?;
-    ensure!(!matches!(reply, Reply::Error(_)), "{line}: {reply:?}");
-    Ok(reply)
-}
-
-fn info(client: &mut Client, field: &str) -> Result<String> {
-    let text = client.command(&["INFO", "everything"])?.text()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    Ok(line.with_context(|| format!("INFO has no {field}"))?.to_owned())
-}
-
 fn digest(client: &mut Client) -> Result<String> {
     client.command(&["DEBUG", "DIGEST"])?.text()
 }
 
 fn await_saved(client: &mut Client) -> Result<()> {
-    await_that("the save is over", || Ok(info(client, "rdb_bgsave_in_progress")? == "0"))
+    await_that("the save is over", || Ok(client.info("rdb_bgsave_in_progress")? == "0"))
 }
 
 /// Values of all types and encodings, in two databases.
@@ -86,7 +73,7 @@ fn fill(client: &mut Client) -> Result<()> {
         "EXPIREAT other-database 4102444800",
         "SELECT 0",
     ] {
-        command(client, line)?;
+        client.line(line)?;
     }
     let long = "0123456789 ".repeat(3000);
     client.command(&["SET", "long", &long])?;
@@ -111,24 +98,24 @@ fn what_was_saved_is_there_after_a_start() -> Result<()> {
     let server = folder.server(&[])?;
     let mut client = server.client()?;
     fill(&mut client)?;
-    ensure!(info(&mut client, "rdb_changes_since_last_save")? != "0");
+    ensure!(client.info("rdb_changes_since_last_save")? != "0");
     let before = digest(&mut client)?;
     ensure!(client.command(&["SAVE"])? == Reply::ok());
-    ensure!(info(&mut client, "rdb_changes_since_last_save")? == "0" && info(&mut client, "rdb_saves")? == "1");
+    ensure!(client.info("rdb_changes_since_last_save")? == "0" && client.info("rdb_saves")? == "1");
     ensure!(client.command(&["DEBUG", "RELOAD"])? == Reply::ok());
     ensure!(digest(&mut client)? == before, "DEBUG RELOAD changed the data");
     for shape in ["list", "ints", "set", "zset", "hash", "manylist", "manyset", "manyzset", "manyhash"] {
-        command(&mut client, &format!("OBJECT ENCODING {shape}"))?;
+        client.line(&format!("OBJECT ENCODING {shape}"))?;
     }
     // Neither what has happened since the save nor a file that was never finished.
-    command(&mut client, "SET later x")?;
+    client.line("SET later x")?;
     drop(server);
     let names: Vec<_> = std::fs::read_dir(&folder.0)?.map(|entry| Ok(entry?.file_name())).collect::<Result<_>>()?;
     ensure!(names == ["dump.rdb"], "{names:?}");
     let server = folder.server(&[])?;
     let mut client = server.client()?;
     ensure!(digest(&mut client)? == before);
-    ensure!(info(&mut client, "rdb_last_load_keys_loaded")? == "17" && info(&mut client, "loading")? == "0");
+    ensure!(client.info("rdb_last_load_keys_loaded")? == "17" && client.info("loading")? == "0");
     Ok(())
 }
 
@@ -137,26 +124,26 @@ fn reload_merges_and_refuses_duplicates() -> Result<()> {
     let folder = Folder::new()?;
     let server = folder.server(&[])?;
     let mut client = server.client()?;
-    command(&mut client, "SET key saved")?;
-    command(&mut client, "SAVE")?;
-    command(&mut client, "SET key changed")?;
-    command(&mut client, "SET other x")?;
+    client.line("SET key saved")?;
+    client.line("SAVE")?;
+    client.line("SET key changed")?;
+    client.line("SET other x")?;
     let twice = client.command(&["DEBUG", "RELOAD", "NOSAVE", "NOFLUSH"])?;
     ensure!(matches!(&twice, Reply::Error(text) if text.starts_with("ERR Error trying to load")), "{twice:?}");
     server.wait_for_log("a key is there twice in database 0 (key \"key\")")?;
-    ensure!(command(&mut client, "GET key")? == Reply::bulk("changed"));
-    command(&mut client, "DEBUG RELOAD NOSAVE NOFLUSH MERGE")?;
-    ensure!(command(&mut client, "GET key")? == Reply::bulk("saved"));
-    ensure!(command(&mut client, "GET other")? == Reply::bulk("x"));
-    command(&mut client, "DEBUG RELOAD NOSAVE")?;
-    ensure!(command(&mut client, "DBSIZE")? == Reply::Integer(1));
+    ensure!(client.line("GET key")? == Reply::bulk("changed"));
+    client.line("DEBUG RELOAD NOSAVE NOFLUSH MERGE")?;
+    ensure!(client.line("GET key")? == Reply::bulk("saved"));
+    ensure!(client.line("GET other")? == Reply::bulk("x"));
+    client.line("DEBUG RELOAD NOSAVE")?;
+    ensure!(client.line("DBSIZE")? == Reply::Integer(1));
     Ok(())
 }
 
 /// Writes a file by `from`, has `to` load it, and compares.
 fn carry(fill_from: &mut Client, load_to: impl FnOnce() -> Result<Client>) -> Result<()> {
     fill(fill_from)?;
-    command(fill_from, "BGSAVE")?;
+    fill_from.line("BGSAVE")?;
     await_saved(fill_from)?;
     let mut there = load_to()?;
     ensure!(digest(fill_from)? == digest(&mut there)?, "the data differ");
@@ -214,7 +201,7 @@ fn files_go_to_valkey_and_back() -> Result<()> {
     let peer = Peer::valkey(&[&["--dir", folder.text()], &DEBUG[..]].concat())?;
     let mut client = peer.client()?;
     let fields = ["HPEXPIREAT", "fields", "4102444800777", "FIELDS", "1", "a"];
-    command(&mut client, "HSET fields a 1 b 2")?;
+    client.line("HSET fields a 1 b 2")?;
     client.command(&fields)?;
     let mut server = None;
     carry(&mut client, || server.insert(folder.server(&[])?).client()).context("from Valkey")?;
@@ -231,13 +218,13 @@ fn deadlines_of_fields_need_a_later_version() -> Result<()> {
     let folder = Folder::new()?;
     let server = folder.server(&[])?;
     let mut client = server.client()?;
-    command(&mut client, "HSET fields a 1 b 2")?;
+    client.line("HSET fields a 1 b 2")?;
     client.command(&["HPEXPIREAT", "fields", "4102444800777", "FIELDS", "1", "a"])?;
-    command(&mut client, "CONFIG SET rdb-version 11")?;
+    client.line("CONFIG SET rdb-version 11")?;
     ensure!(matches!(client.command(&["SAVE"])?, Reply::Error(_)));
     server.wait_for_log("the value needs version 80 of the format")?;
-    command(&mut client, "CONFIG SET rdb-version auto")?;
-    command(&mut client, "SAVE")?;
+    client.line("CONFIG SET rdb-version auto")?;
+    client.line("SAVE")?;
     ensure!(std::fs::read(folder.file())?.starts_with(b"VALKEY080"));
     let peer = Peer::valkey(&["--dir", folder.text()])?;
     let deadlines = ["HPEXPIRETIME", "fields", "FIELDS", "2", "a", "b"];
@@ -254,8 +241,8 @@ fn a_snapshot_under_load_is_of_one_moment() -> Result<()> {
     let server = folder.server(&["--worker-threads", "2", "--rdb-key-save-delay", "300"])?;
     let mut client = server.client()?;
     for number in 0..ACCOUNTS {
-        command(&mut client, &format!("SET account:{number} 1000"))?;
-        command(&mut client, &format!("HSET moves:{number} count 0"))?;
+        client.line(&format!("SET account:{number} 1000"))?;
+        client.line(&format!("HSET moves:{number} count 0"))?;
     }
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| -> Result<()> {
@@ -268,12 +255,12 @@ fn a_snapshot_under_load_is_of_one_moment() -> Result<()> {
                     while !stop.load(Ordering::Relaxed) {
                         let (from, to) = (random.u32(..ACCOUNTS), random.u32(..ACCOUNTS));
                         let amount = random.u32(..100);
-                        command(&mut client, "MULTI")?;
-                        command(&mut client, &format!("DECRBY account:{from} {amount}"))?;
-                        command(&mut client, &format!("INCRBY account:{to} {amount}"))?;
-                        command(&mut client, &format!("HINCRBY moves:{from} count 1"))?;
-                        command(&mut client, &format!("HINCRBY moves:{to} count -1"))?;
-                        command(&mut client, "EXEC")?;
+                        client.line("MULTI")?;
+                        client.line(&format!("DECRBY account:{from} {amount}"))?;
+                        client.line(&format!("INCRBY account:{to} {amount}"))?;
+                        client.line(&format!("HINCRBY moves:{from} count 1"))?;
+                        client.line(&format!("HINCRBY moves:{to} count -1"))?;
+                        client.line("EXEC")?;
                         moves += 1;
                     }
                     Ok(moves)
@@ -281,9 +268,9 @@ fn a_snapshot_under_load_is_of_one_moment() -> Result<()> {
             })
             .collect();
         let begun = (|| {
-            command(&mut client, "BGSAVE")?;
+            client.line("BGSAVE")?;
             await_that("keys were taken ahead of changes", || {
-                Ok(info(&mut client, "current_cow_size")?.parse::<u64>()? > 10_000)
+                Ok(client.info("current_cow_size")?.parse::<u64>()? > 10_000)
             })?;
             await_saved(&mut client)
         })();
@@ -294,14 +281,14 @@ fn a_snapshot_under_load_is_of_one_moment() -> Result<()> {
         }
         begun
     })?;
-    ensure!(info(&mut client, "rdb_last_bgsave_status")? == "ok");
+    ensure!(client.info("rdb_last_bgsave_status")? == "ok");
     let loaded = folder.server(&[])?;
     let mut client = loaded.client()?;
-    ensure!(command(&mut client, "DBSIZE")? == Reply::Integer(i64::from(2 * ACCOUNTS)));
+    ensure!(client.line("DBSIZE")? == Reply::Integer(i64::from(2 * ACCOUNTS)));
     let (mut sum, mut moves) = (0, 0);
     for number in 0..ACCOUNTS {
-        sum += command(&mut client, &format!("GET account:{number}"))?.text()?.parse::<i64>()?;
-        moves += command(&mut client, &format!("HGET moves:{number} count"))?.text()?.parse::<i64>()?;
+        sum += client.line(&format!("GET account:{number}"))?.text()?.parse::<i64>()?;
+        moves += client.line(&format!("HGET moves:{number} count"))?.text()?.parse::<i64>()?;
     }
     ensure!((sum, moves) == (1000 * i64::from(ACCOUNTS), 0), "sums {sum} and {moves}");
     Ok(())
@@ -314,23 +301,23 @@ fn a_save_in_the_background_can_be_cancelled() -> Result<()> {
     let mut client = server.client()?;
     ensure!(matches!(client.command(&["BGSAVE", "CANCEL"])?, Reply::Error(_)));
     ensure!(matches!(client.command(&["BGSAVE", "now"])?, Reply::Error(_)));
-    command(&mut client, "DEBUG POPULATE 1000")?;
-    command(&mut client, "SET x y")?;
+    client.line("DEBUG POPULATE 1000")?;
+    client.line("SET x y")?;
     for cancel in ["BGSAVE CANCEL", "FLUSHALL"] {
-        ensure!(command(&mut client, "BGSAVE")? == Reply::Simple("Background saving started".to_owned()));
+        ensure!(client.line("BGSAVE")? == Reply::Simple("Background saving started".to_owned()));
         ensure!(matches!(client.command(&["BGSAVE"])?, Reply::Error(_)));
         ensure!(matches!(client.command(&["SAVE"])?, Reply::Error(_)));
-        command(&mut client, cancel)?;
+        client.line(cancel)?;
         await_saved(&mut client)?;
-        ensure!(info(&mut client, "rdb_last_bgsave_status")? == "ok");
-        ensure!(info(&mut client, "rdb_changes_since_last_save")? != "0");
+        ensure!(client.info("rdb_last_bgsave_status")? == "ok");
+        ensure!(client.info("rdb_changes_since_last_save")? != "0");
     }
     ensure!(std::fs::read_dir(&folder.0)?.count() == 0, "files are left");
-    command(&mut client, "CONFIG SET rdb-key-save-delay 0")?;
-    command(&mut client, "SET x z")?;
-    command(&mut client, "BGSAVE")?;
+    client.line("CONFIG SET rdb-key-save-delay 0")?;
+    client.line("SET x z")?;
+    client.line("BGSAVE")?;
     await_saved(&mut client)?;
-    ensure!(info(&mut client, "rdb_changes_since_last_save")? == "0");
+    ensure!(client.info("rdb_changes_since_last_save")? == "0");
     Ok(())
 }
 
@@ -339,14 +326,14 @@ fn save_points_save_and_failures_stop_writes() -> Result<()> {
     let folder = Folder::new()?;
     let server = folder.server(&["--save", "1 2"])?;
     let mut client = server.client()?;
-    command(&mut client, "SET a 1")?;
-    command(&mut client, "SET b 2")?;
-    await_that("a save point", || Ok(info(&mut client, "rdb_saves")? == "1"))?;
+    client.line("SET a 1")?;
+    client.line("SET b 2")?;
+    await_that("a save point", || Ok(client.info("rdb_saves")? == "1"))?;
     server.wait_for_log("2 changes in 1 seconds. Saving...")?;
     std::fs::remove_dir_all(&folder.0)?;
-    command(&mut client, "BGSAVE")?;
+    client.line("BGSAVE")?;
     await_saved(&mut client)?;
-    ensure!(info(&mut client, "rdb_last_bgsave_status")? == "err");
+    ensure!(client.info("rdb_last_bgsave_status")? == "err");
     for words in [&["SET", "a", "2"][..], &["PING"]] {
         let refused = client.command(words)?;
         ensure!(
@@ -354,10 +341,10 @@ fn save_points_save_and_failures_stop_writes() -> Result<()> {
             "{refused:?}"
         );
     }
-    ensure!(command(&mut client, "GET a")? == Reply::bulk("1"));
-    command(&mut client, "CONFIG SET stop-writes-on-bgsave-error no")?;
-    command(&mut client, "SET a 2")?;
-    command(&mut client, "CONFIG SET stop-writes-on-bgsave-error yes")?;
+    ensure!(client.line("GET a")? == Reply::bulk("1"));
+    client.line("CONFIG SET stop-writes-on-bgsave-error no")?;
+    client.line("SET a 2")?;
+    client.line("CONFIG SET stop-writes-on-bgsave-error yes")?;
     std::fs::create_dir_all(&folder.0)?;
     client.command(&["CONFIG", "SET", "enable-protected-configs", "yes"])?;
     let refused = client.command(&["SHUTDOWN"])?;
@@ -365,7 +352,7 @@ fn save_points_save_and_failures_stop_writes() -> Result<()> {
         matches!(&refused, Reply::Error(text) if text == "ERR Errors trying to SHUTDOWN. Check logs."),
         "{refused:?}"
     );
-    ensure!(command(&mut client, "GET a")? == Reply::bulk("2"));
+    ensure!(client.line("GET a")? == Reply::bulk("2"));
     Ok(())
 }
 
@@ -383,7 +370,7 @@ fn the_end_saves_what_it_should() -> Result<()> {
         let folder = Folder::new()?;
         let mut server = folder.server(options)?;
         let mut client = server.client()?;
-        command(&mut client, "SET key value")?;
+        client.line("SET key value")?;
         if end.is_empty() {
             server.signal(Signal::SIGTERM)?;
         } else {
@@ -404,8 +391,8 @@ fn clients_are_told_while_it_loads() -> Result<()> {
     {
         let server = folder.server(&["--rdbcompression", "no"])?;
         let mut client = server.client()?;
-        command(&mut client, "DEBUG POPULATE 2000 key 100")?;
-        command(&mut client, "SAVE")?;
+        client.line("DEBUG POPULATE 2000 key 100")?;
+        client.line("SAVE")?;
     }
     let slow = ["--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"];
     let port = ochre_tests::free_port()?.to_string();
@@ -424,14 +411,14 @@ fn clients_are_told_while_it_loads() -> Result<()> {
         let mut client = client.context("no client")?;
         let refused = client.command(&["GET", "key:1"])?;
         ensure!(refused == Reply::Error("LOADING Redis is loading the dataset in memory".to_owned()), "{refused:?}");
-        ensure!(info(&mut client, "loading")? == "1");
-        let (total, read) = (info(&mut client, "loading_total_bytes")?, info(&mut client, "loading_loaded_bytes")?);
+        ensure!(client.info("loading")? == "1");
+        let (total, read) = (client.info("loading_total_bytes")?, client.info("loading_loaded_bytes")?);
         ensure!(
             read.parse::<u64>()? < total.parse()? && total.parse::<u64>()? == std::fs::metadata(folder.file())?.len()
         );
-        command(&mut client, "CONFIG SET key-load-delay 0")?;
-        await_that("it is loaded", || Ok(info(&mut client, "loading")? == "0"))?;
-        ensure!(command(&mut client, "DBSIZE")? == Reply::Integer(2000));
+        client.line("CONFIG SET key-load-delay 0")?;
+        await_that("it is loaded", || Ok(client.info("loading")? == "0"))?;
+        ensure!(client.line("DBSIZE")? == Reply::Integer(2000));
         Ok(())
     };
     let outcome = loading();
@@ -447,8 +434,8 @@ fn a_part_of_a_file_never_replaces_it() -> Result<()> {
     {
         let server = folder.server(&[])?;
         let mut client = server.client()?;
-        command(&mut client, "DEBUG POPULATE 2000 key 100")?;
-        command(&mut client, "SAVE")?;
+        client.line("DEBUG POPULATE 2000 key 100")?;
+        client.line("SAVE")?;
     }
     let before = std::fs::read(folder.file())?;
     for interval in ["1024", "100000000"] {
@@ -476,8 +463,8 @@ fn a_damaged_file_is_refused() -> Result<()> {
     {
         let server = folder.server(&["--rdbcompression", "no"])?;
         let mut client = server.client()?;
-        command(&mut client, "HSET damaged name value")?;
-        command(&mut client, "SAVE")?;
+        client.line("HSET damaged name value")?;
+        client.line("SAVE")?;
     }
     let good = std::fs::read(folder.file())?;
     let checksum = good.len() - 1;

@@ -42,12 +42,6 @@ fn field(line: &str, name: &str) -> Result<String> {
     Ok(value.with_context(|| format!("no {name} in {line}"))?.to_owned())
 }
 
-fn info(client: &mut Client, name: &str) -> Result<String> {
-    let text = client.command(&["INFO", "everything"])?.text()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    Ok(line.with_context(|| format!("no {name} in INFO"))?.to_owned())
-}
-
 // Every client reads a counter it watches and writes the next number. Others count on it by plain commands, or with a second
 // key of another shard. One lost update, and the sum is not that of the successes.
 #[test]
@@ -94,7 +88,7 @@ fn no_update_is_lost() -> Result<()> {
         assert_eq!(number(&ask(&mut control, "GET counter")?)?, updates.into_inner());
         let conflicts = conflicts.into_inner();
         ensure!(conflicts > UPDATES, "clients were in each other's way only {conflicts} times");
-        await_that("no watched key is left", || Ok(info(&mut control, "total_watched_keys")? == "0"))?;
+        await_that("no watched key is left", || Ok(control.info("total_watched_keys")? == "0"))?;
     }
     Ok(())
 }
@@ -246,9 +240,9 @@ fn waiters_are_served_after_the_whole_transaction() -> Result<()> {
         let server = start(workers)?;
         let (mut client, mut waiter, mut mover) = (server.client()?, server.client()?, server.client()?);
         waiter.send(b"BLPOP list 0\r\n")?;
-        await_that("one client waits", || Ok(info(&mut client, "blocked_clients")? == "1"))?;
+        await_that("one client waits", || Ok(client.info("blocked_clients")? == "1"))?;
         mover.send(b"BLMOVE source destination LEFT RIGHT 0\r\n")?;
-        await_that("two clients wait", || Ok(info(&mut client, "blocked_clients")? == "2"))?;
+        await_that("two clients wait", || Ok(client.info("blocked_clients")? == "2"))?;
         let lines = ["MULTI", "RPUSH list a b c", "LPOP list", "BLPOP nothing 0", "RPUSH source x", "EXEC"];
         let replies = ask_all(&mut client, &lines)?;
         let expected = vec![Reply::Integer(3), Reply::bulk("a"), Reply::Null, Reply::Integer(1)];
@@ -267,9 +261,9 @@ fn waiters_are_served_when_the_transaction_is_over() -> Result<()> {
         let server = start(workers)?;
         let (mut client, mut waiter) = (server.client()?, server.client()?);
         waiter.send(b"BLPOP list 0\r\n")?;
-        await_that("one client waits", || Ok(info(&mut client, "blocked_clients")? == "1"))?;
+        await_that("one client waits", || Ok(client.info("blocked_clients")? == "1"))?;
         ask_all(&mut client, &["MULTI", "RPUSH list a", "PEXPIRE list 20", "DEBUG SLEEP 0.1", "EXEC"])?;
-        assert_eq!(info(&mut client, "blocked_clients")?, "1");
+        assert_eq!(client.info("blocked_clients")?, "1");
         ask(&mut client, "RPUSH list b")?;
         assert_eq!(waiter.read_reply()?, Reply::Array(vec![Reply::bulk("list"), Reply::bulk("b")]));
     }
@@ -302,7 +296,7 @@ fn client_list_tells_of_transactions() -> Result<()> {
     // Nobody watches for a client that is gone.
     ask(&mut client, "WATCH a b")?;
     drop(client);
-    await_that("no watched key is left", || Ok(info(&mut control, "total_watched_keys")? == "0"))
+    await_that("no watched key is left", || Ok(control.info("total_watched_keys")? == "0"))
 }
 
 #[test]
@@ -315,12 +309,12 @@ fn eviction_and_fields_that_expire_break_a_watch() -> Result<()> {
         control.set_config("maxmemory", "1")?;
         await_that("the key is evicted", || {
             ask(&mut control, "PING")?;
-            Ok(info(&mut control, "evicted_keys")? != "0")
+            Ok(control.info("evicted_keys")? != "0")
         })?;
         control.set_config("maxmemory", "0")?;
         assert_eq!(ask_all(&mut client, &["MULTI", "PING", "EXEC"])?.pop(), Some(Reply::Null));
         ask_all(&mut client, &["HSET hash a 1 b 2", "HPEXPIRE hash 30 FIELDS 1 a", "WATCH hash"])?;
-        await_that("the field expires", || Ok(info(&mut control, "expired_fields")? != "0"))?;
+        await_that("the field expires", || Ok(control.info("expired_fields")? != "0"))?;
         assert_eq!(ask_all(&mut client, &["MULTI", "PING", "EXEC"])?.pop(), Some(Reply::Null));
         // What was not there and is not there now has not changed.
         ask(&mut client, "WATCH missing")?;
@@ -361,7 +355,7 @@ fn a_reload_breaks_a_watch() -> Result<()> {
         assert_eq!(ask_all(&mut client, &["MULTI", "PING", "EXEC"])?.pop(), Some(Reply::Null));
         ask_all(&mut client, &["WATCH missing", "DEBUG RELOAD"])?;
         ensure!(ask_all(&mut client, &["MULTI", "PING", "EXEC"])?.pop() != Some(Reply::Null));
-        assert_eq!(info(&mut client, "rdb_changes_since_last_save")?, "0");
+        assert_eq!(client.info("rdb_changes_since_last_save")?, "0");
     }
     Ok(())
 }
@@ -375,7 +369,7 @@ fn a_pause_holds_back_transactions_that_write() -> Result<()> {
     ask(&mut control, "CLIENT PAUSE 100000 WRITE")?;
     assert_eq!(ask(&mut reader, "EXEC")?, Reply::Array(vec![Reply::Null]));
     client.send(b"EXEC\r\n")?;
-    await_that("the transaction waits", || Ok(info(&mut control, "blocked_clients")? == "1"))?;
+    await_that("the transaction waits", || Ok(control.info("blocked_clients")? == "1"))?;
     assert_eq!(ask(&mut control, "GET a")?, Reply::Null);
     ask(&mut control, "CLIENT UNPAUSE")?;
     assert_eq!(client.read_reply()?, Reply::Array(vec![Reply::ok()]));

@@ -1,7 +1,7 @@
 //! Which files make up an append-only file.
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use ochre_resp::split::split_args;
+use ochre_resp::split::{quote, split_args};
 
 /// A line of a manifest may be so long, its end included.
 const LINE_LEN_MAX: usize = 1024;
@@ -171,20 +171,7 @@ fn write_name(text: &mut Vec<u8>, name: &str) {
         text.extend_from_slice(name.as_bytes());
         return;
     }
-    text.push(b'"');
-    for byte in name.bytes() {
-        match byte {
-            b'\\' | b'"' => text.extend_from_slice(&[b'\\', byte]),
-            b'\n' => text.extend_from_slice(b"\\n"),
-            b'\r' => text.extend_from_slice(b"\\r"),
-            b'\t' => text.extend_from_slice(b"\\t"),
-            7 => text.extend_from_slice(b"\\a"),
-            8 => text.extend_from_slice(b"\\b"),
-            b' '..=b'~' => text.push(byte),
-            _ => text.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-        }
-    }
-    text.push(b'"');
+    quote(text, name.as_bytes());
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::args::{as_number, as_string, type_name};
 use mlua::{Lua, Result, Value};
+use ochre_resp::split::quote;
 
 /// Tables in each other that are shown.
 const DEPTH_MAX: usize = 10;
@@ -17,7 +18,7 @@ fn show_part(lua: &Lua, value: &Value, out: &mut Vec<u8>, depth: usize) -> Resul
         return Ok(());
     }
     match value {
-        Value::String(text) => quote(&text.as_bytes(), out),
+        Value::String(text) => quote(out, &text.as_bytes()),
         Value::Boolean(value) => out.extend_from_slice(value.to_string().as_bytes()),
         Value::Integer(_) | Value::Number(_) => {
             if let Some(text) = as_string(lua, value)? {
@@ -60,24 +61,6 @@ fn separate(out: &mut Vec<u8>, by: &[u8]) {
     }
 }
 
-/// Appends a text in quotes, in which nothing is invisible.
-fn quote(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for &byte in text {
-        match byte {
-            b'\\' | b'"' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            7 => out.extend_from_slice(b"\\a"),
-            8 => out.extend_from_slice(b"\\b"),
-            b' '..=b'~' => out.push(byte),
-            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-        }
-    }
-    out.push(b'"');
-}
-
 /// Appends a reply.
 pub(crate) fn show_reply(reply: &[u8], out: &mut Vec<u8>) {
     // What is open: how many parts are left, whether every other one follows its key, and how it ends.
@@ -105,7 +88,7 @@ pub(crate) fn show_reply(reply: &[u8], out: &mut Vec<u8>) {
             }
             (b'$' | b'=', Some(len)) => {
                 let bytes = left.get(..len).unwrap_or(left);
-                quote(bytes, out);
+                quote(out, bytes);
                 left = left.get(len + 2..).unwrap_or_default();
             }
             (b'$' | b'*' | b'_', _) => out.extend_from_slice(b"NULL"),
@@ -115,7 +98,7 @@ pub(crate) fn show_reply(reply: &[u8], out: &mut Vec<u8>) {
                 out.extend_from_slice(b"(double) ");
                 out.extend_from_slice(rest);
             }
-            _ => quote(line, out),
+            _ => quote(out, line),
         }
         close(&mut open, out, false);
     }

@@ -23,25 +23,9 @@ pub fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
 /// Writes `text` as one double-quoted word that [`words`] reads back.
 #[must_use]
 pub fn quote(text: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len().saturating_add(2));
-    out.push('"');
-    for &byte in text {
-        match byte {
-            b'\\' | b'"' => {
-                out.push('\\');
-                out.push(char::from(byte));
-            }
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            0x07 => out.push_str("\\a"),
-            0x08 => out.push_str("\\b"),
-            0x20..=0x7e => out.push(char::from(byte)),
-            _ => out.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    out.push('"');
-    out
+    let mut out = Vec::with_capacity(text.len().saturating_add(2));
+    ochre_resp::split::quote(&mut out, text);
+    out.into_iter().map(char::from).collect()
 }
 
 fn is_blank(byte: u8) -> bool {

@@ -376,6 +376,7 @@ impl<K: Keyed> Table<K> {
     pub(super) fn for_each(&self, visit: &mut dyn FnMut(*mut u8)) {
         for array in [&self.current, &self.next] {
             for index in 0..array.buckets() {
+                prefetch_ahead(array, index);
                 visit_chain(array.bucket(index), visit);
             }
         }
@@ -397,6 +398,7 @@ impl<K: Keyed> Table<K> {
                 Some(index) => (&self.next, index),
                 None => (&self.current, index),
             };
+            prefetch_ahead(array, index);
             drain_chain(array.bucket(index), &mut |entry| {
                 drained += 1;
                 visit(entry);
@@ -491,6 +493,13 @@ fn add_to_chain(home: &Bucket, tag: u8, entry: *mut u8) -> (Slot, u16) {
         };
         depth = depth.saturating_add(1);
     }
+}
+
+/// Has the entries of the bucket come into the cache that is visited soon after bucket `index`.
+fn prefetch_ahead(array: &Array, index: usize) {
+    const BUCKETS: usize = 3;
+    let bucket = array.bucket(index + BUCKETS);
+    bits(bucket.taken()).for_each(|slot| prefetch(bucket.get(slot)));
 }
 
 fn visit_chain(home: &Bucket, visit: &mut dyn FnMut(*mut u8)) {
