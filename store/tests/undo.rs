@@ -310,7 +310,6 @@ fn a_large_value_is_moved_but_never_copied() {
         set(&mut recorder.txn(), b"large");
         set(&mut recorder.txn(), b"small");
         keyspace::delete(&mut recorder.txn(), 0, store_key(b"large", 1)).unwrap();
-        drop(recorder);
         assert!(undo.roll_back(txn));
         assert_eq!(image_of(txn), before);
         undo.begin(txn, Keep::Always);
@@ -322,7 +321,6 @@ fn a_large_value_is_moved_but_never_copied() {
         assert_eq!(handle.check(), Ok(()));
         assert_eq!(change_large(&mut recorder.txn()), Err(Error::NotKept));
         assert_eq!(handle.check(), Err(Error::NotKept));
-        drop(recorder);
         assert!(undo.roll_back(txn));
         assert_eq!(image_of(txn), before);
     });
@@ -333,15 +331,18 @@ fn store_key(name: &'static [u8], seed: u64) -> ochre_store::Key<'static> {
     store(seed).key(name)
 }
 
+/// Something that cannot be taken back.
+type Action = fn(&mut Txn<'_>) -> Result<(), Error>;
+
 #[test]
 fn what_cannot_be_taken_back_stays_unless_somebody_was_promised_otherwise() {
     for is_killed in [false, true] {
-        let mut actions: [Box<dyn FnMut(&mut Txn<'_>) -> Result<(), Error>>; 3] = [
-            Box::new(|txn| change_large(txn).map(drop)),
-            Box::new(|txn| keyspace::flush_db(txn, 0, FreeMode::Later).map(drop)),
-            Box::new(|txn| keyspace::swap_db(txn, 0, 1)),
+        let actions: [Action; 3] = [
+            |txn| change_large(txn).map(drop),
+            |txn| keyspace::flush_db(txn, 0, FreeMode::Later).map(drop),
+            |txn| keyspace::swap_db(txn, 0, 1),
         ];
-        for action in &mut actions {
+        for action in actions {
             with_large(|txn, undo| {
                 let before = image_of(txn);
                 undo.begin(txn, Keep::WhilePossible);
@@ -356,7 +357,6 @@ fn what_cannot_be_taken_back_stays_unless_somebody_was_promised_otherwise() {
                 if !is_killed {
                     set(&mut recorder.txn(), b"small");
                 }
-                drop(recorder);
                 assert_eq!(undo.roll_back(txn), is_killed);
                 assert_eq!(image_of(txn) == before, is_killed);
                 // The next unit can be taken back again.
@@ -383,7 +383,6 @@ fn a_record_has_an_end() {
                 set(&mut recorder.txn(), name.as_bytes());
             }
             assert_eq!(handle.is_given_up(), keep == Keep::WhilePossible);
-            drop(recorder);
             assert_eq!(undo.roll_back(txn), keep == Keep::Always);
         }
     });

@@ -213,7 +213,6 @@ impl ScriptUnit<'_, '_> {
         };
         let (has_read, is_killed) = (caller.has_read, caller.is_killed);
         drop((reply, caller));
-        drop(recorder);
         if is_killed || matches!(outcome, Outcome::Aborted) {
             self.take_back(&mut undo, mark);
         } else {
