@@ -4,7 +4,7 @@ use ochre_store::keyspace::{self, FreeMode, Record};
 use ochre_store::list::{self, End};
 use ochre_store::random::Random;
 use ochre_store::snapshot::{Capture, Snapshot};
-use ochre_store::sorted_set::{self, AddOptions};
+use ochre_store::sorted_set::{self, AddOptions, By};
 use ochre_store::stream::{Add, NewGroup, NewId};
 use ochre_store::string::{self, SetOptions};
 use ochre_store::sync::ShardSet;
@@ -36,7 +36,10 @@ fn shown(value: ValueRef<'_>) -> String {
             set.for_each(|member| parts.push(text(member)));
             parts.sort_unstable();
         }
-        ValueRef::SortedSet(set) => set.for_each(&mut |member, score| parts.push(format!("{}={score}", text(member)))),
+        ValueRef::SortedSet(set) => {
+            let members = set.members(0..set.len(), false);
+            parts.extend(members.map(|(member, score)| format!("{}={score}", text(member))));
+        }
         ValueRef::Hash(hash) => {
             hash.for_each(|name, value| parts.push(format!("{}={}", text(name), text(value))));
             parts.sort_unstable();
@@ -284,16 +287,17 @@ fn with_large<R>(act: impl FnOnce(&mut Txn<'_>, &mut Undo) -> R) -> R {
     let store = store(1);
     let member = store.register();
     with_all(&member, 1000, |txn| {
-        let elements: Vec<String> = (0..1000).map(|number| format!("element {number}")).collect();
-        hash::set(txn, 0, store.key(b"large"), elements.iter().map(|name| (name.as_bytes(), b"v".as_slice()))).unwrap();
+        let elements: Vec<String> = (0..1000).map(|number| format!("{number:0100}")).collect();
+        list::push(txn, 0, store.key(b"large"), End::Tail, elements.iter().map(String::as_bytes)).unwrap();
         string::set(txn, 0, store.key(b"small"), b"1", SetOptions::default()).unwrap();
         act(txn, &mut Undo::default())
     })
 }
 
-fn change_large(txn: &mut Txn<'_>) -> Result<usize, Error> {
+/// Changes more of it at once than is recorded one by one.
+fn change_large(txn: &mut Txn<'_>) -> Result<(), Error> {
     let key = txn.store().key(b"large");
-    hash::set(txn, 0, key, [(b"new".as_slice(), b"v".as_slice())].into_iter())
+    list::trim(txn, 0, key, 1, 500)
 }
 
 fn set(txn: &mut Txn<'_>, name: &[u8]) {
@@ -338,7 +342,7 @@ type Action = fn(&mut Txn<'_>) -> Result<(), Error>;
 fn what_cannot_be_taken_back_stays_unless_somebody_was_promised_otherwise() {
     for is_killed in [false, true] {
         let actions: [Action; 3] = [
-            |txn| change_large(txn).map(drop),
+            change_large,
             |txn| keyspace::flush_db(txn, 0, FreeMode::Later).map(drop),
             |txn| keyspace::swap_db(txn, 0, 1),
         ];
@@ -386,4 +390,99 @@ fn a_record_has_an_end() {
             assert_eq!(undo.roll_back(txn), keep == Keep::Always);
         }
     });
+}
+
+/// Changes an element, or a few, of a large value of some type.
+fn change_elements(
+    txn: &mut Txn<'_>,
+    random: &mut Random,
+    key: ochre_store::Key<'_>,
+    kind: usize,
+) -> Result<(), Error> {
+    let names: Vec<String> = (0..1 + random.below(3)).map(|_| format!("element {}", random.below(400))).collect();
+    let names = || names.iter().map(String::as_bytes);
+    let end = if random.below(2) == 0 { End::Head } else { End::Tail };
+    let other = txn.store().key(b"other");
+    let number = random.below(1000) as f64;
+    let (way, few) = (random.below(6), random.below(30));
+    match (kind, way) {
+        (0, 0..3) => {
+            hash::set(txn, 0, key, names().map(|name| (name, b"other".as_slice())).collect::<Vec<_>>().into_iter())
+                .map(drop)
+        }
+        (0, 3) => hash::set_new(txn, 0, key, b"element 999", b"v").map(drop),
+        (0, 4) => hash::incr_by(txn, 0, key, b"number", 7).map(drop),
+        (0, _) => hash::delete(txn, 0, key, names()).map(drop),
+        (1, 0..3) => set::add(txn, 0, key, 3, names()).map(drop),
+        (1, 3 | 4) => set::remove(txn, 0, key, names()).map(drop),
+        (1, _) => set::move_member(txn, 0, key, other, names().next().unwrap()).map(drop),
+        (2, 0..3) => sorted_set::add(txn, 0, key, AddOptions::default(), names().map(|name| (number, name))).map(drop),
+        (2, 3) => sorted_set::increment(txn, 0, key, AddOptions::default(), 3.0, names().next().unwrap()).map(drop),
+        (2, 4) => {
+            sorted_set::remove_range(txn, 0, key, By::Rank(few as i64, few as i64 + 20), "zremrangebyrank").map(drop)
+        }
+        (2, _) => sorted_set::remove(txn, 0, key, names()).map(drop),
+        (_, 0 | 1) => list::push(txn, 0, key, end, names().collect::<Vec<_>>().into_iter()).map(drop),
+        (_, 2) => list::pop(txn, 0, key, end, |_| ()).map(drop),
+        (_, 3) => list::pop_many(txn, 0, key, end, few, |_| ()).map(drop),
+        (_, 4) => list::trim(txn, 0, key, few as i64 / 5, -2 - few as i64 / 4),
+        _ => list::move_element(txn, 0, (key, end), (if few > 15 { key } else { other }, End::Head), |_| ()).map(drop),
+    }
+}
+
+#[test]
+fn elements_of_large_values_come_back_one_by_one() {
+    for seed in 1..=40u64 {
+        let kind = seed as usize % 4;
+        let store = store(seed);
+        let (member, mut random, mut undo) = (store.register(), Random::new(seed), Undo::default());
+        let names: Vec<String> = (0..300).map(|number| format!("element {number}")).collect();
+        let names = || names.iter().map(String::as_bytes);
+        let (key, long) = (store.key(b"large"), "x".repeat(300));
+        with_all(&member, 1000, |txn| {
+            match kind {
+                0 => {
+                    hash::set(txn, 0, key, names().map(|name| (name, b"v".as_slice())).collect::<Vec<_>>().into_iter())
+                        .map(drop)
+                }
+                1 => set::add(txn, 0, key, 300, names()).map(drop),
+                2 => sorted_set::add(
+                    txn,
+                    0,
+                    key,
+                    AddOptions::default(),
+                    names().zip(0..).map(|(name, at)| (f64::from(at), name)),
+                )
+                .map(drop),
+                _ => list::push(
+                    txn,
+                    0,
+                    key,
+                    End::Tail,
+                    names().flat_map(|name| [name, long.as_bytes()]).collect::<Vec<_>>().into_iter(),
+                )
+                .map(drop),
+            }
+            .unwrap();
+            if kind == 0 {
+                hash::expire_at_ms(txn, 0, key, names().take(40), 5000, Default::default(), &mut |_| ()).unwrap();
+            }
+            let before = image_of(txn);
+            for round in 0..10 {
+                undo.begin(txn, Keep::Always);
+                let mut recorder = Recorder::new(txn.part(), &mut undo);
+                for _ in 0..random.below(30) {
+                    let done = change_elements(&mut recorder.txn(), &mut random, key, kind);
+                    assert!(done.is_ok() || done == Err(Error::NotInteger), "seed {seed}: {done:?}");
+                }
+                if round % 3 == 0 {
+                    keyspace::delete(&mut recorder.txn(), 0, key).unwrap();
+                    let _ = change_elements(&mut recorder.txn(), &mut random, key, kind);
+                }
+                assert!(undo.roll_back(txn));
+                let found = image_of(txn);
+                assert!(found == before, "seed {seed}: {}", differences(&found, &before));
+            }
+        });
+    }
 }

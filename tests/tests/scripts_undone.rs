@@ -216,7 +216,16 @@ fn nothing_remains_of_a_script_that_was_killed() -> Result<()> {
     await_that("it waits", || Ok(field(&mut other, "clients", "blocked_clients")? == "1"))?;
     let before = field(&mut other, "persistence", "rdb_changes_since_last_save")?;
 
-    let more = ["DEL large", "SET watched 1", "RPUSH awaited 1", "PUBLISH news x", "SET large 1", "XADD s * a b"];
+    let more = [
+        "HSET large 1 2 f v",
+        "HDEL large 200 300",
+        "DEL large",
+        "SET watched 1",
+        "RPUSH awaited 1",
+        "PUBLISH news x",
+        "SET large 1",
+        "XADD s * a b",
+    ];
     let lines: Vec<String> =
         filling(REDIS_LINES).filter(|words| can_be_undone(words)).map(|words| words.join(" ")).collect();
     let lines = more.into_iter().chain(lines.iter().map(String::as_str));
@@ -283,7 +292,8 @@ fn a_script_that_did_what_stays_cannot_be_killed() -> Result<()> {
     let all = [
         ("native", "redis.call('FLUSHALL')", true),
         ("native", "redis.call('SWAPDB', 0, 1)", true),
-        ("native", "redis.call('HSET', 'large', 'f', 'v')", true),
+        ("native", "redis.call('APPEND', 'text', 'x')", true),
+        ("native", "redis.call('HSET', 'large', 'f', 'v')", false),
         ("native", "redis.call('DEL', 'large')", false),
         ("native", "redis.call('SET', 'a', 'b')", false),
         ("7.2", "redis.call('SET', 'a', 'b')", true),
@@ -294,6 +304,7 @@ fn a_script_that_did_what_stays_cannot_be_killed() -> Result<()> {
         let server = Server::start(&options)?;
         let (mut slow, mut other) = (server.client()?, server.client()?);
         other.command(&["EVAL", "for i = 1, 1000 do redis.call('HSET', 'large', i, i) end", "0"])?;
+        other.command(&["SETRANGE", "text", "100000", "x"])?;
         slow.send(&encoded(&["EVAL", &format!("{action} while true do end"), "0"]))?;
         if !stays {
             await_killed(&mut other)?;

@@ -7,10 +7,11 @@ use super::slot::InEntry;
 use super::table::{Keyed, Role, Slot, Table, TableShape};
 use crate::error::Error;
 use crate::free::{Core, is_large};
+use crate::quicklist::Limits;
 use crate::random::Random;
 use crate::short::equal;
 use crate::snapshot::{Budget, Cut, Owed, Removed, Tie};
-use crate::undo::{Attachment, Before, Journal};
+use crate::undo::{Attachment, Before, Journal, Part};
 use crate::value::ValueRef;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -195,7 +196,14 @@ impl Keys {
 
     /// Brings back what there was under a key, whose hash is `hash`. Strings lie in `bytes`. What stands there now is
     /// returned to be freed.
-    pub(crate) fn restore(&mut self, hash: u64, key: &[u8], before: Before, bytes: &[u8]) -> Option<Removed> {
+    pub(crate) fn restore(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        before: Before,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> Option<Removed> {
         let (contents, deadline, access) = match before {
             Before::Absent => return self.replace(hash, key, None),
             Before::Entry(entry) => return self.replace(hash, key, Some(entry)),
@@ -206,6 +214,12 @@ impl Keys {
             Before::Deadline(deadline) => {
                 if let Found::Occupied(mut entry) = self.find(hash, key) {
                     entry.set_deadline(deadline);
+                }
+                return None;
+            }
+            Before::Part(part) => {
+                if let Found::Occupied(mut entry) = self.find(hash, key) {
+                    part.restore(&mut entry, bytes, limits);
                 }
                 return None;
             }
@@ -436,6 +450,27 @@ impl<'a> EntryMut<'a> {
     fn record(&mut self) -> Result<(), Error> {
         let journal = self.keys.journal.as_ref();
         journal.map_or(Ok(()), |journal| journal.keep(self.hash, &self.entry))
+    }
+
+    /// As [`keep`](EntryMut::keep), for changes of single elements. True if each is to be told to
+    /// [`keep_part`](EntryMut::keep_part) before.
+    #[inline(always)]
+    pub(crate) fn keep_or_parts(&mut self) -> Result<bool, Error> {
+        if self.keys.is_watched { self.record_or_parts() } else { Ok(false) }
+    }
+
+    #[cold]
+    fn record_or_parts(&self) -> Result<bool, Error> {
+        let journal = self.keys.journal.as_ref();
+        journal.map_or(Ok(false), |journal| journal.keep_or_parts(self.hash, &self.entry))
+    }
+
+    /// Has a journal record a part of the value before it changes.
+    #[cold]
+    pub(crate) fn keep_part(&self, part: Part<'_>) {
+        if let Some(journal) = &self.keys.journal {
+            journal.keep_part(self.hash, self.entry.key(), part);
+        }
     }
 
     #[cold]

@@ -98,9 +98,10 @@ pub fn add<'m>(
 ) -> Result<Added, Error> {
     let (store, limits) = (txn.store(), txn.settings().zset_listpack.limits());
     let Some(mut open) = open(txn, db, &key, options)? else { return Ok(Added::default()) };
-    let value = open.value();
     let mut added = Added::default();
     for (score, member) in pairs {
+        open.keep_score(member);
+        let value = open.value();
         let change = Change { score, increment: false, condition: options.condition, compare: options.compare };
         match value.change(store, limits, member, change) {
             Outcome::Added(_) => added.added += 1,
@@ -133,6 +134,7 @@ pub fn increment(
     let (store, limits) = (txn.store(), txn.settings().zset_listpack.limits());
     let Some(mut open) = open(txn, db, &key, options)? else { return Ok(None) };
     let change = Change { score: increment, increment: true, condition: options.condition, compare: options.compare };
+    open.keep_score(member);
     let outcome = open.value().change(store, limits, member, change);
     if let Outcome::Added(_) | Outcome::Updated(_) = outcome {
         open.changed(EventClass::SortedSet, "zincr");
@@ -155,8 +157,8 @@ fn open<'a>(
     let (store, limits) = (txn.store(), txn.settings().zset_listpack.limits());
     let Expected { members, longest, only_new } = options.expected;
     let opened = match options.condition {
-        Condition::Xx => txn.open::<SortedSet>(db, key)?,
-        _ => Some(txn.open_or_create(db, key, || SortedSet::new(store, limits, members, longest))?),
+        Condition::Xx => txn.open_by_parts::<SortedSet>(db, key)?,
+        _ => Some(txn.open_or_create_by_parts(db, key, || SortedSet::new(store, limits, members, longest))?),
     };
     let too_large = members > limits.entries || longest > limits.value;
     Ok(opened.map(|mut open| {

@@ -1,6 +1,7 @@
 //! What was there before.
 
 use super::fate::Fate;
+use super::part::{OldPart, Part, has_parts};
 use super::recorder::Keep;
 use crate::error::Error;
 use crate::free::is_large;
@@ -52,6 +53,15 @@ pub(crate) enum Before {
     Awaited,
     /// This deadline; the value has not changed so far.
     Deadline(Option<i64>),
+    /// This of a large value, whose rest has not changed so far.
+    Part(OldPart),
+}
+
+impl Before {
+    /// Whether it is all that there was.
+    fn is_whole(&self) -> bool {
+        !matches!(self, Before::Deadline(_) | Before::Part(_))
+    }
 }
 
 pub(crate) struct Record {
@@ -179,6 +189,27 @@ impl Attachment {
         Ok(())
     }
 
+    /// As [`keep`](Attachment::keep), for changes of single elements. True if each is to be
+    /// [recorded](Attachment::keep_part) before it changes.
+    pub(crate) fn keep_or_parts(&self, hash: u64, entry: &Entry) -> Result<bool, Error> {
+        let by_parts = has_parts(entry)
+            && is_large(entry)
+            && !self.journal.is_lost()
+            && !self.journal.log.lock().has(self.place, hash, entry.key());
+        if by_parts { Ok(true) } else { self.keep(hash, entry).map(|()| false) }
+    }
+
+    /// Records a part of a large value that is about to change.
+    pub(crate) fn keep_part(&self, hash: u64, key: &[u8], part: Part<'_>) {
+        if self.journal.is_lost() {
+            return;
+        }
+        let mut log = self.journal.log.lock();
+        let part = part.store(&mut log.bytes);
+        log.add(self.place, hash, key, Before::Part(part));
+        self.journal.look_at_length(&log);
+    }
+
     /// Records the deadline of an entry, which alone is about to change.
     pub(crate) fn keep_deadline(&self, hash: u64, entry: &Entry) {
         self.record(hash, entry.key(), |log| {
@@ -229,7 +260,7 @@ impl Log {
         let is_it = |record: &Record| {
             record.hash == hash
                 && record.place == place
-                && !matches!(record.before, Before::Deadline(_))
+                && record.before.is_whole()
                 && self.bytes.get(record.key.clone()) == Some(key)
         };
         if self.index.is_empty() {
@@ -245,10 +276,10 @@ impl Log {
         let number = self.records.len();
         if number == SEARCHED_MAX {
             let full = self.records.iter().enumerate();
-            let full = full.filter(|(_, record)| !matches!(record.before, Before::Deadline(_)));
+            let full = full.filter(|(_, record)| record.before.is_whole());
             self.index = full.map(|(number, record)| ((record.place, record.hash), number)).collect();
         }
-        if number >= SEARCHED_MAX && !matches!(before, Before::Deadline(_)) {
+        if number >= SEARCHED_MAX && before.is_whole() {
             self.index.entry((place, hash)).or_insert(number);
         }
         self.records.push(Record { place, hash, key: start..self.bytes.len(), before });

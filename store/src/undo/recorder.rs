@@ -85,13 +85,13 @@ impl Undo {
         }
         let places = self.detach(txn);
         let mut log = self.journal.take();
-        let core = &txn.store().core;
+        let (core, limits) = (&txn.store().core, txn.settings().list_limits());
         while let Some(record) = log.records.pop() {
             let Some((shard, db)) = places.get(record.place).copied() else { continue };
             let Ok((shard, _)) = txn.shard(shard) else { continue };
             let Some(keys) = shard.databases.get_mut(db) else { continue };
             let key = log.bytes.get(record.key).unwrap_or_default();
-            if let Some(removed) = keys.restore(record.hash, key, record.before, &log.bytes) {
+            if let Some(removed) = keys.restore(record.hash, key, record.before, &log.bytes, &limits) {
                 core.entry(removed);
             }
         }
