@@ -45,7 +45,8 @@ fn zadd(context: &mut Context<'_>) -> CommandResult {
         let scores: Result<Vec<f64>, CommandError> =
             (0..args.pairs).map(|pair| parse_score(context, argv.at(args.first + 2 * pair))).collect();
         let scores = scores?.into_iter().zip((0..args.pairs).map(member));
-        let expected = expected(context, (0..args.pairs).map(member));
+        let bytes = argv.from(args.first).iter().map(<[u8]>::len).sum();
+        let expected = Expected { bytes, ..expected(context, (0..args.pairs).map(member)) };
         sorted_set::add(&mut context.txn, db, key, AddOptions { expected, ..args.options }, scores)?
     };
     context.reply.int(if args.counts_changes { added.added + added.updated } else { added.added } as i64);
@@ -57,10 +58,10 @@ pub(super) fn expected<'m>(context: &Context<'_>, members: impl Iterator<Item = 
     let mut members = members.map(<[u8]>::len);
     let first = members.next().unwrap_or(0);
     if context.server.config().compatibility_level.begins_sorted_sets_with_the_first_member() {
-        return Expected { members: 1, longest: first, only_new: true };
+        return Expected { members: 1, longest: first, bytes: 0, only_new: true };
     }
     let (count, longest) = members.fold((1, first), |(count, longest), len| (count + 1, longest.max(len)));
-    Expected { members: count, longest, only_new: false }
+    Expected { members: count, longest, bytes: 0, only_new: false }
 }
 
 /// What a set is to be prepared for where a single member is added.
@@ -69,7 +70,7 @@ fn expected_one(context: &Context<'_>, member: &[u8]) -> Expected {
     // Only with members beyond the limits does it matter when the set is converted.
     let matters = limits.entries.load(Relaxed) < 1 || limits.value.load(Relaxed) < member.len() as u64;
     let only_new = matters && context.server.config().compatibility_level.begins_sorted_sets_with_the_first_member();
-    Expected { members: 1, longest: member.len(), only_new }
+    Expected { members: 1, longest: member.len(), bytes: 0, only_new }
 }
 
 /// ZINCRBY

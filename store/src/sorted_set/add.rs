@@ -50,6 +50,8 @@ pub struct Expected {
     pub members: usize,
     /// Bytes of a member.
     pub longest: usize,
+    /// Bytes of all members and their scores as text, for a set that has to be created.
+    pub bytes: usize,
     /// Whether this counts only for a set that has to be created.
     pub only_new: bool,
 }
@@ -109,6 +111,11 @@ pub fn add<'m>(
             Outcome::Refused | Outcome::NotANumber | Outcome::Same(_) => {}
         }
     }
+    if options.expected.bytes > 0
+        && let SortedSet::Pack(pack) = open.value()
+    {
+        pack.shrink_to_fit();
+    }
     let changed = added.added + added.updated;
     if changed > 0 {
         open.changed(EventClass::SortedSet, "zadd");
@@ -155,10 +162,13 @@ fn open<'a>(
     options: AddOptions,
 ) -> Result<Option<crate::open::Open<'a, SortedSet>>, Error> {
     let (store, limits) = (txn.store(), txn.settings().zset_listpack.limits());
-    let Expected { members, longest, only_new } = options.expected;
+    let Expected { members, longest, bytes, only_new } = options.expected;
     let opened = match options.condition {
         Condition::Xx => txn.open_by_parts::<SortedSet>(db, key)?,
-        _ => Some(txn.open_or_create_by_parts(db, key, || SortedSet::new(store, limits, members, longest))?),
+        _ => {
+            let make = || SortedSet::with_room(store, limits, members, longest, bytes);
+            Some(txn.open_or_create_by_parts(db, key, make)?)
+        }
     };
     let too_large = members > limits.entries || longest > limits.value;
     Ok(opened.map(|mut open| {

@@ -44,8 +44,20 @@ pub fn view<'a>(txn: &'a Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<&'a 
 impl SortedSet {
     /// An empty one, which is to have about `expected` members of at most `longest` bytes.
     pub(super) fn new(store: &Store, limits: PackLimits, expected: usize, longest: usize) -> SortedSet {
+        SortedSet::with_room(store, limits, expected, longest, 0)
+    }
+
+    /// As [`new`](SortedSet::new), with room for members and scores of `bytes` bytes in all.
+    pub(super) fn with_room(
+        store: &Store,
+        limits: PackLimits,
+        expected: usize,
+        longest: usize,
+        bytes: usize,
+    ) -> SortedSet {
         if expected <= limits.entries && longest <= limits.value {
-            SortedSet::Pack(Listpack::new())
+            // Header and end; a byte of encoding and one of the length backwards for each member and score.
+            SortedSet::Pack(Listpack::with_capacity(bytes.saturating_add(expected.saturating_mul(4)).saturating_add(7)))
         } else {
             SortedSet::Order(PackedBox::new(OrderedSet::new(store)))
         }
