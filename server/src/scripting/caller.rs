@@ -75,6 +75,9 @@ impl Host for Caller<'_, '_> {
         if command.has(Flags::WRITE) && !self.wrote {
             self.begin_to_write()?;
         }
+        if command.has(Flags::WRITE) && changes_more_than_keys(command) {
+            self.undo.give_up().map_err(|_| self.stop())?;
+        }
         let before = worker.ticks.now();
         if let Err(error) = self.execute(command, argv, protocol, reply) {
             match error {
@@ -319,6 +322,11 @@ fn refuse_blocking(command: &Command, argv: Argv<'_>) -> CommandResult {
         true => Err(error::block_from_script(argv.at(0))),
         false => Ok(()),
     }
+}
+
+/// Whether a command that writes does what is not taken back with the keys that it changes: it flushes, or sends them away.
+fn changes_more_than_keys(command: &Command) -> bool {
+    matches!(command.spec.lock, LockClass::All | LockClass::Transfer)
 }
 
 /// Whether a command looks at shards beyond those of its keys.
