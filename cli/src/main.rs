@@ -9,7 +9,7 @@ use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use ochre_tools::endpoint::plain_error;
 use ochre_tools::shell::options::{Environment, Refusal, Settings, parse};
 use ochre_tools::shell::session::Quit;
-use ochre_tools::shell::{interactive, one_shot};
+use ochre_tools::shell::{evaluation, interactive, one_shot};
 
 fn main() -> ExitCode {
     let line: Vec<OsString> = std::env::args_os().collect();
@@ -45,7 +45,13 @@ fn run(mut settings: Settings) -> Result<u8, Quit> {
         })?;
         settings.password = Some(password);
     }
-    if settings.command.is_empty() { interactive::run(settings) } else { one_shot::run(settings) }
+    if settings.eval.is_some() {
+        evaluation::run(settings)
+    } else if settings.command.is_empty() {
+        interactive::run(settings)
+    } else {
+        one_shot::run(settings)
+    }
 }
 
 /// Reads a line from standard input; on a terminal after a prompt and without echo.

@@ -23,10 +23,15 @@ struct Screen {
 
 impl Screen {
     fn open(server: &Server, history: &str) -> Self {
+        Self::open_with(server, history, &[])
+    }
+
+    fn open_with(server: &Server, history: &str, options: &[&str]) -> Self {
         let size = Winsize { ws_row: 24, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_ochre-cli"))
             .args(["-p", &server.port.to_string()])
+            .args(options)
             .env("TERM", "xterm")
             .env("REDISCLI_HISTFILE", history)
             .env("REDISCLI_RCFILE", "/dev/null")
@@ -166,4 +171,26 @@ fn ctrl_c_ends_a_command_that_waits() {
     }
     screen.interrupt();
     assert_eq!(screen.child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn the_debugger_has_a_prompt_and_colours() {
+    let server = Server::start(&[]);
+    let script = std::env::temp_dir().join(format!("ochre-cli-terminal-{}.lua", std::process::id()));
+    std::fs::write(&script, "local a = 1\nreturn a").unwrap();
+    let mut screen = Screen::open_with(&server, "/dev/null", &["--ldb", "--eval", script.to_str().unwrap()]);
+    screen.wait_for("Lua debugging session started");
+    screen.wait_for("\x1b[0;33;49m-> 1   local a = 1\x1b[0m");
+    screen.wait_for("lua debugger> ");
+    screen.enter("step");
+    screen.wait_for("-> 2   return a");
+    screen.wait_for("lua debugger> ");
+    screen.enter("continue");
+    screen.wait_for("(integer) 1\r\n\r\n(Lua debugging session ended -- dataset changes rolled back)");
+    screen.wait_for(&format!("127.0.0.1:{}> ", server.port));
+    screen.enter("restart");
+    screen.wait_for("lua debugger> ");
+    screen.enter("quit");
+    assert!(screen.child.wait().unwrap().success());
+    std::fs::remove_file(&script).unwrap();
 }

@@ -20,4 +20,7 @@ pub mod aof;
 pub mod check;
 pub mod crc64;
 pub mod dump;
+pub mod new_file;
 pub mod rdb;
+#[cfg(test)]
+mod test_disk;

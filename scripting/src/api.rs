@@ -5,13 +5,14 @@ use crate::debugger::{self, Session};
 use crate::host::{Host, LogLevel, Refusal, Replicate};
 use crate::library::{self, Loading};
 use crate::raise;
+use crate::reply::{self, Words};
 use crate::vm::VmOptions;
 use mlua::debug::DebugEvent;
 use mlua::{HookTriggers, Lua, Result, Table, Value, VmState};
 use ochre_resp::reply::{DoubleFormat, write_double};
 use ochre_resp::{Protocol, Span};
 use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ pub(crate) struct State {
     /// While a script is debugged.
     pub(crate) session: RefCell<Option<Session>>,
     call: RefCell<Call>,
+    words: OnceCell<Words>,
 }
 
 /// Why a script must end.
@@ -75,7 +77,16 @@ impl State {
             loading: RefCell::default(),
             session: RefCell::default(),
             call: RefCell::default(),
+            words: OnceCell::new(),
         })
+    }
+
+    fn words(&self, lua: &Lua) -> Result<&Words> {
+        if let Some(words) = self.words.get() {
+            return Ok(words);
+        }
+        let words = Words::new(lua)?;
+        Ok(self.words.get_or_init(|| words))
     }
 
     /// Does something with the session of a script that is debugged.
@@ -261,7 +272,7 @@ fn call(args: &Args<'_>, state: &State, raises: bool) -> Result<Value> {
                 let line = call.reply.strip_suffix(b"\r\n").unwrap_or(&call.reply);
                 raise::reply(raise::with_code(line), true)
             }
-            _ => crate::reply::value(args.lua, &call.reply),
+            _ => reply::value(args.lua, state.words(args.lua)?, &call.reply),
         };
         call.tidy();
         result

@@ -44,4 +44,6 @@ pub fn sha1_hex(source: &[u8]) -> [u8; 40] {
 }
 
 #[cfg(test)]
+mod escape_tests;
+#[cfg(test)]
 mod tests;

@@ -1,13 +1,28 @@
 //! Replies of commands to Lua values.
 
 use crate::raise;
-use mlua::{Lua, Result, Value};
+use mlua::{Lua, LuaString, Result, Value};
 
 /// Aggregates in each other beyond which no reply is read.
 const DEPTH_MAX: usize = 128;
 
+/// Strings that are needed again and again.
+pub(crate) struct Words {
+    ok: LuaString,
+    done: LuaString,
+}
+
+impl Words {
+    pub(crate) fn new(lua: &Lua) -> Result<Words> {
+        Ok(Words { ok: lua.create_string("ok")?, done: lua.create_string("OK")? })
+    }
+}
+
 /// The value of a reply, of which there is exactly one.
-pub(crate) fn value(lua: &Lua, reply: &[u8]) -> Result<Value> {
+pub(crate) fn value(lua: &Lua, words: &Words, reply: &[u8]) -> Result<Value> {
+    if reply == b"+OK\r\n" {
+        return Ok(Value::Table(lua.create_table_from([(&words.ok, &words.done)])?));
+    }
     Reader { lua, left: reply }.value(0)
 }
 
@@ -108,8 +123,15 @@ impl<'r> Reader<'r> {
     }
 }
 
+/// The server's own replies hold nothing but digits.
 fn number(line: &[u8]) -> i64 {
-    std::str::from_utf8(line).ok().and_then(|line| line.parse().ok()).unwrap_or_default()
+    let (is_negative, digits) = line.strip_prefix(b"-").map_or((false, line), |digits| (true, digits));
+    let number = digits.iter().fold(0i64, |number, &digit| {
+        let digit = i64::from(digit.wrapping_sub(b'0'));
+        // The smallest has no positive counterpart.
+        number.wrapping_mul(10).wrapping_sub(digit)
+    });
+    if is_negative { number } else { number.wrapping_neg() }
 }
 
 /// A length; `None`: there is nothing.

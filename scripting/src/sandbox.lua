@@ -245,8 +245,29 @@ local function run(script, keys, arguments, is_function)
     return xpcall(script, handler)
 end
 
+-- Most scripts have few keys. Lua makes tables more quickly than anybody else.
+local function run_0(script, ...)
+    globals.KEYS = {}
+    globals.ARGV = {...}
+    return xpcall(script, handler)
+end
+
+local function run_1(script, key, ...)
+    globals.KEYS = {key}
+    globals.ARGV = {...}
+    return xpcall(script, handler)
+end
+
+local function run_2(script, key, other, ...)
+    globals.KEYS = {key, other}
+    globals.ARGV = {...}
+    return xpcall(script, handler)
+end
+
+local spread = {run_0, run_1, run_2}
+
 if not library_globals then
-    return run
+    return run, spread
 end
 guard_parts(library_globals)
 
@@ -260,4 +281,4 @@ local function show_globals()
     sight.__index = globals
 end
 
-return run, load, show_globals
+return run, spread, load, show_globals

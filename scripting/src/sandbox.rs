@@ -43,7 +43,8 @@ const ALLOWED: &[&str] = &[
 const INSECURE: &[&str] = &["getfenv", "newproxy", "setfenv"];
 
 /// Guards the globals, and gives the function that runs a script: `run(script, keys, arguments)`, or
-/// `run(function, keys, arguments, true)`, which gets these as arguments.
+/// `run(function, keys, arguments, true)`, which gets these as arguments; and a list of those that run a script with so
+/// many keys: `run_1(script, key, ...)`.
 const SET_UP: &[u8] = include_bytes!("sandbox.lua");
 /// How messages of Lua name functions of `SET_UP`.
 pub(crate) const SET_UP_NAME: &str = "sandbox";
@@ -53,6 +54,8 @@ pub(crate) struct Sandbox {
     pub(crate) lua: Lua,
     /// Runs a script.
     pub(crate) run: Function,
+    /// Run one that has no key, one, two.
+    pub(crate) run_spread: Vec<Function>,
     /// Runs the code of a library, and shows it the usual globals afterwards; only where there are libraries.
     pub(crate) load: Option<(Function, Function)>,
 }
@@ -108,11 +111,11 @@ pub(crate) fn create(options: &VmOptions, state: &Rc<State>, for_functions: bool
     let seen = lua.create_table()?;
     let set_up = lua.load(SET_UP).set_name(format!("={SET_UP_NAME}")).set_environment(seen.clone()).into_function()?;
     let readable = lua.create_function(|lua, raised: Value| raise::value(lua, raised))?;
-    let (run, load, show): (Function, Option<Function>, Option<Function>) =
+    let (run, run_spread, load, show): (Function, Vec<Function>, Option<Function>, Option<Function>) =
         set_up.call((&globals, &seen, handler, readable, missing, library_globals))?;
     lua.set_globals(seen)?;
     lua.gc_collect()?;
-    Ok(Sandbox { lua, run, load: load.zip(show) })
+    Ok(Sandbox { lua, run, run_spread, load: load.zip(show) })
 }
 
 /// Somebody reads a global that does not exist.

@@ -10,7 +10,7 @@ use crate::library::{FunctionInfo, LibraryError, LibraryHeader, Loading};
 use crate::result::{self, Errors};
 use crate::sandbox::{self, Sandbox};
 use mlua::state::{GcIncParams, GcMode};
-use mlua::{Function, Lua, Table, Value};
+use mlua::{Either, Function, IntoLua, Lua, Table, Value, Variadic};
 use ochre_resp::reply::DoubleFormat;
 use ochre_resp::{Protocol, ReplyWriter};
 use std::cell::Cell;
@@ -36,6 +36,8 @@ pub struct VmOptions {
 /// A Lua state with the globals of scripts. It stays on its thread.
 pub struct Vm {
     run: Function,
+    /// As `run`, for scripts with so many keys: these follow the script, and the arguments follow them.
+    run_spread: Vec<Function>,
     load: Option<(Function, Function)>,
     state: Rc<State>,
     runs: Cell<u32>,
@@ -84,8 +86,27 @@ pub enum Outcome {
     Aborted,
 }
 
+/// A string for Lua. Text goes straight onto its stack.
+fn string(bytes: &[u8]) -> Either<&str, Bytes<'_>> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Either::Left(text),
+        Err(_) => Either::Right(Bytes(bytes)),
+    }
+}
+
+/// A string of Lua that is no text.
+struct Bytes<'b>(&'b [u8]);
+
+impl IntoLua for Bytes<'_> {
+    fn into_lua(self, lua: &Lua) -> mlua::Result<Value> {
+        Ok(Value::String(lua.create_string(self.0)?))
+    }
+}
+
 /// After so many scripts the collector goes a step.
 const RUNS_A_STEP: u32 = 50;
+/// Scripts with more arguments get them in tables that are made for them.
+const SPREAD_MAX: usize = 40;
 
 impl Vm {
     /// A fresh state.
@@ -107,9 +128,10 @@ impl Vm {
     fn create(options: &VmOptions, for_functions: bool) -> Result<Vm, String> {
         let state = State::new(options.doubles);
         let create = || {
-            let Sandbox { lua, run, load } = sandbox::create(options, &state, for_functions)?;
+            let Sandbox { lua, run, run_spread, load } = sandbox::create(options, &state, for_functions)?;
             api::watch(&lua, &state)?;
-            Ok(Vm { run, load, state: state.clone(), runs: Cell::new(0), memory_limit: Cell::new(0), lua })
+            let (runs, memory_limit) = (Cell::new(0), Cell::new(0));
+            Ok(Vm { run, run_spread, load, state: state.clone(), runs, memory_limit, lua })
         };
         create().map_err(|error: mlua::Error| error.to_string())
     }
@@ -179,8 +201,15 @@ impl Vm {
         self.state.protocol.set(Protocol::Resp2);
         self.state.ending.set(None);
         let run = || -> mlua::Result<(bool, Value)> {
+            if let Some(spread) = self.run_spread.get(keys.len())
+                && arguments.len() <= SPREAD_MAX
+                && !script.is_function
+            {
+                let items: Variadic<_> = keys.chain(arguments).map(string).collect();
+                return spread.call((&script.function, items));
+            }
             let (keys, arguments) = (self.list(keys)?, self.list(arguments)?);
-            self.run.call((&script.function, keys, arguments, script.is_function))
+            self.run.call((&script.function, &keys, &arguments, script.is_function))
         };
         let result = HOST.set(Current(host), run);
         let ending = self.end_hooks();
@@ -257,11 +286,7 @@ impl Vm {
     }
 
     fn list<'a>(&self, items: impl ExactSizeIterator<Item = &'a [u8]>) -> mlua::Result<Table> {
-        let table = self.lua.create_table_with_capacity(items.len(), 0)?;
-        for item in items {
-            table.raw_push(self.lua.create_string(item)?)?;
-        }
-        Ok(table)
+        self.lua.create_sequence_from(items.map(string))
     }
 
     fn collect(&self) {

@@ -1,5 +1,5 @@
-//! One worker and one connection in one process, for counting instructions: `hot_path get|set PIPELINE REQUESTS`.
-//! `get-as-user` and `set-as-user` do it as a user who may only use some commands and keys.
+//! One worker and one connection in one process, for counting instructions: `hot_path get|set|evalsha PIPELINE REQUESTS`.
+//! EVALSHA runs a script with one GET and one SET. `get-as-user` and `set-as-user` do it as a user who may only use some commands and keys.
 //!
 //! The client, on the main thread, which is not counted, writes the same batch again and again and reads as many bytes as
 //! it must answer. It leaves the worker time to go to sleep between batches: otherwise chance decides how often the worker
@@ -18,12 +18,15 @@ use std::time::Duration;
 /// Longer than the worker takes from its reply to its sleep under callgrind.
 const PAUSE: Duration = Duration::from_micros(500);
 
+/// The script that EVALSHA runs.
+const SCRIPT: &str = "local v = redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], ARGV[1]) return v";
+
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let usage = "usage: hot_path get|set[-as-user] PIPELINE REQUESTS";
+    let usage = "usage: hot_path get|set|evalsha[-as-user] PIPELINE REQUESTS";
     let command = arguments.next().ok_or(usage)?;
     let pipeline: usize = arguments.next().ok_or(usage)?.parse()?;
     let requests: usize = arguments.next().ok_or(usage)?.parse()?;
@@ -31,6 +34,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (request, reply) = match command {
         "get" => ("*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000000\r\n", "$16\r\nvalue:0000000000\r\n"),
         "set" => ("*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000000\r\n$16\r\nvalue:0000000000\r\n", "+OK\r\n"),
+        "evalsha" => (
+            "*5\r\n$7\r\nEVALSHA\r\n$40\r\n6859df25966c787c7bd4164f4cf940916589a96f\r\n$1\r\n1\r\n$16\r\nkey:000000000000\r\n\
+             $16\r\nvalue:0000000000\r\n",
+            "$16\r\nvalue:0000000000\r\n",
+        ),
         _ => return Err(usage.into()),
     };
 
@@ -45,10 +53,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     pool.hand_over(Incoming::Unix(served, String::new()));
 
     exchange(&mut client, "*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000000\r\n$16\r\nvalue:0000000000\r\n", "+OK\r\n")?;
+    if command == "evalsha" {
+        let load = format!("SCRIPT LOAD \"{SCRIPT}\"\r\n");
+        exchange(&mut client, &load, "$40\r\n6859df25966c787c7bd4164f4cf940916589a96f\r\n")?;
+    }
     if as_user {
         exchange(
             &mut client,
-            "ACL SETUSER app on nopass +@read +@write ~other:* ~key:*\r\nAUTH app any\r\n",
+            "ACL SETUSER app on nopass +@read +@write +@scripting ~other:* ~key:*\r\nAUTH app any\r\n",
             "+OK\r\n+OK\r\n",
         )?;
     }

@@ -28,6 +28,7 @@ pub(crate) async fn run(worker: Rc<Worker>) {
                 replicas_ms = now_ms;
                 server.log.tick(server, now_ms);
                 server.full_sync.tick(server);
+                server.migrations.sockets.close_unused();
             }
             if !server.switches.cron_rests.load(Relaxed) {
                 crate::persistence::points::look(&worker).await;

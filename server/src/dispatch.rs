@@ -10,6 +10,7 @@ use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
 use crate::context::{After, Context, Mode, Rare};
 use crate::error::{self, CommandError};
+use crate::migration::Job;
 use crate::net::{Closing, Connection, Queued, Worker};
 use crate::pause::PauseKind;
 use crate::scripting::ScriptUnit;
@@ -22,10 +23,15 @@ use std::sync::atomic::Ordering::Relaxed;
 
 mod followed;
 mod prepare;
+mod replies;
 mod survey;
+mod transfer;
 
 use followed::{hand_on, primary_gates, report_failure};
 use prepare::prepare;
+pub(crate) use replies::apply_reply_mode;
+use replies::apply_reply_mode_to;
+pub(crate) use transfer::{Ended, finish_transfer};
 
 /// Why [`run`] stopped.
 pub(crate) enum Step {
@@ -43,6 +49,10 @@ pub(crate) enum Step {
     Free(Vec<Garbage>),
     /// The last command is to be answered with this text and what a walk over all keys finds.
     Survey(Box<str>),
+    /// The next command is to send keys elsewhere; it is ended with [`finish_transfer`].
+    Transfer(Box<Job>),
+    /// The next command has to wait for a transfer, that many of which had ended when it was found out.
+    Held(u64),
     /// The next command is paused until then (Unix milliseconds).
     Paused(i64),
     /// The next command runs a script, for which there is to be a stack.
@@ -55,6 +65,8 @@ pub(crate) enum Step {
 
 /// Most commands in a row under one lock.
 const COMMANDS_A_LOCK: usize = 32;
+/// For so long, nanoseconds, commands that need all shards follow each other without letting anybody in.
+const NANOS_ALL: u64 = 50_000;
 
 /// Beyond so many bytes of output its limit is looked at after each command, and it is sent before the batch is over.
 const OUTPUT_LEN_MAX: usize = 64 * 1024;
@@ -75,6 +87,7 @@ pub(crate) fn run<'w>(
     // Whether what is held are the locks of scripts; what was waited for is what the next command needs.
     let mut of_script = None;
     let mut tick = worker.ticks.now();
+    let since = tick;
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
         let epoch = worker.server.gate_epoch();
@@ -112,7 +125,7 @@ pub(crate) fn run<'w>(
         }
         let mut runs_script = false;
         let wanted = match command.spec.lock {
-            LockClass::Keys => queued.shards,
+            LockClass::Keys | LockClass::Transfer => queued.shards,
             LockClass::KeysOrAll(reaches_out)
                 if !reaches_out(connection.batch.argv(&queued, connection.argument_bytes())) =>
             {
@@ -144,6 +157,11 @@ pub(crate) fn run<'w>(
         let is_over = slice.as_ref().is_some_and(Slice::is_over);
         let keep = held.as_ref().is_some_and(|guard| {
             let fits = if wanted.is_empty() { command.has(Flags::FAST) } else { guard.set().contains_all(wanted) };
+            // All shards are kept for those alone that need all, and for no longer than a slice.
+            let is_over = match guard.set() == ShardSet::ALL {
+                true => wanted != ShardSet::ALL || worker.ticks.nanos(since, tick) > NANOS_ALL,
+                false => is_over,
+            };
             // What was waited for is used at least once, whoever waits for it now.
             fits && (under_lock == 0 || under_lock < COMMANDS_A_LOCK && !is_over && !guard.contended())
         });
@@ -227,6 +245,8 @@ pub(crate) fn run<'w>(
                 *next += 1;
                 return Step::Wait(waiter);
             }
+            Executed::Transfer(job) => return Step::Transfer(job),
+            Executed::Held(seen) => return Step::Held(seen),
             Executed::NeedMore(set) => return Step::NeedMore(set),
             Executed::Contended(shard) => return Step::NeedShards(ShardSet::one(shard)),
         }
@@ -493,6 +513,10 @@ enum Executed {
     Published,
     /// There is no reply yet.
     Wait(Arc<Waiter>),
+    /// It has begun to send keys elsewhere.
+    Transfer(Box<Job>),
+    /// Nothing was done: it waits for a transfer.
+    Held(u64),
     /// Nothing was done: these shards must be locked, too.
     NeedMore(ShardSet),
     /// The handler did nothing, because this shard is locked by another.
@@ -522,9 +546,9 @@ fn execute<'w>(
     let mut access = Access { no_touch: client.no_touch, ..Access::default() };
     let attention = server.attention.get();
     if attention & Attention::PREPARED != 0 {
-        let missing = prepare(worker, guard, command, argv, client, &mut effects, &mut access);
-        if !missing.is_empty() {
-            return Some(Box::new(Executed::NeedMore(guard.set().union(missing))));
+        let obstacle = prepare(worker, guard, command, argv, client, &mut effects, &mut access);
+        if obstacle.is_some() {
+            return obstacle;
         }
     }
     let result = {
@@ -612,6 +636,10 @@ fn execute<'w>(
                 let nanos = worker.ticks.nanos(*tick, now);
                 *tick = now;
                 return survey::begin(worker, (client, output, mark), command, argv, (text, nanos));
+            }
+            if let CommandError::Transfer(job) = error {
+                settle_effects(worker, guard, &mut effects, clock, access, client.id());
+                return Some(Box::new(Executed::Transfer(job)));
             }
             error.write(&mut output.reply(protocol));
             count_error(worker, &error);
@@ -776,21 +804,4 @@ fn settle_after(
         return None;
     };
     Some(Box::new(executed))
-}
-
-pub(crate) fn apply_reply_mode(connection: &mut Connection, mark: usize) {
-    apply_reply_mode_to(&mut connection.client, &mut connection.output, mark);
-}
-
-/// CLIENT REPLY: drops the reply where none is wanted.
-fn apply_reply_mode_to(client: &mut Client, output: &mut crate::net::Output, mark: usize) {
-    match client.reply_mode {
-        ReplyMode::On => {}
-        ReplyMode::Off => output.cut(mark),
-        ReplyMode::SkipThis => {
-            output.cut(mark);
-            client.reply_mode = ReplyMode::On;
-        }
-        ReplyMode::SkipNext => client.reply_mode = ReplyMode::SkipThis,
-    }
 }

@@ -29,6 +29,8 @@ pub enum CommandError {
     Blocked(Box<crate::blocking::Block>),
     /// The reply is this text with what a walk over all keys finds at its end, which takes a while.
     Survey(Box<str>),
+    /// Keys are to be sent to another server; then the command is run again.
+    Transfer(Box<crate::migration::Job>),
 }
 
 impl CommandError {
@@ -44,6 +46,7 @@ impl CommandError {
             CommandError::Execute(_) => "ERR commands are queued".into(),
             CommandError::Script(_) => "ERR a script is to run".into(),
             CommandError::Survey(_) => "ERR the keys are to be walked over".into(),
+            CommandError::Transfer(_) => "ERR the keys are to be sent elsewhere".into(),
             CommandError::Refused(reason) => format!("{EXEC_ABORT_BECAUSE}{}", reason.text()).into(),
         }
     }
@@ -88,24 +91,14 @@ mod pushes;
 pub mod replicas;
 mod scripting;
 mod streams;
+mod transfer;
 
 pub use pushes::*;
 pub use scripting::*;
 pub use streams::*;
+pub use transfer::*;
 
 texts! {
-    /// RESTORE of a key that exists.
-    BUSY_KEY = "BUSYKEY Target key name already exists.";
-    /// RESTORE.
-    INVALID_TTL = "ERR Invalid TTL value, must be >= 0";
-    /// RESTORE.
-    INVALID_IDLE_TIME = "ERR Invalid IDLETIME value, must be >= 0";
-    /// RESTORE.
-    INVALID_FREQUENCY = "ERR Invalid FREQ value, must be >= 0 and <= 255";
-    /// RESTORE of something that is no payload of DUMP.
-    BAD_PAYLOAD = "ERR DUMP payload version or checksum are wrong";
-    /// RESTORE of a damaged payload.
-    BAD_DATA_FORMAT = "ERR Bad data format";
     /// The arguments do not fit the grammar.
     SYNTAX = "ERR syntax error";
     /// Not a 64-bit integer.

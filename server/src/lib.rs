@@ -23,6 +23,7 @@ pub mod latency;
 pub mod logging;
 mod memory;
 pub mod metrics;
+pub mod migration;
 pub mod monitor;
 pub mod net;
 pub mod pause;

@@ -50,6 +50,8 @@ pub struct Server {
     pub busy_scripts: crate::scripting::BusyScripts,
     /// Libraries of functions.
     pub functions: crate::scripting::Libraries,
+    /// Keys on their way to other servers.
+    pub migrations: crate::migration::Migrations,
     /// CLIENT PAUSE.
     pub pause: crate::pause::Pause,
     /// Users, and what they were denied.
@@ -150,6 +152,7 @@ const _: () = {
         Attention::LOADS_ASIDE,
         Attention::FOLLOWED,
         Attention::IMPORTS,
+        Attention::MIGRATES,
         Attention::TRACKS,
         Attention::LISTENS_ONLY,
         Attention::RESTRICTED,
@@ -202,6 +205,8 @@ impl Attention {
     pub(crate) const FOLLOWED: u32 = 1 << 27;
     /// Another server's data is being imported.
     pub const IMPORTS: u32 = 1 << 20;
+    /// Keys are on their way to other servers.
+    pub const MIGRATES: u32 = 1 << 21;
     /// Of one client, never of the process: it tracks keys.
     pub(crate) const TRACKS: u32 = 1 << 28;
     /// Of one client, never of the process: it listens to channels and speaks RESP2, so that it may do little else.
@@ -218,10 +223,17 @@ impl Attention {
         | Self::DURABLE
         | Self::TRACKING
         | Self::IMPORTS
+        | Self::MIGRATES
         | Self::TRACKS;
     /// What is to be prepared for before a command is run.
-    pub(crate) const PREPARED: u32 =
-        Self::PAUSED | Self::WAITERS | Self::WATCHERS | Self::NOTIFY | Self::TRACKING | Self::FOLLOWS | Self::IMPORTS;
+    pub(crate) const PREPARED: u32 = Self::PAUSED
+        | Self::WAITERS
+        | Self::WATCHERS
+        | Self::NOTIFY
+        | Self::TRACKING
+        | Self::FOLLOWS
+        | Self::IMPORTS
+        | Self::MIGRATES;
 
     /// All bits.
     #[inline]
@@ -271,6 +283,7 @@ impl Server {
             tracking: Default::default(),
             busy_scripts: Default::default(),
             functions: Default::default(),
+            migrations: Default::default(),
             pause: Default::default(),
             accounts,
             attention: Attention::default(),

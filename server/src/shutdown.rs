@@ -74,6 +74,17 @@ impl Shutdown {
         self.is_requested.load(SeqCst)
     }
 
+    /// Waits until somebody asks.
+    pub(crate) async fn asked(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.is_requested() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// Waits until somebody asks, and begins.
     pub(crate) async fn requested(&self, server: &Server) -> ShutdownRequest {
         loop {

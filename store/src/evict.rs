@@ -263,6 +263,9 @@ fn offer(pool: &mut Vec<Candidate>, score: u64, db: usize, key: &[u8]) {
 /// Removes a key if it still may be evicted.
 fn remove(txn: &mut Txn<'_>, db: usize, key: &[u8], volatile: bool) -> Result<bool, Error> {
     let key = txn.store().key(key);
+    if txn.shard(key.shard())?.0.pins.has(db, key.bytes()) {
+        return Ok(false);
+    }
     let Some((entry, mut around)) = txn.find_existing(db, &key)? else { return Ok(false) };
     if volatile && entry.deadline().is_none() {
         return Ok(false);

@@ -324,6 +324,9 @@ fn sample_locked(txn: &mut Txn<'_>, hint: &Hint, shard: usize, db: usize, wanted
         let before = if before == 0 { average } else { before };
         hint.average_ttl_ms.store(before / 50 * 49 + average / 50, Relaxed);
     }
+    if !data.pins.is_empty() {
+        expired.retain(|key| !data.pins.has(db, key));
+    }
     for key in &expired {
         // A look-up removes what has expired.
         txn.peek(db, &store.key(key))?;

@@ -48,8 +48,9 @@ impl Garbage {
         Garbage(Content::Keys(keys))
     }
 
-    /// Members that are not used any more, and the order they stood in, if any.
-    pub(crate) fn members(members: Members, order: Option<Tree<Handle>>) -> Garbage {
+    /// Members that are not used any more, and the order they stood in, if any. A snapshot that still takes them gets them.
+    pub(crate) fn members(mut members: Members, order: Option<Tree<Handle>>) -> Garbage {
+        members.sever();
         Garbage(Content::Members(members, order, Some(0)))
     }
 

@@ -51,6 +51,7 @@ pub mod lzf;
 mod memory;
 mod open;
 mod order;
+mod pins;
 pub mod quicklist;
 pub mod random;
 mod raw;

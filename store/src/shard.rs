@@ -1,6 +1,7 @@
 //! The data behind one lock.
 
 use crate::free::Core;
+use crate::pins::Pins;
 use crate::random::Random;
 use crate::raw::keys::Keys;
 use std::any::Any;
@@ -12,6 +13,7 @@ pub struct Shard {
     pub(crate) random: Random,
     /// Where the active expiry cycle goes on, by database.
     pub(crate) expire_cursors: Vec<u64>,
+    pub(crate) pins: Pins,
     attached: Vec<Box<dyn Any + Send + Sync>>,
 }
 
@@ -22,6 +24,7 @@ impl Shard {
             databases: (0..databases).map(keys).collect(),
             random,
             expire_cursors: vec![0; databases],
+            pins: Pins::default(),
             attached: Vec::new(),
         }
     }

@@ -170,3 +170,30 @@ fn memory_comes_back_when_everything_is_deleted() {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
+
+#[test]
+fn pinned_keys_are_not_evicted() {
+    let store = Store::new(Options { shards: 2, databases: 1, hash_seed: [4, 3, 2, 1] });
+    let member = store.register();
+    let mut effects = Effects::default();
+    let clock = Clock { now_ms: 1_000 };
+    for name in [b"kept", b"gone"] {
+        let key = store.key(name);
+        member.run(shards_of(&[key]), clock, &mut effects, |txn| {
+            string::set(txn, 0, key, &[b'x'; 200], SetOptions::default()).unwrap();
+            if name == b"kept" {
+                keyspace::pin(txn, 0, key).unwrap();
+            }
+        });
+    }
+    store.settings().maxmemory.store(1, Relaxed);
+    for policy in [Policy::AllKeysRandom, Policy::AllKeysLru] {
+        store.settings().set_policy(policy);
+        let outcome = Evictor::new(1).run(&member, clock, 0, &mut effects, &mut || false, &mut |_, effects| {
+            for removal in effects.removals.drain(..) {
+                assert_eq!(&*removal.key, b"gone");
+            }
+        });
+        assert_eq!((outcome, store.db_len(0)), (Eviction::Nothing, 1), "{policy:?}");
+    }
+}

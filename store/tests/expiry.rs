@@ -152,3 +152,29 @@ fn time_never_runs_back() {
     member.run(set, Clock { now_ms: 40 }, &mut effects, |txn| assert_eq!(txn.now_ms(), 50));
     member.run(set, Clock { now_ms: 60 }, &mut effects, |txn| assert_eq!(txn.now_ms(), 60));
 }
+
+#[test]
+fn the_cycle_leaves_pinned_keys_alone() {
+    let store = store(2);
+    fill(&store, 2, 1_000);
+    let member = store.register();
+    let mut effects = Effects::default();
+    let clock = Clock { now_ms: 2_000 };
+    let pinned = store.key(b"1000:0");
+    let set_pin = |pins: bool| {
+        member.run(shards_of(&[pinned]), clock, &mut Effects::default(), |txn| {
+            if pins { keyspace::pin(txn, 1, pinned) } else { keyspace::unpin(txn, 1, pinned) }.unwrap();
+        });
+    };
+    let mut cycle = ExpireCycle::new(0, 1);
+    let mut run = || {
+        for _ in 0..20 {
+            cycle.run(&member, clock, CycleKind::Slow, &mut effects, &mut || 0, &mut |_, effects| effects.clear());
+        }
+        store.db_len(1)
+    };
+    set_pin(true);
+    assert_eq!(run(), 1);
+    set_pin(false);
+    assert_eq!(run(), 0);
+}

@@ -228,7 +228,7 @@ fn apply_to_store(txn: &mut Txn<'_>, keys: &[Key<'_>], model: &Model, step: &Ste
             };
             assert_eq!(list::set(txn, 0, keys[*key], *index, element), wanted);
         }
-        Step::Trim { key, start, stop } => assert_eq!(list::trim(txn, 0, keys[*key], *start, *stop), Ok(())),
+        Step::Trim { key, start, stop } => assert_eq!(list::trim(txn, 0, keys[*key], *start, *stop, false), Ok(())),
         Step::Remove { key, element, limit, from } => {
             let wanted = before(key).iter().filter(|value| *value == element).count().min(*limit);
             assert_eq!(list::remove(txn, 0, keys[*key], element, *limit, *from), Ok(wanted));
@@ -348,7 +348,7 @@ fn nothing_is_done_to_values_of_other_types() {
         assert_eq!(list::pop_many(txn, 0, text, End::Head, 0, |_| ()).err(), wrong);
         assert_eq!(list::insert(txn, 0, text, Side::After, b"1", b"2").err(), wrong);
         assert_eq!(list::set(txn, 0, text, 0, b"2").err(), wrong);
-        assert_eq!(list::trim(txn, 0, text, 0, 0).err(), wrong);
+        assert_eq!(list::trim(txn, 0, text, 0, 0, false).err(), wrong);
         assert_eq!(list::remove(txn, 0, text, b"1", 1, End::Head).err(), wrong);
         assert_eq!(list::range(txn, 0, text, 0, -1).err(), wrong);
         assert_eq!(list::len(txn, 0, text).err(), wrong);

@@ -3,13 +3,13 @@
 use ochre_store::keyspace::{self, FreeMode, Record};
 use ochre_store::list::{self, End};
 use ochre_store::random::Random;
-use ochre_store::snapshot::{Capture, Snapshot};
+use ochre_store::snapshot::{Capture, Piece, Pieces, Snapshot};
 use ochre_store::sorted_set::{self, AddOptions};
 use ochre_store::string::{self, SetOptions};
 use ochre_store::sync::ShardSet;
 use ochre_store::{Clock, Effects, Error, Member, Options, Store, Str, Txn, ValueRef, hash, set};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 const DATABASES: usize = 3;
@@ -18,17 +18,74 @@ type Image = BTreeMap<(usize, Vec<u8>), (String, Option<i64>)>;
 
 /// Keeps what it is given, and notes whether anything came twice.
 #[derive(Default)]
-struct Keeper {
+struct Keeper(Arc<Kept>);
+
+#[derive(Default)]
+struct Kept {
     image: Mutex<Image>,
     twice: AtomicBool,
+    /// Values that came in pieces.
+    begun: AtomicUsize,
+}
+
+impl std::ops::Deref for Keeper {
+    type Target = Kept;
+    fn deref(&self) -> &Kept {
+        &self.0
+    }
+}
+
+impl Kept {
+    fn keep(&self, db: usize, key: &[u8], state: (String, Option<i64>)) {
+        if self.image.lock().unwrap().insert((db, key.to_vec()), state).is_some() {
+            self.twice.store(true, SeqCst);
+        }
+    }
 }
 
 impl Capture for Keeper {
     fn record(&self, db: usize, record: Record<'_>) {
-        let state = (shown(record.value), record.deadline_ms);
-        if self.image.lock().unwrap().insert((db, record.key.to_vec()), state).is_some() {
-            self.twice.store(true, SeqCst);
-        }
+        self.keep(db, record.key, (shown(record.value), record.deadline_ms));
+    }
+
+    fn begin(&self, db: usize, record: Record<'_>) -> Box<dyn Pieces> {
+        let (begun, key) = (self.0.clone(), record.key.to_vec());
+        self.begun.fetch_add(1, SeqCst);
+        Box::new(Parts {
+            keeper: begun,
+            db,
+            key,
+            deadline_ms: record.deadline_ms,
+            len: record.value.len(),
+            parts: Vec::new(),
+        })
+    }
+}
+
+/// Puts together a value that comes in pieces.
+struct Parts {
+    keeper: Arc<Kept>,
+    db: usize,
+    key: Vec<u8>,
+    deadline_ms: Option<i64>,
+    len: usize,
+    parts: Vec<String>,
+}
+
+impl Pieces for Parts {
+    fn piece(&mut self, piece: Piece<'_>) {
+        let text = String::from_utf8_lossy;
+        self.parts.push(match piece {
+            Piece::Member(member) => text(member).into_owned(),
+            Piece::Scored(member, score) => format!("{}={score}", text(member)),
+            Piece::Field(field) => format!("{}={}", text(field.name), text(field.value)),
+        });
+    }
+
+    fn end(&mut self) {
+        self.parts.sort_unstable();
+        let shown = format!("{:?}: {}", self.len, self.parts.join(" "));
+        self.keeper.keep(self.db, &self.key, (shown, self.deadline_ms));
     }
 }
 
@@ -44,7 +101,10 @@ fn shown(value: ValueRef<'_>) -> String {
             set.for_each(|member| parts.push(text(member)));
             parts.sort_unstable();
         }
-        ValueRef::SortedSet(set) => set.for_each(&mut |member, score| parts.push(format!("{}={score}", text(member)))),
+        ValueRef::SortedSet(set) => {
+            set.for_each(&mut |member, score| parts.push(format!("{}={score}", text(member))));
+            parts.sort_unstable();
+        }
         ValueRef::Hash(hash) => {
             hash.for_each(|name, value| parts.push(format!("{}={}", text(name), text(value))));
             parts.sort_unstable();
@@ -180,6 +240,90 @@ fn it_holds_what_there_was_at_the_cut() {
             assert_eq!((progress.keys_total, progress.keys), (expected.len() as u64, expected.len() as u64));
         }
     }
+}
+
+/// A change of a large value, under one of a few names.
+fn change_large(txn: &mut Txn<'_>, random: &mut Random, elements: usize) {
+    let store = txn.store();
+    let (kind, db) = (2 + random.below(3), random.below(2));
+    let (name, other) = (format!("{kind}:{}", random.below(3)), format!("{kind}:{}", random.below(4)));
+    let (key, other) = (store.key(name.as_bytes()), store.key(other.as_bytes()));
+    let numbers: Vec<String> =
+        (0..1 + random.below(60)).map(|_| format!("element {}", random.below(elements))).collect();
+    let all = || numbers.iter().map(String::as_bytes);
+    let count = numbers.len();
+    let outcome = match (random.below(400), kind) {
+        (0..220, 2) => set::add(txn, db, key, count, all()).map(drop),
+        (0..220, 3) => {
+            let scored = numbers.iter().map(|member| (random.below(1000) as f64, member.as_bytes()));
+            let scored: Vec<_> = scored.collect();
+            sorted_set::add(txn, db, key, AddOptions::default(), scored.into_iter()).map(drop)
+        }
+        (0..220, _) => {
+            let value = format!("value {}", random.below(1000));
+            hash::set(txn, db, key, numbers.iter().map(|name| (name.as_bytes(), value.as_bytes()))).map(drop)
+        }
+        (220..380, 2) => set::remove(txn, db, key, all()).map(drop),
+        (220..380, 3) => sorted_set::remove(txn, db, key, all()).map(drop),
+        (220..380, _) => hash::delete(txn, db, key, all()).map(drop),
+        (380..384, _) => keyspace::delete(txn, db, key).map(drop),
+        (384..388, _) => keyspace::rename(txn, db, key, other, false).map(drop),
+        (388..391, _) => keyspace::move_key(txn, db, key, 1 - db).map(drop),
+        (391..394, _) => keyspace::copy(txn, db, key, other, 1 - db, true).map(drop),
+        (394..396, _) => {
+            let at_ms = txn.now_ms() + 1 + random.below(1000) as i64;
+            keyspace::expire_at_ms(txn, db, key, at_ms, Default::default()).map(drop)
+        }
+        (396, _) => keyspace::swap_db(txn, 0, 1),
+        (397, _) => keyspace::flush_db(txn, db, FreeMode::Later).map(drop),
+        _ => string::set(txn, db, key, b"text", SetOptions::default()).map(drop),
+    };
+    let expected = [Error::WrongType, Error::NoSuchKey, Error::SameKey];
+    assert!(outcome.is_ok() || outcome.is_err_and(|error| expected.contains(&error)), "{outcome:?}");
+}
+
+/// Large hashes, sets and sorted sets are taken in pieces, while they grow, shrink, move and go.
+#[test]
+fn large_values_are_as_they_were_at_the_cut() {
+    let mut in_pieces = 0;
+    for seed in 1..=4u64 {
+        let shards = if seed % 2 == 0 { 1 } else { 4 };
+        let store = Store::new(Options { shards, databases: DATABASES, hash_seed: [seed, 5, 6, 7] });
+        let (writer, walker) = (store.register(), store.register());
+        let mut random = Random::new(seed);
+        let mut now_ms = 1_000_000;
+        for round in 0..12 {
+            // Tables that have grown are small again in the next round, and the other way round.
+            let elements = [6000, 400, 2500][(round + seed as usize) % 3];
+            for _ in 0..500 {
+                with_all(&writer, now_ms, |txn| change_large(txn, &mut random, elements));
+            }
+            let keeper = Arc::new(Keeper::default());
+            let (mut snapshot, expected) = with_all(&writer, now_ms, |txn| {
+                let expected = image_of(txn);
+                (Snapshot::begin(txn, &store, keeper.clone()).unwrap(), expected)
+            });
+            let (per_step, elements) = (1 + random.below(40), [6000, 300][round % 2]);
+            let cancels_after = if round == 5 { 3 } else { usize::MAX };
+            let mut steps = 0;
+            while steps < cancels_after && snapshot.step(&walker, 1 + random.below(20), 1 + random.below(20_000)) {
+                for _ in 0..random.below(per_step) {
+                    now_ms += random.below(3) as i64;
+                    with_all(&writer, now_ms, |txn| change_large(txn, &mut random, elements));
+                }
+                steps += 1;
+            }
+            if steps == cancels_after {
+                drop(snapshot);
+                continue;
+            }
+            assert!(!keeper.twice.load(SeqCst), "seed {seed}: a key was taken twice");
+            let image = std::mem::take(&mut *keeper.image.lock().unwrap());
+            assert!(image == expected, "seed {seed}, round {round}: {}", difference(&image, &expected));
+            in_pieces += keeper.begun.load(SeqCst);
+        }
+    }
+    assert!(in_pieces > 100, "only {in_pieces} values came in pieces");
 }
 
 fn difference(found: &Image, expected: &Image) -> String {

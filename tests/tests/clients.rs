@@ -16,6 +16,21 @@ fn ioredis_works() -> Result<()> {
 }
 
 #[test]
+fn bullmq_works() -> Result<()> {
+    scripts::node_application("bullmq.js", &Server::start(&[])?)
+}
+
+#[test]
+fn locks_and_limits_of_node_work() -> Result<()> {
+    scripts::node_application("limiters.js", &Server::start(&[])?)
+}
+
+#[test]
+fn queues_locks_and_limits_of_python_work() -> Result<()> {
+    scripts::python_application("queues.py", &Server::start(&[])?)
+}
+
+#[test]
 fn redis_benchmark_works() -> Result<()> {
     let server = Server::start(&[])?;
     let port = server.address().port().to_string();

@@ -343,6 +343,15 @@ fn a_script_is_debugged_as_by_redis() -> Result<()> {
         ensure!(ours == real, "ours: {ours:?}\nreal: {real:?}");
     }
     ensure!(ours.len() == real.len() && ours.len() > 30);
+    // What does not compile ends the session before it begins.
+    let begin = |client: &mut Client| -> Result<Vec<Reply>> {
+        client.command(&["SCRIPT", "DEBUG", "SYNC"])?;
+        let replies = vec![client.command(&["EVAL", "return (", "0"])?, client.read_reply()?];
+        ensure!(client.read_to_close(std::time::Duration::from_secs(10))?.is_empty(), "more than the reply");
+        Ok(replies)
+    };
+    let (ours, real) = (begin(&mut server.client()?)?, begin(&mut peer.client()?)?);
+    ensure!(ours == real, "ours: {ours:?}\nreal: {real:?}");
     // While somebody debugs, others are told that the server is busy, and may put an end to it.
     let (mut debugs, mut other) = (server.client()?, server.client()?);
     debugs.command(&["SCRIPT", "DEBUG", "SYNC"])?;

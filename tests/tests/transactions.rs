@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
-use ochre_tests::{Client, Reply, Server, await_that};
+use ochre_tests::{Client, Peer, Reply, Server, await_that};
 
 /// The same behaviour is asked of one worker with one shard and of several with many.
 const WORKERS: [&str; 2] = ["1", "3"];
@@ -373,5 +373,18 @@ fn a_pause_holds_back_transactions_that_write() -> Result<()> {
     assert_eq!(ask(&mut control, "GET a")?, Reply::Null);
     ask(&mut control, "CLIENT UNPAUSE")?;
     assert_eq!(client.read_reply()?, Reply::Array(vec![Reply::ok()]));
+    Ok(())
+}
+
+#[test]
+fn a_trim_that_removes_nothing_aborts_as_in_redis() -> Result<()> {
+    let (redis, valkey) = (Peer::start(&[])?, Peer::valkey(&[])?);
+    let (old, new) = (Server::start(&["--compatibility-level", "7.0"])?, Server::start(&[])?);
+    for (ours, theirs) in [(old.client()?, redis.client()?), (new.client()?, valkey.client()?)] {
+        let [ours, theirs] = [ours, theirs].map(|mut client| -> Result<Vec<Reply>> {
+            ask_all(&mut client, &["DEL l", "RPUSH l a b", "WATCH l", "LTRIM l -5 -1", "MULTI", "LLEN l", "EXEC"])
+        });
+        assert_eq!(ours?, theirs?);
+    }
     Ok(())
 }

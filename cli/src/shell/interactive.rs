@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::endpoint::plain_error;
 use crate::format::Style;
+use crate::shell::debugging;
 use crate::shell::editor::Input;
 use crate::shell::history::dot_file;
 use crate::shell::options::Settings;
@@ -25,30 +26,62 @@ pub fn run(settings: Settings) -> Result<u8, Quit> {
         eprintln!("Cannot handle Ctrl-C: {}", plain_error(&error));
     }
     session.connect(false);
-    let failed = |error| {
-        eprintln!("Reading from standard input: {}", plain_error(&error));
-        Quit(1)
-    };
+    let mut input = open_input(&session)?;
+    obey(&mut session, &mut input)?;
+    Ok(0)
+}
+
+/// Standard input; on a terminal with its history and the user's preferences.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn open_input(session: &Session) -> Result<Input, Quit> {
     let mut input = Input::stdin(dot_file("REDISCLI_HISTFILE", ".rediscli_history")).map_err(failed)?;
     if input.is_terminal() {
-        load_preferences(&session, &mut input)?;
+        load_preferences(session, &mut input)?;
     }
+    Ok(input)
+}
+
+/// Runs lines until there are no more, or one says so.
+///
+/// # Errors
+/// When the program must end at once.
+pub(super) fn obey(session: &mut Session, input: &mut Input) -> Result<End, Quit> {
     while let Some(line) = input.next(&session.prompt()).map_err(failed)? {
-        if run_line(&mut session, &mut input, &line)? == Next::Leave {
-            break;
+        match run_line(session, input, &line)? {
+            Next::Line => {}
+            Next::Leave => return Ok(End::Quit),
+            Next::Restart => return Ok(End::Restart),
         }
     }
-    Ok(0)
+    Ok(End::Quit)
+}
+
+/// Why no more lines are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is over.
+    Quit,
+    /// The script of `--eval` is to be debugged again.
+    Restart,
+}
+
+fn failed(error: std::io::Error) -> Quit {
+    eprintln!("Reading from standard input: {}", plain_error(&error));
+    Quit(1)
 }
 
 #[derive(PartialEq, Eq)]
 enum Next {
     Line,
     Leave,
+    Restart,
 }
 
 fn run_line(session: &mut Session, input: &mut Input, line: &[u8]) -> Result<Next, Quit> {
-    let Some(words) = split(line) else {
+    let words = if session.is_debugging() { debugging::split(line) } else { split(line) };
+    let Some(words) = words else {
         session.print(b"Invalid argument(s)\n")?;
         input.remember(line);
         return Ok(Next::Line);
@@ -68,6 +101,7 @@ fn run_line(session: &mut Session, input: &mut Input, line: &[u8]) -> Result<Nex
     match (first.to_ascii_lowercase().as_slice(), words.get(1..).unwrap_or_default()) {
         (b"quit" | b"exit", _) => return Ok(Next::Leave),
         ([b':', ..], _) => set_preference(session, input, &words, "")?,
+        (b"restart", _) if session.settings().eval.is_some() => return Ok(Next::Restart),
         (b"restart", _) => session.print(b"Use 'restart' only in Lua debugging mode.\n")?,
         (b"connect", [host, port]) => connect_to(session, host, port)?,
         (b"clear", []) => session.print(b"\x1b[H\x1b[2J")?,

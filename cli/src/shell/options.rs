@@ -18,7 +18,6 @@ const NOT_YET: &[&str] = &[
     "--bigkeys",
     "--cluster",
     "--count",
-    "--eval",
     "--functions-rdb",
     "--hotkeys",
     "--intrinsic-latency",
@@ -26,8 +25,6 @@ const NOT_YET: &[&str] = &[
     "--latency",
     "--latency-dist",
     "--latency-history",
-    "--ldb",
-    "--ldb-sync-mode",
     "--lru-test",
     "--memkeys",
     "--memkeys-samples",
@@ -128,6 +125,15 @@ pub struct Arguments {
     /// Like --json, with strings as quoted text in ASCII
     #[arg(long, overrides_with_all = ["raw", "no_raw", "csv", "json"])]
     pub quoted_json: bool,
+    /// Run the script that the file holds; arguments are its keys and, behind a lone comma, further arguments
+    #[arg(long, value_name = "file", allow_hyphen_values = true)]
+    pub eval: Option<PathBuf>,
+    /// Run the script of --eval in the debugger, which undoes in the end what it has changed
+    #[arg(long)]
+    pub ldb: bool,
+    /// Like --ldb, but nobody else is served meanwhile, and changes stay
+    #[arg(long)]
+    pub ldb_sync_mode: bool,
     /// Whether to print push messages: yes (the default on a terminal) or no
     #[arg(long, value_name = "yes|no")]
     pub show_pushes: Option<String>,
@@ -157,6 +163,15 @@ pub enum Resp3 {
     Try,
     /// It must.
     Must,
+}
+
+/// How a script is debugged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Debug {
+    /// What it changes is undone in the end.
+    Undone,
+    /// What it changes stays.
+    Kept,
 }
 
 /// What the arguments are completed from.
@@ -209,6 +224,12 @@ pub struct Settings {
     pub delimiters: Delimiters,
     /// Whether push messages are printed.
     pub show_pushes: bool,
+    /// Whether output may be coloured.
+    pub colours: bool,
+    /// The file whose script is to be run; the command holds its keys and arguments.
+    pub eval: Option<PathBuf>,
+    /// How it is debugged, if it is.
+    pub debug: Option<Debug>,
     /// The command; empty for interactive use.
     pub command: Vec<Vec<u8>>,
 }
@@ -292,6 +313,14 @@ impl Settings {
             ),
         };
         let style = style(&arguments, environment.terminal);
+        let debug = match (arguments.ldb_sync_mode, arguments.ldb) {
+            (true, _) => Some(Debug::Kept),
+            (false, true) => Some(Debug::Undone),
+            (false, false) => None,
+        };
+        if debug.is_some() && arguments.eval.is_none() {
+            return Err("Options --ldb and --ldb-sync-mode require --eval.".into());
+        }
         Ok(Self {
             endpoint,
             security: arguments.tls.security(uri.tls)?,
@@ -312,6 +341,9 @@ impl Settings {
             style,
             delimiters: delimiters(&arguments),
             show_pushes: show_pushes(arguments.show_pushes.as_deref(), environment.terminal)?,
+            colours: environment.terminal,
+            eval: arguments.eval,
+            debug,
             command: arguments.command.into_iter().map(OsString::into_vec).collect(),
         })
     }
@@ -424,6 +456,7 @@ mod tests {
             (&["-2", "-3"], "Options -2 and -3 are mutually exclusive."),
             (&["-c", "-s", "/x"], "Options -c and -s are mutually exclusive."),
             (&["-p", "x"], "Invalid value 'x' for option '-p'"),
+            (&["--ldb"], "Options --ldb and --ldb-sync-mode require --eval."),
             (&["--bigkeys"], "--bigkeys is not supported yet"),
             (&["-p", "1", "--cluster", "info"], "--cluster is not supported yet"),
             (&["--tls", "--cert", "x"], "Options --cert and --key must be specified together."),

@@ -9,9 +9,10 @@ use ochre_resp::Value;
 use crate::connection::{Connection, ConnectionError};
 use crate::endpoint::{Endpoint, plain_error};
 use crate::format::{Style, format_push, format_reply, format_verbatim};
+use crate::shell::debugging::{self, Debugging};
 use crate::shell::help;
 use crate::shell::interrupt::Interrupt;
-use crate::shell::options::{Resp3, Settings};
+use crate::shell::options::{Debug, Resp3, Settings};
 use crate::shell::verbatim::is_text_reply;
 
 /// Idle time after which the system probes the server.
@@ -69,6 +70,7 @@ pub struct Session {
     /// SHUTDOWN was sent: the end of the connection is no error.
     shutting_down: bool,
     send_asking: bool,
+    debugging: Debugging,
 }
 
 impl Session {
@@ -87,6 +89,7 @@ impl Session {
             stream: Stream::None,
             shutting_down: false,
             send_asking: false,
+            debugging: Debugging::default(),
         }
     }
 
@@ -102,11 +105,38 @@ impl Session {
         &self.interrupt
     }
 
+    /// Whether the server debugs a script for this connection.
+    #[must_use]
+    pub fn is_debugging(&self) -> bool {
+        self.debugging.is_on()
+    }
+
+    /// From now on the user types lines.
+    pub fn set_interactive(&mut self) {
+        self.interactive = true;
+    }
+
+    /// Has the next EVAL debugged; the error if that is refused.
+    pub fn debug_next(&mut self, debug: Debug) -> Result<(), String> {
+        let connection = self.connection.as_mut().ok_or("there is no connection")?;
+        match connection.call(&[b"SCRIPT".as_slice(), b"DEBUG", debugging::mode(debug)]) {
+            Ok(Value::Error(text)) => Err(String::from_utf8_lossy(&text).into_owned()),
+            Ok(_) => {
+                self.debugging = Debugging::Asked(debug);
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// The prompt: address, database unless it is 0, and whether a transaction is open.
     #[must_use]
     pub fn prompt(&self) -> String {
         if self.connection.is_none() {
             return "not connected> ".into();
+        }
+        if self.is_debugging() && self.settings.eval.is_some() {
+            return "lua debugger> ".into();
         }
         let address = match &self.settings.endpoint {
             Endpoint::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
@@ -127,6 +157,7 @@ impl Session {
     pub fn connect(&mut self, quiet: bool) -> Outcome {
         self.connection = None;
         (self.db, self.in_multi) = (0, false);
+        self.debugging = Debugging::Off;
         match Connection::open(&self.settings.endpoint, self.settings.security.as_ref(), self.settings.connect_timeout)
         {
             Ok(connection) => {
@@ -153,7 +184,8 @@ impl Session {
     /// When the program must end.
     pub fn run(&mut self, arguments: &[Vec<u8>], repeat: i64) -> Result<Outcome, Quit> {
         let Some(command) = arguments.first() else { return Ok(Outcome::Answered) };
-        if command.eq_ignore_ascii_case(b"help") || command == b"?" {
+        // The debugger has a help of its own.
+        if !self.is_debugging() && (command.eq_ignore_ascii_case(b"help") || command == b"?") {
             self.print(help::text(arguments.get(1..).unwrap_or_default()).as_bytes())?;
             return Ok(Outcome::Answered);
         }
@@ -238,6 +270,7 @@ impl Session {
             return Ok(Reply::Error);
         }
         self.shutting_down = is("shutdown");
+        self.debugging = self.debugging.before(arguments);
         let text_reply = is_text_reply(arguments);
         let mut left = repeat;
         let mut last = Reply::Other;
@@ -308,7 +341,39 @@ impl Session {
         }
     }
 
+    /// Shows what the debugger says. When it has said everything the reply of the script follows.
+    fn show_debugger(&mut self, value: &Value, debug: Debug) -> Result<Reply, Quit> {
+        let (text, is_over) = debugging::format(value, self.settings.colours);
+        self.print(&text)?;
+        if !is_over {
+            self.debugging = Debugging::On(debug);
+            return Ok(Reply::Other);
+        }
+        let has_begun = self.is_debugging();
+        self.debugging = Debugging::Off;
+        self.settings.style = Style::Tty;
+        if !has_begun {
+            self.print(b"Eval debugging session can't start:\n")?;
+        }
+        let reply = self.read_reply(false)?;
+        if has_begun {
+            self.print(debugging::farewell(debug))?;
+        }
+        // The server ends the connection along with the session.
+        if self.interactive {
+            self.connect(true);
+        }
+        Ok(reply)
+    }
+
     fn show(&mut self, value: &Value, text_reply: bool) -> Result<Reply, Quit> {
+        match self.debugging {
+            Debugging::Begins(debug) | Debugging::On(debug) if !matches!(value, Value::Error(_)) => {
+                return self.show_debugger(value, debug);
+            }
+            Debugging::Begins(_) => self.debugging = Debugging::Off,
+            _ => {}
+        }
         if let Value::Error(text) = value {
             if self.settings.cluster && self.follow(text)? {
                 return Ok(Reply::Redirected);
@@ -364,6 +429,7 @@ impl Session {
         if self.shutting_down {
             return Ok(Reply::Lost);
         }
+        self.debugging = Debugging::Off;
         eprintln!("Error: {error}");
         if self.interactive && is_recoverable(error) { Ok(Reply::Lost) } else { Err(Quit(1)) }
     }
@@ -372,6 +438,7 @@ impl Session {
     fn note_effect(&mut self, arguments: &[Vec<u8>], reply: Reply) {
         let [command, rest @ ..] = arguments else { return };
         let failed = reply == Reply::Error;
+        self.debugging = self.debugging.after(arguments, failed);
         match (command.to_ascii_lowercase().as_slice(), rest) {
             (b"select", [number]) if !failed => {
                 self.db = leading_number(number);

@@ -4,6 +4,7 @@ use ochre_resp::encode_command;
 use ochre_store::hash::Hash;
 use ochre_store::keyspace::{self, Record};
 use ochre_store::quicklist::End;
+use ochre_store::snapshot::Piece;
 use ochre_store::stream::{Stream, StreamId};
 use ochre_store::{Error, Str, Txn, ValueRef};
 use std::io::{self, Write};
@@ -107,6 +108,72 @@ impl<'l> Line<'l> {
     }
 }
 
+/// Makes commands of a key whose value comes in pieces.
+pub(crate) struct CommandPieces {
+    key: Vec<u8>,
+    deadline_ms: Option<i64>,
+    command: &'static [u8],
+    words: Vec<Vec<u8>>,
+    elements: usize,
+    /// Fields of those elements with their deadlines.
+    deadlines: Vec<(Vec<u8>, i64)>,
+}
+
+impl CommandPieces {
+    pub(crate) fn new(record: &Record<'_>) -> CommandPieces {
+        let command: &[u8] = match record.value {
+            ValueRef::SortedSet(_) => b"ZADD",
+            ValueRef::Hash(_) => b"HMSET",
+            _ => b"SADD",
+        };
+        CommandPieces {
+            key: record.key.to_vec(),
+            deadline_ms: record.deadline_ms,
+            command,
+            words: Vec::new(),
+            elements: 0,
+            deadlines: Vec::new(),
+        }
+    }
+
+    /// Appends commands, now and then, that add an element.
+    pub(crate) fn add(&mut self, piece: Piece<'_>, out: &mut Vec<u8>) {
+        match piece {
+            Piece::Member(member) => self.words.push(member.to_vec()),
+            Piece::Scored(member, score) => self.words.extend([score.to_string().into_bytes(), member.to_vec()]),
+            Piece::Field(field) => {
+                self.words.extend([field.name.to_vec(), field.value.to_vec()]);
+                self.deadlines.extend(field.deadline_ms.map(|at_ms| (field.name.to_vec(), at_ms)));
+            }
+        }
+        self.elements += 1;
+        if self.elements == ELEMENTS {
+            self.write(out);
+        }
+    }
+
+    /// Appends what is left to be said.
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
+        self.write(out);
+        if let Some(at_ms) = self.deadline_ms {
+            encode_command(out, &[b"PEXPIREAT".as_slice(), &self.key, at_ms.to_string().as_bytes()]);
+        }
+    }
+
+    fn write(&mut self, out: &mut Vec<u8>) {
+        if self.elements == 0 {
+            return;
+        }
+        let begin: [&[u8]; 2] = [self.command, &self.key];
+        let words: Vec<&[u8]> = begin.into_iter().chain(self.words.iter().map(Vec::as_slice)).collect();
+        encode_command(out, &words);
+        self.deadlines.iter().for_each(|(name, at_ms)| write_deadline(&self.key, name, *at_ms, out));
+        self.words.clear();
+        self.deadlines.clear();
+        self.elements = 0;
+    }
+}
+
 fn bytes(value: Str<'_>) -> Vec<u8> {
     value.as_bytes(&mut Default::default()).to_vec()
 }
@@ -116,10 +183,14 @@ fn write_deadlines(key: &[u8], hash: &Hash, out: &mut Vec<u8>) {
     let Hash::Table(fields) = hash else { return };
     for field in fields.iter() {
         if let Some(at_ms) = field.deadline_ms {
-            let at_ms = at_ms.to_string();
-            encode_command(out, &[b"HPEXPIREAT".as_slice(), key, at_ms.as_bytes(), b"FIELDS", b"1", field.name]);
+            write_deadline(key, field.name, at_ms, out);
         }
     }
+}
+
+fn write_deadline(key: &[u8], field: &[u8], at_ms: i64, out: &mut Vec<u8>) {
+    let at_ms = at_ms.to_string();
+    encode_command(out, &[b"HPEXPIREAT".as_slice(), key, at_ms.as_bytes(), b"FIELDS", b"1", field]);
 }
 
 fn write_stream(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {

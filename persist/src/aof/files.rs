@@ -21,6 +21,15 @@ pub struct AofFiles {
     retired: Vec<Box<dyn DiskFile>>,
     /// What is appended to is no part of it until there is a base.
     is_temporary: bool,
+    /// A later manifest may be on the disk, which could not be brought there for certain.
+    is_uncertain: bool,
+}
+
+/// A manifest is not in force.
+struct NotCommitted {
+    error: FilesError,
+    /// All the same it may be what a crash leaves behind.
+    is_named: bool,
 }
 
 /// The file that is appended to.
@@ -83,6 +92,7 @@ impl AofFiles {
             current: None,
             retired: Vec::new(),
             is_temporary: false,
+            is_uncertain: false,
         }
     }
 
@@ -224,7 +234,7 @@ impl AofFiles {
             }
         };
         let was_short = written > 0;
-        if was_short && current.file.truncate(current.len).is_ok() {
+        if current.file.truncate(current.len).is_ok() {
             written = 0;
         }
         current.len += written as u64;
@@ -257,9 +267,8 @@ impl AofFiles {
         let name = if waits { self.temporary_name() } else { manifest.new_incremental(&self.name) };
         let file = self.disk.create(&self.folder.join(&name));
         let file = file.map_err(|error| self.failed("Can't open the append-only file", &name, error))?;
-        if !waits {
-            self.commit(manifest)?;
-        }
+        // Waiting for a base begins a manifest of its own, once what the disk has is certain.
+        self.commit(if waits { self.manifest.clone() } else { manifest })?;
         let last = self.current.replace(Current { file, len: 0, synced: 0 });
         self.retired.extend(last.filter(|last| last.synced < last.len).map(|last| last.file));
         self.is_temporary = waits;
@@ -290,10 +299,13 @@ impl AofFiles {
             }
             incremental = Some(new);
         }
-        if let Err(error) = self.commit(manifest) {
-            let _ = self.disk.remove(&path);
-            if let Some(incremental) = incremental {
-                let _ = self.disk.rename(&self.folder.join(incremental), &self.folder.join(self.temporary_name()));
+        if let Err(NotCommitted { error, is_named }) = self.try_commit(manifest) {
+            // Once the manifest on the disk names them, they stay.
+            if !is_named {
+                let _ = self.disk.remove(&path);
+                if let Some(incremental) = incremental {
+                    let _ = self.disk.rename(&self.folder.join(incremental), &self.folder.join(self.temporary_name()));
+                }
             }
             return Err(error);
         }
@@ -345,7 +357,11 @@ impl AofFiles {
 
     /// Writes a manifest to the disk, if it differs from what is there, and goes by it then.
     fn commit(&mut self, manifest: Manifest) -> Result<(), FilesError> {
-        if manifest == self.manifest {
+        self.try_commit(manifest).map_err(|not| not.error)
+    }
+
+    fn try_commit(&mut self, manifest: Manifest) -> Result<(), NotCommitted> {
+        if manifest == self.manifest && !self.is_uncertain {
             return Ok(());
         }
         let temporary = self.folder.join(format!("temp-{}", self.manifest_name()));
@@ -362,12 +378,15 @@ impl AofFiles {
             }
             file.sync()
         });
-        written
-            .and_then(|()| self.disk.rename(&temporary, &self.manifest_path()))
-            .and_then(|()| self.disk.sync_folder(&self.folder))
-            .map_err(|error| {
-                self.failed("Error trying to write the AOF manifest file", &self.manifest_name(), error)
-            })?;
+        // Even a renaming that is said to have failed may have been done.
+        let is_named = written.is_ok();
+        let renamed = written.and_then(|()| self.disk.rename(&temporary, &self.manifest_path()));
+        if let Err(error) = renamed.and_then(|()| self.disk.sync_folder(&self.folder)) {
+            self.is_uncertain |= is_named;
+            let error = self.failed("Error trying to write the AOF manifest file", &self.manifest_name(), error);
+            return Err(NotCommitted { error, is_named });
+        }
+        self.is_uncertain = false;
         self.manifest = manifest;
         Ok(())
     }

@@ -2,153 +2,60 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use crate::test_disk::{Fault, Left, TestDisk};
 
-/// A disk in memory that fails at the step it is told to.
-#[derive(Default)]
-struct TestDisk(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    files: BTreeMap<PathBuf, Vec<u8>>,
-    steps: usize,
-    /// The step that fails, and what follows until it is mended.
-    fails_from: Option<usize>,
-}
-
-struct TestFile {
-    disk: Arc<Mutex<State>>,
-    path: PathBuf,
-}
-
-impl State {
-    fn step(&mut self) -> io::Result<()> {
-        self.steps += 1;
-        let fails = self.fails_from.is_some_and(|from| self.steps >= from);
-        if fails { Err(io::Error::from(io::ErrorKind::StorageFull)) } else { Ok(()) }
-    }
-    fn content(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-}
-
-impl TestDisk {
-    fn open(&self, path: &Path, empties: bool) -> io::Result<Box<dyn DiskFile>> {
-        let mut state = self.0.lock();
-        state.step()?;
-        let file = state.files.entry(path.to_owned()).or_default();
-        if empties {
-            file.clear();
-        }
-        Ok(Box::new(TestFile { disk: self.0.clone(), path: path.to_owned() }))
-    }
-}
-
-impl Disk for TestDisk {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        self.open(path, true)
-    }
-    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        self.open(path, false)
-    }
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.0.lock().content(path)
-    }
-    fn len(&self, path: &Path) -> io::Result<u64> {
-        Ok(self.0.lock().content(path)?.len() as u64)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.0.lock();
-        state.step()?;
-        let content = state.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        state.files.insert(to.to_owned(), content);
-        Ok(())
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.0.lock();
-        state.step()?;
-        state.files.remove(path).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
-        let mut state = self.0.lock();
-        state.step()?;
-        state.files.entry(path.to_owned()).or_default().truncate(len as usize);
-        Ok(())
-    }
-    fn create_folder(&self, _: &Path) -> io::Result<()> {
-        self.0.lock().step()
-    }
-    fn sync_folder(&self, _: &Path) -> io::Result<()> {
-        self.0.lock().step()
-    }
-}
-
-impl DiskFile for TestFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut state = self.disk.lock();
-        let fails = state.step();
-        // Half of it is written even where the rest fails, as on a disk that is full.
-        let written = bytes.len().div_ceil(2);
-        match fails {
-            Err(error) if written == bytes.len() => return Err(error),
-            _ => {}
-        }
-        // A file that was renamed is still the same.
-        let path = self.path.clone();
-        let renamed = Path::new("d/a.aof.1.incr.aof").to_owned();
-        let path = if state.files.contains_key(&path) { path } else { renamed };
-        state.files.entry(path).or_default().extend_from_slice(&bytes[..written]);
-        Ok(written)
-    }
-    fn sync(&mut self) -> io::Result<()> {
-        self.disk.lock().step()
-    }
-    fn truncate(&mut self, len: u64) -> io::Result<()> {
-        let mut state = self.disk.lock();
-        state.step()?;
-        state.files.entry(self.path.clone()).or_default().truncate(len as usize);
-        Ok(())
-    }
+fn closed(disk: &TestDisk) -> AofFiles {
+    AofFiles::closed(Arc::new(disk.clone()), Path::new("d"), "a.aof")
 }
 
 /// What reading the files gives: their contents one after the other. History is no part of it.
 fn recovered(disk: &TestDisk) -> Vec<u8> {
-    let mut files = AofFiles::closed(Arc::new(TestDisk(disk.0.clone())), Path::new("d"), "a.aof");
+    let mut files = closed(disk);
     files.read_manifest().unwrap();
     files.parts().iter().flat_map(|part| disk.read(&part.path).unwrap()).collect()
 }
 
-/// Appends, rewrites and appends again; stops at the first failure. Returns what was acknowledged, as the bases and commands
-/// would be read: a base is `[` with all before it and `]`.
-fn run(disk: &TestDisk, acknowledged: &mut Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
-    let mut files = AofFiles::closed(Arc::new(TestDisk(disk.0.clone())), Path::new("d"), "a.aof");
+/// What a process has told its clients: what is certain to be there as long as it says no more, and what it may be as well.
+#[derive(Clone, Default)]
+struct Told {
+    acknowledged: Vec<u8>,
+    attempted: Vec<u8>,
+}
+
+/// Appends, rewrites and appends again, as a server does under `appendfsync always`: it ends where an append fails or does not
+/// reach the disk, and goes on where a rewrite fails. A base is `[` with all before it and `]`. Whether nothing has failed.
+fn run(disk: &TestDisk, told: &mut Told) -> Result<bool, Box<dyn std::error::Error>> {
+    let mut files = closed(disk);
     files.read_manifest()?;
     files.start(true, &mut |path| {
-        disk.0.lock().files.insert(path.to_owned(), b"[]".to_vec());
+        disk.put(path, b"[]");
         Ok(())
     })?;
-    if acknowledged.is_empty() {
-        acknowledged.extend_from_slice(b"[]");
-    }
+    let mut is_good = true;
     for round in 0..3 {
-        for text in [format!("<{round}a>"), format!("<{round}b>")] {
-            files.append(text.as_bytes()).map_err(|failure| failure.error)?;
-            files.sync()?;
-            acknowledged.extend_from_slice(text.as_bytes());
-        }
-        files.begin_rewrite(false)?;
-        let base = [b"[".as_slice(), acknowledged, b"]"].concat();
-        let temporary = Path::new("temp-base");
-        disk.0.lock().files.insert(temporary.to_owned(), base.clone());
-        let text = format!("<{round}c>");
-        files.append(text.as_bytes()).map_err(|failure| failure.error)?;
-        files.sync()?;
-        acknowledged.extend_from_slice(text.as_bytes());
-        files.finish_rewrite(temporary, true)?;
-        *acknowledged = [base, text.into_bytes()].concat();
-        files.remove_history()?;
+        append(&mut files, told, &format!("<{round}a>"))?;
+        append(&mut files, told, &format!("<{round}b>"))?;
+        let cut = told.acknowledged.clone();
+        is_good &= match files.begin_rewrite(false) {
+            Ok(_) => {
+                append(&mut files, told, &format!("<{round}c>"))?;
+                let temporary = Path::new("temp-base");
+                disk.put(temporary, &[b"[".as_slice(), &cut, b"]"].concat());
+                files.finish_rewrite(temporary, true).is_ok()
+            }
+            Err(_) => false,
+        };
+        append(&mut files, told, &format!("<{round}d>"))?;
+        is_good &= files.remove_history().is_ok();
     }
+    Ok(is_good)
+}
+
+fn append(files: &mut AofFiles, told: &mut Told, text: &str) -> io::Result<()> {
+    told.attempted.extend_from_slice(text.as_bytes());
+    files.append(text.as_bytes()).map_err(|failure| failure.error)?;
+    files.sync()?;
+    told.acknowledged.clone_from(&told.attempted);
     Ok(())
 }
 
@@ -157,42 +64,62 @@ fn commands(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().copied().filter(|byte| !b"[]".contains(byte)).collect()
 }
 
+/// Checks that all that was acknowledged is there, whatever the end leaves, and nothing that was never attempted. Then the
+/// process starts again, and goes on as if nothing had been.
+fn check(disk: &TestDisk, told: &Told, what: &str) {
+    for left in [Left::All, Left::Names, Left::Synced] {
+        let disk = disk.after_crash(left);
+        let (found, acknowledged) = (commands(&recovered(&disk)), &told.acknowledged);
+        let text = String::from_utf8_lossy(&found).into_owned();
+        assert!(found.starts_with(acknowledged), "{what}, {left:?} is left: lost, found {text}");
+        // A part of what was not acknowledged may be there as well: reading cuts that off.
+        assert!(told.attempted.starts_with(&found), "{what}, {left:?} is left: too much, found {text}");
+        let mut told = Told { acknowledged: found.clone(), attempted: found };
+        assert!(run(&disk, &mut told).unwrap(), "{what}, {left:?}: it does not go on");
+        assert_eq!(commands(&recovered(&disk)), told.acknowledged, "{what}, {left:?}: after going on");
+    }
+}
+
 #[test]
 fn whatever_step_fails_nothing_acknowledged_is_lost() {
     let whole = TestDisk::default();
-    let mut acknowledged = Vec::new();
-    run(&whole, &mut acknowledged).unwrap();
-    assert_eq!(recovered(&whole), acknowledged);
-    let everything = acknowledged;
-    let steps = whole.0.lock().steps;
+    let mut told = Told::default();
+    assert!(run(&whole, &mut told).unwrap());
+    check(&whole, &told, "no fault");
+    let steps = whole.steps();
     assert!(steps > 60, "{steps}");
-    for fails_from in 1..=steps {
-        let disk = TestDisk::default();
-        disk.0.lock().fails_from = Some(fails_from);
-        let mut acknowledged = Vec::new();
-        // The last steps remove files that nothing names any more: they may fail unnoticed.
-        let ended_well = run(&disk, &mut acknowledged).is_ok();
-        assert_eq!(ended_well, acknowledged == everything && fails_from + 2 > steps, "step {fails_from} of {steps}");
-        disk.0.lock().fails_from = None;
-        let (found, expected) = (commands(&recovered(&disk)), commands(&acknowledged));
-        // What was not acknowledged may be there as well, or a part of it, which reading cuts off.
-        assert!(found.starts_with(&expected), "step {fails_from}: {found:?} {expected:?}");
-        assert!(found.len() <= expected.len() + 4, "step {fails_from}: {found:?} {expected:?}");
+    let mut failures = 0;
+    for step in 1..=steps {
+        for fault in [Fault::Full, Fault::Error, Fault::DoneAll] {
+            for lasts in [false, true] {
+                let (disk, mut told) = (TestDisk::default(), Told::default());
+                if lasts {
+                    disk.fail_from(step, fault);
+                } else {
+                    disk.fail_at(step, fault);
+                }
+                failures += usize::from(!run(&disk, &mut told).is_ok_and(|is_good| is_good));
+                disk.mend();
+                check(&disk, &told, &format!("step {step} of {steps}: {fault:?}, which lasts: {lasts}"));
+            }
+        }
     }
+    // A write that is cut short goes on, and what is to be removed may stay.
+    assert!(failures > steps * 3, "{failures} failures in {steps} steps");
 }
 
 #[test]
 fn a_short_write_is_taken_back_and_made_good() {
     let disk = TestDisk::default();
-    let mut files = AofFiles::closed(Arc::new(TestDisk(disk.0.clone())), Path::new("d"), "a.aof");
+    let mut files = closed(&disk);
     files.start(true, &mut |_| Ok(())).unwrap();
     files.append(b"<first>").unwrap();
-    let steps = disk.0.lock().steps;
+    let steps = disk.steps();
     // The second part of the write fails; taking back what was written does not.
-    disk.0.lock().fails_from = Some(steps + 2);
+    disk.fail_at(steps + 2, Fault::Error);
     let failure = files.append(b"<second>").unwrap_err();
     assert!(failure.was_short);
-    disk.0.lock().fails_from = None;
+    disk.mend();
     files.append(&b"<second>"[failure.written..]).unwrap();
     assert_eq!(disk.read(Path::new("d/a.aof.1.incr.aof")).unwrap(), b"<first><second>");
 }
@@ -200,14 +127,14 @@ fn a_short_write_is_taken_back_and_made_good() {
 #[test]
 fn what_waits_for_a_base_is_nothing_without_it() {
     let disk = TestDisk::default();
-    let mut files = AofFiles::closed(Arc::new(TestDisk(disk.0.clone())), Path::new("d"), "a.aof");
+    let mut files = closed(&disk);
     files.begin_rewrite(true).unwrap();
     files.append(b"<lost>").unwrap();
     assert_eq!(files.abandon_rewrite().as_deref(), Some("temp-a.aof.incr"));
-    assert!(recovered(&disk).is_empty() && disk.0.lock().files.is_empty());
+    assert!(recovered(&disk).is_empty() && disk.paths().is_empty());
     files.begin_rewrite(true).unwrap();
     files.append(b"<kept>").unwrap();
-    disk.0.lock().files.insert("base".into(), b"[]".to_vec());
+    disk.put(Path::new("base"), b"[]");
     files.finish_rewrite(Path::new("base"), true).unwrap();
     files.append(b"<more>").unwrap();
     assert_eq!(recovered(&disk), b"[]<kept><more>");
@@ -216,13 +143,13 @@ fn what_waits_for_a_base_is_nothing_without_it() {
 #[test]
 fn a_file_by_itself_is_taken_over_once() {
     let disk = TestDisk::default();
-    disk.0.lock().files.insert("a.aof".into(), b"<old>".to_vec());
-    let mut files = AofFiles::closed(Arc::new(TestDisk(disk.0.clone())), Path::new("d"), "a.aof");
+    disk.put(Path::new("a.aof"), b"<old>");
+    let mut files = closed(&disk);
     // The manifest is there, the file is not moved yet.
-    disk.0.lock().fails_from = Some(8);
+    disk.fail_from(8, Fault::Error);
     let _ = files.adopt(Path::new("a.aof"));
-    disk.0.lock().fails_from = None;
-    let mut files = AofFiles::closed(Arc::new(TestDisk(disk.0.clone())), Path::new("d"), "a.aof");
+    disk.mend();
+    let mut files = closed(&disk);
     files.read_manifest().unwrap();
     assert!(files.adopt(Path::new("a.aof")).unwrap());
     assert!(!files.adopt(Path::new("a.aof")).unwrap());

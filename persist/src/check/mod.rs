@@ -4,8 +4,10 @@
 mod aof;
 mod commands;
 mod error;
+mod program;
 mod rdb;
 
 pub use aof::{AofCheck, check_aof};
 pub use error::CheckError;
+pub use program::Program;
 pub use rdb::check_rdb;

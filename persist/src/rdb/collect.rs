@@ -1,11 +1,12 @@
 //! Writing a store while it is in use: keys are brought into the form of the file by whoever takes them for the snapshot,
 //! and one thread writes.
 
-use super::file_write::{FileSettings, FileWriter, KeyRecord, WriteError, write_key};
-use super::output::Output;
+use super::file_write::{FileSettings, FileWriter, WriteError};
+use super::form::Form;
 use super::save::{Extras, UsageKind};
+use ochre_resp::encode_command;
 use ochre_store::keyspace::Record;
-use ochre_store::snapshot::{Capture, Progress, Snapshot};
+use ochre_store::snapshot::{Capture, Pieces, Progress, Snapshot};
 use ochre_store::{Error, Member, Store, Txn};
 use parking_lot::Mutex;
 use std::cell::RefCell;
@@ -19,29 +20,64 @@ const KEEP_BYTES: usize = 64 << 10;
 
 /// Gathers keys in the form of the file.
 struct Collector {
-    version: u32,
-    compress: bool,
-    usage: UsageKind,
-    pieces: Mutex<Pieces>,
+    form: Form,
+    gathered: Mutex<Gathered>,
 }
 
 /// What waits to be written.
 #[derive(Debug, Default)]
-struct Pieces {
+struct Gathered {
     /// With the database of its keys.
     pieces: Vec<(usize, Vec<u8>)>,
+    /// Keys whose values come in pieces, of which nothing is written yet.
+    begun: Vec<Arc<Begun>>,
     /// The first key that could not be brought into the form.
     failed: Option<WriteError>,
+}
+
+/// A key whose value comes in pieces.
+#[derive(Debug)]
+pub(super) struct Begun {
+    db: usize,
+    state: Mutex<BegunState>,
+}
+
+/// How much of it there is.
+#[derive(Debug, Default)]
+pub(super) struct BegunState {
+    /// What is not written yet.
+    pub(super) bytes: Vec<u8>,
+    /// Whether that is the last of it.
+    pub(super) is_whole: bool,
+}
+
+impl Begun {
+    pub(super) fn change(&self, change: impl FnOnce(&mut BegunState)) {
+        change(&mut self.state.lock());
+    }
+
+    fn take(&self) -> BegunState {
+        let mut state = self.state.lock();
+        BegunState { bytes: std::mem::take(&mut state.bytes), is_whole: state.is_whole }
+    }
 }
 
 /// A store as it was at one moment, of which nothing is written yet.
 pub struct Cut {
     snapshot: Snapshot,
     collector: Arc<Collector>,
-    settings: FileSettings,
-    extras: Extras,
-    /// Keys of each database, and of these keys with a deadline.
-    counts: Vec<(u64, u64)>,
+    head: Head,
+}
+
+/// What the file begins with.
+enum Head {
+    Rdb {
+        settings: FileSettings,
+        extras: Extras,
+        /// Keys of each database, and of these keys with a deadline.
+        counts: Vec<(u64, u64)>,
+    },
+    Commands(Vec<u8>),
 }
 
 /// Tells how far a snapshot is.
@@ -51,9 +87,16 @@ pub type Observer = Box<dyn Fn() -> Progress + Send + Sync>;
 pub struct Background<W> {
     snapshot: Snapshot,
     collector: Arc<Collector>,
-    file: FileWriter<W>,
+    file: File<W>,
     /// The database that the file is at.
     db: Option<usize>,
+    /// The key whose value is being written; nothing else is before it is whole.
+    current: Option<Arc<Begun>>,
+}
+
+enum File<W> {
+    Rdb(FileWriter<W>),
+    Commands(W),
 }
 
 thread_local! {
@@ -61,18 +104,8 @@ thread_local! {
 }
 
 impl Collector {
-    fn encode(&self, record: Record<'_>, scratch: &mut Vec<u8>) -> Result<(), WriteError> {
-        let Record { key, value, deadline_ms, access } = record;
-        let mut output = Output::part(scratch, self.compress);
-        write_key(&mut output, self.version, KeyRecord { key, value, deadline_ms, usage: self.usage.usage(access) })
-    }
-
-    fn take(&self) -> Result<Vec<(usize, Vec<u8>)>, WriteError> {
-        let mut pieces = self.pieces.lock();
-        match pieces.failed.take() {
-            Some(error) => Err(error),
-            None => Ok(std::mem::take(&mut pieces.pieces)),
-        }
+    fn new(form: Form) -> Arc<Collector> {
+        Arc::new(Collector { form, gathered: Mutex::default() })
     }
 }
 
@@ -80,39 +113,69 @@ impl Capture for Collector {
     fn record(&self, db: usize, record: Record<'_>) {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
-            let encoded = self.encode(record, scratch);
-            let mut pieces = self.pieces.lock();
+            let encoded = self.form.write(scratch, record);
+            let mut gathered = self.gathered.lock();
             match encoded {
-                Err(error) => pieces.failed = Some(error),
-                Ok(()) => match pieces.pieces.last_mut() {
+                Err(error) => gathered.failed = Some(error),
+                Ok(()) => match gathered.pieces.last_mut() {
                     Some((last, piece)) if *last == db && piece.len() + scratch.len() <= PIECE_BYTES => {
                         piece.extend_from_slice(scratch);
                     }
-                    _ => pieces.pieces.push((db, scratch.clone())),
+                    _ => gathered.pieces.push((db, scratch.clone())),
                 },
             }
-            drop(pieces);
+            drop(gathered);
             if scratch.capacity() > KEEP_BYTES {
                 *scratch = Vec::new();
             }
         });
     }
+
+    fn begin(&self, db: usize, record: Record<'_>) -> Box<dyn Pieces> {
+        let begun = Arc::new(Begun { db, state: Mutex::default() });
+        let pieces = self.form.begin(&begun, record);
+        let mut gathered = self.gathered.lock();
+        match pieces {
+            Ok(pieces) => {
+                gathered.begun.push(begun);
+                pieces
+            }
+            Err(error) => {
+                gathered.failed = Some(error);
+                Box::new(Nowhere)
+            }
+        }
+    }
+}
+
+/// Where pieces go that cannot be written.
+struct Nowhere;
+
+impl Pieces for Nowhere {
+    fn piece(&mut self, _piece: ochre_store::snapshot::Piece<'_>) {}
+    fn end(&mut self) {}
 }
 
 impl Cut {
-    /// Makes the cut, for which `txn` must hold all shards; nothing is written under these locks.
+    /// Makes the cut for an RDB file, for which `txn` must hold all shards; nothing is written under these locks.
     ///
     /// # Errors
     /// With `Busy` while another snapshot is being taken.
     pub fn make(txn: &mut Txn<'_>, store: &Arc<Store>, settings: FileSettings, extras: Extras) -> Result<Cut, Error> {
-        let collector = Arc::new(Collector {
-            version: settings.version,
-            compress: settings.compress,
-            usage: UsageKind::of(store.settings(), txn.now_ms()),
-            pieces: Mutex::default(),
-        });
+        let usage = UsageKind::of(store.settings(), txn.now_ms());
+        let collector = Collector::new(Form::Rdb { version: settings.version, compress: settings.compress, usage });
         let snapshot = Snapshot::begin(txn, store, collector.clone())?;
-        Ok(Cut { snapshot, collector, settings, extras, counts: counts_of(store) })
+        Ok(Cut { snapshot, collector, head: Head::Rdb { settings, extras, counts: counts_of(store) } })
+    }
+
+    /// The same for a file of commands, which begins with `head`.
+    ///
+    /// # Errors
+    /// As of [`make`](Cut::make).
+    pub fn as_commands(txn: &mut Txn<'_>, store: &Arc<Store>, head: Vec<u8>) -> Result<Cut, Error> {
+        let collector = Collector::new(Form::Commands);
+        let snapshot = Snapshot::begin(txn, store, collector.clone())?;
+        Ok(Cut { snapshot, collector, head: Head::Commands(head) })
     }
 
     /// A look at how far it is, for others.
@@ -125,14 +188,23 @@ impl Cut {
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn write_to<W: Write>(self, sink: W) -> Result<Background<W>, WriteError> {
-        let Cut { snapshot, collector, settings, extras, counts } = self;
-        let mut file = FileWriter::new(sink, settings)?;
-        file.extras(&extras)?;
-        for (db, (keys, volatile)) in counts.into_iter().enumerate().filter(|(_, (keys, _))| *keys > 0) {
-            file.database(db as u64, keys, volatile)?;
-        }
-        Ok(Background { snapshot, collector, file, db: None })
+    pub fn write_to<W: Write>(self, mut sink: W) -> Result<Background<W>, WriteError> {
+        let Cut { snapshot, collector, head } = self;
+        let file = match head {
+            Head::Rdb { settings, extras, counts } => {
+                let mut file = FileWriter::new(sink, settings)?;
+                file.extras(&extras)?;
+                for (db, (keys, volatile)) in counts.into_iter().enumerate().filter(|(_, (keys, _))| *keys > 0) {
+                    file.database(db as u64, keys, volatile)?;
+                }
+                File::Rdb(file)
+            }
+            Head::Commands(head) => {
+                sink.write_all(&head)?;
+                File::Commands(sink)
+            }
+        };
+        Ok(Background { snapshot, collector, file, db: None, current: None })
     }
 }
 
@@ -144,14 +216,52 @@ impl<W: Write> Background<W> {
     /// Those of the sink, and if the version has no encoding for a value.
     pub fn step(&mut self, member: &Member, keys: usize, bytes: usize) -> Result<bool, WriteError> {
         let more = self.snapshot.step(member, keys, bytes);
-        for (db, piece) in self.collector.take()? {
-            if self.db != Some(db) {
-                self.file.select(db as u64)?;
-                self.db = Some(db);
-            }
+        if let Some(error) = self.collector.gathered.lock().failed.take() {
+            return Err(error);
+        }
+        // What is left after the last step is whole.
+        while self.write_current()? && self.write_gathered()? {}
+        Ok(more)
+    }
+
+    /// Writes more of the value that is being written. Whether none is now.
+    fn write_current(&mut self) -> Result<bool, WriteError> {
+        let Some(current) = &self.current else { return Ok(true) };
+        let state = current.take();
+        self.file.part(&state.bytes)?;
+        if state.is_whole {
+            self.current = None;
+        }
+        Ok(state.is_whole)
+    }
+
+    /// Writes what has gathered, and begins with a value that comes in pieces. Whether there was one.
+    fn write_gathered(&mut self) -> Result<bool, WriteError> {
+        let (pieces, next) = {
+            let mut gathered = self.collector.gathered.lock();
+            // The one that the walk is at, as a rule; others grow more slowly.
+            let most = gathered.begun.iter().enumerate().max_by_key(|(_, begun)| begun.state.lock().bytes.len());
+            let most = most.map(|(number, _)| number);
+            (std::mem::take(&mut gathered.pieces), most.map(|number| gathered.begun.swap_remove(number)))
+        };
+        for (db, piece) in pieces {
+            self.select(db)?;
             self.file.part(&piece)?;
         }
-        Ok(more)
+        if let Some(next) = &next {
+            self.select(next.db)?;
+        }
+        let is_begun = next.is_some();
+        self.current = next;
+        Ok(is_begun)
+    }
+
+    fn select(&mut self, db: usize) -> Result<(), WriteError> {
+        if self.db != Some(db) {
+            self.file.select(db)?;
+            self.db = Some(db);
+        }
+        Ok(())
     }
 
     /// How far it is.
@@ -164,7 +274,30 @@ impl<W: Write> Background<W> {
     /// # Errors
     /// Those of the sink.
     pub fn finish(self) -> Result<W, WriteError> {
-        self.file.finish()
+        match self.file {
+            File::Rdb(file) => file.finish(),
+            File::Commands(sink) => Ok(sink),
+        }
+    }
+}
+
+impl<W: Write> File<W> {
+    fn select(&mut self, db: usize) -> Result<(), WriteError> {
+        match self {
+            File::Rdb(file) => file.select(db as u64),
+            File::Commands(sink) => {
+                let mut command = Vec::new();
+                encode_command(&mut command, &["SELECT", &db.to_string()]);
+                Ok(sink.write_all(&command)?)
+            }
+        }
+    }
+
+    fn part(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        match self {
+            File::Rdb(file) => file.part(bytes),
+            File::Commands(sink) => Ok(sink.write_all(bytes)?),
+        }
     }
 }
 

@@ -163,7 +163,18 @@ pub(super) fn write_key<W: Write>(
     version: u32,
     record: KeyRecord<'_>,
 ) -> Result<(), WriteError> {
-    let KeyRecord { key, value, deadline_ms, usage } = record;
+    let writing = Writing { version };
+    write_key_head(output, writing, &record)?;
+    Ok(write_value(output, record.value, writing)?)
+}
+
+/// Writes what stands before the value of a key.
+pub(super) fn write_key_head<W: Write>(
+    output: &mut Output<W>,
+    writing: Writing,
+    record: &KeyRecord<'_>,
+) -> Result<(), WriteError> {
+    let (Writing { version }, KeyRecord { key, value, deadline_ms, usage }) = (writing, *record);
     let needed = version_needed(value, version);
     if needed > version {
         return Err(WriteError::Version { needed });
@@ -180,8 +191,6 @@ pub(super) fn write_key<W: Write>(
         Some(Usage::Frequency(frequency)) => output.raw(&[opcode::FREQUENCY, frequency])?,
         None => {}
     }
-    let writing = Writing { version };
     output.raw(&[type_of(value, writing) as u8])?;
-    output.string(key)?;
-    Ok(write_value(output, value, writing)?)
+    Ok(output.string(key)?)
 }

@@ -9,6 +9,7 @@ mod collect;
 mod error;
 mod file_read;
 mod file_write;
+mod form;
 mod input;
 mod load;
 mod opcode;

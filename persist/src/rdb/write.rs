@@ -18,7 +18,7 @@ const NODE_PLAIN: u64 = 1;
 const NODE_PACKED: u64 = 2;
 /// Stands for a time that never was and a number that is not known.
 const NEVER: i64 = -1;
-const NO_DEADLINE: i64 = -1;
+pub(super) const NO_DEADLINE: i64 = -1;
 
 /// How values are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 /// Files as the system has them.
-pub(super) struct SystemDisk;
+pub(crate) struct SystemDisk;
 
 struct SystemFile(File);
 

@@ -14,6 +14,7 @@ mod state;
 mod switch;
 mod writer;
 
+pub(crate) use disk::SystemDisk;
 pub(crate) use load::{Failure, load_first, read_manifest, reload};
 pub(crate) use rewrite::{NotBegun, begin as begin_rewrite, look};
 pub use state::Aof;

@@ -3,7 +3,7 @@
 use super::state::{Mode, Sync, report};
 use crate::config::Config;
 use crate::net::Worker;
-use crate::persistence::file::NewFile;
+use crate::persistence::file;
 use crate::persistence::job::{self, JobKind, Standing};
 use crate::persistence::save;
 use crate::server::Server;
@@ -51,13 +51,6 @@ pub(crate) enum NotBegun {
     Failed,
 }
 
-/// What the base is made of.
-enum Source {
-    Snapshot(Cut),
-    /// It is written already.
-    Written,
-}
-
 /// Begins to write the data set as it is now as a new base; `txn` holds all shards.
 pub(crate) fn begin(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotBegun> {
     let Some(shared) = server.shared() else { return Err(NotBegun::Failed) };
@@ -66,12 +59,12 @@ pub(crate) fn begin(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotBegun> 
     }
     let config = server.config().clone();
     let is_rdb = config.aof_use_rdb_preamble;
-    let source = if is_rdb {
-        let cut = Cut::make(txn, &server.store, save::settings(server, &config), extras(server));
-        Source::Snapshot(cut.map_err(|_| NotBegun::Busy)?)
+    let cut = if is_rdb {
+        Cut::make(txn, &server.store, save::settings(server, &config), extras(server))
     } else {
-        Source::Written
+        Cut::as_commands(txn, &server.store, head_of_commands(server, &config))
     };
+    let cut = cut.map_err(|_| NotBegun::Busy)?;
     let aof = &server.aof;
     if aof.mode() != Mode::Off {
         let waits = aof.mode() == Mode::Waiting;
@@ -101,11 +94,6 @@ pub(crate) fn begin(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotBegun> 
     let standing = job::stand(server, JobKind::Rewrite, move |signal| ending.signal.store(signal, SeqCst));
     let number = standing.pid().unwrap_or_else(std::process::id);
     let temporary = running.temporary.get_or_init(|| format!("temp-rewriteaof-bg-{number}.aof").into()).clone();
-    if !is_rdb && let Err(error) = write_commands(server, &config, txn, &temporary) {
-        tracing::warn!("Write error writing append only file on disk: {error}");
-        fail(server);
-        return Err(NotBegun::Failed);
-    }
     *aof.rewriting.lock() = Some(running.clone());
     aof.figures.is_scheduled.store(false, SeqCst);
     aof.figures.rewrites.fetch_add(1, Relaxed);
@@ -114,10 +102,7 @@ pub(crate) fn begin(server: &Server, txn: &mut Txn<'_>) -> Result<(), NotBegun> 
     let spawned = std::thread::Builder::new().name("aof-rewrite".into()).spawn(move || {
         crate::process::crash::prepare_thread();
         let member = shared.store.register();
-        let written = match source {
-            Source::Snapshot(cut) => write_snapshot(&shared, &member, &running, cut, &temporary),
-            Source::Written => Ok(()),
-        };
+        let written = write_snapshot(&shared, &member, &running, cut, &temporary);
         member.publish_memory();
         // Who sees that the rewrite is over finds no process for it.
         drop::<Standing>(standing);
@@ -323,7 +308,7 @@ fn write_snapshot(
     cut: Cut,
     temporary: &Path,
 ) -> Result<(), WriteError> {
-    let file = NewFile::create(&temporary.to_string_lossy(), server.config().aof_rewrite_incremental_fsync)?;
+    let file = file::create(&temporary.to_string_lossy(), server.config().aof_rewrite_incremental_fsync)?;
     let mut file = cut.write_to(BufWriter::with_capacity(BUFFER_BYTES, file))?;
     let mut seen = 0;
     // As in a process that is forked now, and hears of no later change.
@@ -345,7 +330,7 @@ fn write_snapshot(
     }
     let mut sink = file.finish()?;
     sink.flush()?;
-    let file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let mut file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync()?;
     file.keep();
     Ok(())
@@ -364,22 +349,26 @@ fn wait(running: &Running, delay_us: i32) {
     }
 }
 
-/// Writes the data set as commands, while everybody waits.
-fn write_commands(server: &Server, config: &Config, txn: &mut Txn<'_>, path: &Path) -> io::Result<()> {
-    let file = NewFile::create(&path.to_string_lossy(), config.aof_rewrite_incremental_fsync)?;
-    let mut sink = BufWriter::with_capacity(BUFFER_BYTES, file);
+/// What stands in a base of commands before the keys.
+fn head_of_commands(server: &Server, config: &Config) -> Vec<u8> {
+    let mut head = Vec::new();
     if config.aof_timestamp_enabled {
-        write!(sink, "#TS:{}\r\n", crate::clock::unix_ms() / 1000)?;
+        head.extend_from_slice(format!("#TS:{}\r\n", crate::clock::unix_ms() / 1000).as_bytes());
     }
-    let mut libraries = Vec::new();
     for code in server.functions.codes() {
-        encode_command(&mut libraries, &[b"FUNCTION".as_slice(), b"LOAD", &code]);
+        encode_command(&mut head, &[b"FUNCTION".as_slice(), b"LOAD", &code]);
     }
-    sink.write_all(&libraries)?;
-    let delay_us = config.rdb_key_save_delay;
-    write_base(txn, &mut sink, &mut || save::delay(delay_us))?;
+    head
+}
+
+/// Writes the data set as commands, at the start.
+fn write_commands(server: &Server, config: &Config, txn: &mut Txn<'_>, path: &Path) -> io::Result<()> {
+    let file = file::create(&path.to_string_lossy(), config.aof_rewrite_incremental_fsync)?;
+    let mut sink = BufWriter::with_capacity(BUFFER_BYTES, file);
+    sink.write_all(&head_of_commands(server, config))?;
+    write_base(txn, &mut sink, &mut || ())?;
     sink.flush()?;
-    let file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let mut file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync()?;
     file.keep();
     Ok(())
@@ -402,7 +391,7 @@ pub(super) fn write_first(server: &Server, txn: &mut Txn<'_>, path: &Path) -> io
     if !config.aof_use_rdb_preamble {
         return write_commands(server, &config, txn, path);
     }
-    let file = NewFile::create(&path.to_string_lossy(), false)?;
+    let file = file::create(&path.to_string_lossy(), false)?;
     let sink = BufWriter::with_capacity(BUFFER_BYTES, file);
     let settings = save::settings(server, &config);
     let written = ochre_persist::rdb::save(txn, sink, settings, &extras(server), &mut || {});
@@ -411,7 +400,7 @@ pub(super) fn write_first(server: &Server, txn: &mut Txn<'_>, path: &Path) -> io
         other => io::Error::other(other.to_string()),
     })?;
     sink.flush()?;
-    let file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let mut file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync()?;
     file.keep();
     Ok(())

@@ -166,6 +166,17 @@ impl Blocked {
         }
     }
 
+    /// Has those look again who write to another key when they are served: that key may be free by now.
+    pub(crate) fn look_for_destinations(&self, server: &Server) {
+        if !self.has_destinations() {
+            return;
+        }
+        for client in server.clients.all() {
+            let waiter = client.waiter.lock().clone();
+            waiter.iter().filter(|waiter| waiter.destination.is_some()).for_each(|waiter| waiter.look_yourself());
+        }
+    }
+
     /// CLIENT UNBLOCK: ends the wait of a client. False: it does not wait, or not in a way that can be ended so.
     pub fn unblock(&self, client: &ClientHandle, how: Unblock) -> bool {
         let waiter = client.waiter.lock().clone();

@@ -194,6 +194,9 @@ impl Serving<'_, '_, '_> {
             waiter.look_yourself();
             return Tried::Waits;
         }
+        if self.is_held_up(waiter) {
+            return Tried::Waits;
+        }
         match waiter.claim.try_serve() {
             Claimed::Mine => {}
             // Whoever tries it will have it look by itself, if that is in vain.
@@ -228,6 +231,18 @@ impl Serving<'_, '_, '_> {
             return Tried::Waits;
         }
         Tried::Over
+    }
+
+    /// Whether the key that it writes to is on its way to another server. It looks again once that has ended.
+    fn is_held_up(&mut self, waiter: &Waiter) -> bool {
+        let server = &*self.worker.server;
+        let Some(place) = waiter.destination else { return false };
+        if server.attention.get() & Attention::MIGRATES == 0 {
+            return false;
+        }
+        let mut txn = Txn::new(&server.store, self.guard, self.clock, self.effects, self.access);
+        let key = server.store.key(waiter.argv().at(place.argument));
+        keyspace::is_pinned(&mut txn, key).unwrap_or_default()
     }
 
     fn run(&mut self, waiter: &Waiter, key: &ReadyKey, bytes: &mut Vec<u8>) -> (CommandResult, After) {

@@ -4,6 +4,7 @@ use super::serve::{VERSION, serve};
 use crate::config::{Invocation, Launch, load, parse_arguments};
 use crate::process::job;
 use crate::process::startup::{self, Startup};
+use ochre_persist::check::Program;
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
@@ -18,6 +19,9 @@ default.conf can be given as an option, for example:
 
        ochre-server --port 7777 --maxmemory 1gb
        ochre-server /etc/ochre.conf --loglevel verbose
+
+Started under the name redis-check-rdb or redis-check-aof, by a link for example,
+it does what these tools do.
 ";
 
 /// Runs the server, or what else the command line asks for.
@@ -26,6 +30,9 @@ pub fn main() -> ExitCode {
     if startup.job {
         job::stand();
         return ExitCode::SUCCESS;
+    }
+    if let Some(check) = startup.args.first().and_then(|name| Program::of_name(name)) {
+        return check.run(&startup.args, crate::clock::unix_ms());
     }
     let arguments: Vec<Vec<u8>> = startup.args.iter().skip(1).cloned().map(OsStringExt::into_vec).collect();
     let done = match parse_arguments(&arguments) {

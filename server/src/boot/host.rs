@@ -82,9 +82,10 @@ impl Host {
 
     /// Writes the OOM score, if the configuration wants it.
     pub(super) fn set_oom_score(&self, config: &Config) -> Result<(), String> {
-        let (mode, [primary, _, job]) = options::oom_score(config);
+        let (mode, [primary, replica, job]) = options::oom_score(config);
+        let own = if config.replicaof.is_some() { replica } else { primary };
         let mut score = self.oom_score.lock();
-        score.apply(mode, primary).map_err(|error| {
+        score.apply(mode, own).map_err(|error| {
             tracing::warn!(%error, "Unable to write oom_score_adj");
             "Failed to set current oom_score_adj. Check server logs.".to_owned()
         })?;

@@ -64,6 +64,8 @@ pub struct Client {
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// What is propagated in place of the command it runs; none while nobody has asked.
     pub(crate) rewrite: Option<Box<Rewrite>>,
+    /// What came of the transfer that its command is about to end.
+    pub(crate) migrated: Option<Box<crate::migration::Outcome>>,
     /// Where the propagation log ended after its last command.
     pub(crate) written: u64,
     /// Up to which place of the log for the append-only file its output depends on what was done.
@@ -109,6 +111,7 @@ impl Client {
             tracks: None,
             prefixes: BTreeSet::new(),
             rewrite: None,
+            migrated: None,
             written: 0,
             depends: 0,
             is_log: false,
@@ -164,6 +167,7 @@ impl Client {
             subscriptions: None,
             prefixes: BTreeSet::new(),
             rewrite: None,
+            migrated: None,
             link: None,
             replica: None,
             attention: 0,

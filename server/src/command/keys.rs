@@ -17,6 +17,10 @@ pub struct KeyPosition {
 /// Returns false where the arguments make no sense: a count that is no number or exceeds the arguments.
 #[inline]
 pub fn command_keys(spec: &CommandSpec, argv: Argv<'_>, mut found: impl FnMut(KeyPosition)) -> bool {
+    if let Some(all_keys) = spec.all_keys {
+        all_keys(argv, &mut found);
+        return true;
+    }
     let mut valid = true;
     for keys in spec.keys {
         let Some(begin) = begin(keys.begin, argv) else { continue };

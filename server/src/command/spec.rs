@@ -27,6 +27,8 @@ pub struct CommandSpec {
     pub key_flags: Option<fn(Argv<'_>) -> KeyFlags>,
     /// Finds the keys of a line that `keys` leaves open.
     pub open_keys: Option<OpenKeys>,
+    /// Finds all keys of a line, where `keys` only tells clients where they are in general.
+    pub all_keys: Option<OpenKeys>,
     /// Which arguments are channels that it publishes to or subscribes to.
     pub channels: Option<ChannelArguments>,
     /// Finds the arguments that are numbers of databases.
@@ -92,6 +94,8 @@ pub enum LockClass {
     Keys,
     /// The shards of its keys, or all of them for a line of which the function says that it reaches for others too.
     KeysOrAll(fn(Argv<'_>) -> bool),
+    /// The shards of its keys, which it lets go in between; all where it cannot, as a part of something else.
+    Transfer,
     /// Those that the session says: of what it has queued or watches.
     Session(fn(&Client) -> ShardSet),
     /// Those of its keys, or all: the script decides.
@@ -398,6 +402,7 @@ impl CommandSpec {
         keys: &[],
         key_flags: None,
         open_keys: None,
+        all_keys: None,
         channels: None,
         databases: None,
         lock: LockClass::None,

@@ -33,6 +33,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         super::list_move::ALL,
         super::lolwut::ALL,
         super::memory::ALL,
+        super::migrate::ALL,
         super::monitor::ALL,
         super::object::ALL,
         super::persistence::ALL,

@@ -59,6 +59,7 @@ fn markdown() -> String {
             LockClass::None => "none",
             LockClass::Keys => "keys",
             LockClass::KeysOrAll(_) => "keys, or all",
+            LockClass::Transfer => "keys, one time after the other",
             LockClass::Session(_) => "keys of the session",
             LockClass::Script => "keys, or all",
             LockClass::Walk => "walk",

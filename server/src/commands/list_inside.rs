@@ -129,7 +129,8 @@ fn ltrim(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
     let mut cursor = context.argv.cursor(2);
     let (start, stop) = (cursor.int()?, cursor.int()?);
-    list::trim(&mut context.txn, db, key, start, stop)?;
+    let touches = context.server.config().compatibility_level.trims_touch_lists();
+    list::trim(&mut context.txn, db, key, start, stop, touches)?;
     context.reply.ok();
     Ok(())
 }

@@ -35,6 +35,7 @@ pub mod list_inside;
 pub mod list_move;
 pub mod lolwut;
 pub mod memory;
+pub mod migrate;
 pub mod monitor;
 pub mod object;
 pub mod persistence;

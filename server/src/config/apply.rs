@@ -60,6 +60,12 @@ pub fn change(server: &Server, pairs: &[(&[u8], &[u8])], requester: Requester) -
     Ok(())
 }
 
+/// Has the process take what its role, which `config` tells, asks for. What fails is logged.
+pub(crate) fn follow_role(server: &Server, config: &Config) {
+    // Whoever carries it out has said why.
+    let _ = carry_out(server, Effect::OomScore, config);
+}
+
 /// Tells the store what it needs to know.
 pub fn store_settings(server: &Server, config: &Config) {
     let settings = server.store.settings();

@@ -108,6 +108,12 @@ impl Level {
         self == Self::V7_0
     }
 
+    /// Whether LTRIM that removes nothing aborts the transactions of those who watch the list.
+    #[must_use]
+    pub fn trims_touch_lists(self) -> bool {
+        self != Self::Native
+    }
+
     /// Whether a search around a missing member says that the member cannot be decoded.
     #[must_use]
     pub fn blames_undecodable_members(self) -> bool {

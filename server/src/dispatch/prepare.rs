@@ -1,16 +1,18 @@
 //! What is to be known before a command looks at keys.
 
+use super::Executed;
 use crate::args::Argv;
 use crate::client::Client;
 use crate::command::{Command, Flags, LockClass};
 use crate::commands::transaction::is_exec;
+use crate::migration::{self, Stance};
 use crate::net::Worker;
 use crate::server::Attention;
 use ochre_store::sync::{Guard, ShardSet};
 use ochre_store::{Access, Effects, Expired, Shard};
 
-/// While clients wait or are paused: how the command looks at keys and what is recorded of it. Returns the shards that it
-/// needs beside those it has locked.
+/// While clients wait or are paused: how the command looks at keys and what is recorded of it. Returns what has to be done
+/// before it can run.
 #[cold]
 pub(super) fn prepare(
     worker: &Worker,
@@ -20,7 +22,7 @@ pub(super) fn prepare(
     client: &Client,
     effects: &mut Effects,
     access: &mut Access,
-) -> ShardSet {
+) -> Option<Box<Executed>> {
     let server = &*worker.server;
     let (blocked, watched) = (&server.blocked, &server.watched);
     effects.record_events = crate::memory::publishes_events(worker);
@@ -35,6 +37,13 @@ pub(super) fn prepare(
                 || !watched.shards_among(ShardSet::ALL).is_empty())
     {
         access.expired = Expired::Hide;
+    }
+    if server.attention.get() & Attention::MIGRATES != 0 {
+        match migration::stance(worker, guard, command, argv, client) {
+            Stance::Waits => return Some(Box::new(Executed::Held(server.migrations.holds.seen()))),
+            Stance::Reads => access.expired = Expired::Hide,
+            Stance::Free => {}
+        }
     }
     // What has expired in a replica is there for its primary, and for nobody else.
     if server.follows() {
@@ -52,7 +61,7 @@ pub(super) fn prepare(
         || !waiting.is_empty()
         || !watched.shards_among(guard.set()).is_empty();
     if waiting.is_empty() || !blocked.has_destinations() {
-        return ShardSet::EMPTY;
+        return None;
     }
     let mut missing = ShardSet::EMPTY;
     let mut look_at = |command: &Command, argv: Argv<'_>| {
@@ -66,5 +75,5 @@ pub(super) fn prepare(
         }
         _ => look_at(command, argv),
     }
-    missing
+    (!missing.is_empty()).then(|| Box::new(Executed::NeedMore(guard.set().union(missing))))
 }

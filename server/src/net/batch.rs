@@ -146,7 +146,10 @@ impl Batch {
         };
         if let Some(command) = server.commands.resolve(argv) {
             queued.command = Some(command.id);
-            let by_key = matches!(command.spec.lock, LockClass::Keys | LockClass::KeysOrAll(_) | LockClass::Script);
+            let by_key = matches!(
+                command.spec.lock,
+                LockClass::Keys | LockClass::KeysOrAll(_) | LockClass::Transfer | LockClass::Script
+            );
             let has_keys = by_key && command.spec.accepts(argv.len());
             if has_keys && command.only_key != 0 {
                 let key = server.store.key(argv.at(usize::from(command.only_key)));

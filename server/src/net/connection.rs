@@ -7,7 +7,7 @@ use super::stream::Stream;
 use super::worker::Worker;
 use crate::acl::Accounts;
 use crate::blocking::Waiter;
-use crate::client::{Client, ClientHandle, Origin, Published, Signals};
+use crate::client::{Client, ClientHandle, Origin, Signals};
 use crate::command::{Flags, LockClass};
 use crate::commands::transaction::is_exec;
 use crate::config::Config;
@@ -17,7 +17,7 @@ use bytes::{Buf, BytesMut};
 use ochre_resp::ProtocolError;
 use ochre_resp::request::{Decoded, Limits, RequestDecoder};
 use ochre_store::sync::{Party, ShardSet};
-use ochre_store::{Access, Effects, Shard, Txn};
+use ochre_store::{Access, Effects, Garbage, Shard, Txn};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -440,16 +440,7 @@ impl Connection {
                     held = self.unless_refused(worker, next, party.lock_all()).await;
                     worker.begin_batch();
                 }
-                Step::Free(garbage) => {
-                    let (done, freed) = tokio::sync::oneshot::channel();
-                    worker.server.store.free_then(garbage, move || {
-                        // A connection that is gone does not wait any more.
-                        let _ = done.send(());
-                    });
-                    // Nobody is told only where the whole process ends.
-                    let _ = freed.await;
-                    worker.begin_batch();
-                }
+                Step::Free(garbage) => self.free(worker, garbage).await,
                 Step::Survey(text) => self.answer_survey(worker, text).await,
                 Step::Barrier => {
                     let mut all = worker.member.party().lock_all().await;
@@ -457,11 +448,28 @@ impl Connection {
                     drop(all);
                     worker.begin_batch();
                 }
+                Step::Transfer(job) => {
+                    self.transfer(worker, next, job).await;
+                    next += 1;
+                }
+                Step::Held(seen) => self.wait_out_transfer(worker, seen).await,
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
             }
         }
         let commands = &self.client.handle.published.commands;
         commands.store(commands.load(Relaxed) + next as u64, Relaxed);
+    }
+
+    /// Waits until something is freed.
+    pub(super) async fn free(&mut self, worker: &Worker, garbage: Vec<Garbage>) {
+        let (done, freed) = tokio::sync::oneshot::channel();
+        worker.server.store.free_then(garbage, move || {
+            // A connection that is gone does not wait any more.
+            let _ = done.send(());
+        });
+        // Nobody is told only where the whole process ends.
+        let _ = freed.await;
+        worker.begin_batch();
     }
 
     /// Has a thread walk over all keys, and answers with `text` and what it has found.
@@ -552,38 +560,6 @@ impl Connection {
     /// The bytes the arguments of the batch lie in.
     pub(crate) fn argument_bytes(&self) -> &[u8] {
         if self.inline { self.decoder.inline_bytes() } else { &self.query }
-    }
-
-    /// Holds the client back until a pause ends, or until it is woken to look again.
-    async fn wait_out_pause(&mut self, worker: &Worker, until_ms: i64) {
-        self.flush(worker);
-        let seen = &self.client.handle.published;
-        // Who ends the pause looks for this flag afterwards: if it does not see it, the end is seen below.
-        seen.flags.fetch_or(ClientHandle::FLAG_BLOCKED, SeqCst);
-        worker.server.pause.enter();
-        let millis = until_ms.saturating_sub(worker.now_ms()).max(1);
-        let timer = tokio::time::sleep(std::time::Duration::from_millis(millis.unsigned_abs()));
-        tokio::pin!(timer);
-        let signals = poll_fn(|cx| {
-            self.client.handle.waker.register(cx.waker());
-            let signals = self.client.handle.signals.take();
-            if signals != 0 {
-                return Poll::Ready(signals);
-            }
-            if !self.output.is_empty() {
-                // A failed write shows again at the next read.
-                let _ = self.poll_write(cx, worker);
-            }
-            if worker.server.pause.in_force(worker.now_ms()).is_none() {
-                return Poll::Ready(0);
-            }
-            timer.as_mut().poll(cx).map(|()| 0)
-        })
-        .await;
-        worker.server.pause.leave();
-        seen_clear_blocked(&self.client.handle.published);
-        worker.begin_batch();
-        self.on_signals(worker, signals);
     }
 
     pub(super) fn on_signals(&mut self, worker: &Worker, signals: u8) {
@@ -713,10 +689,6 @@ async fn behind_the_others() {
         Poll::Ready(())
     })
     .await;
-}
-
-fn seen_clear_blocked(seen: &Published) {
-    seen.flags.fetch_and(!ClientHandle::FLAG_BLOCKED, Relaxed);
 }
 
 /// Sets the options of an accepted socket. A socket that refuses one serves all the same.

@@ -89,7 +89,7 @@ impl Handshakes {
         };
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
         stream.set_nodelay(true)?;
-        let mut stream = TlsStream::new(tokio::net::TcpStream::from_std(stream)?, Box::new(session));
+        let mut stream = TlsStream::new(tokio::net::TcpStream::from_std(stream)?, Box::new(session.into()));
         let timeout = Duration::from_millis(self.server.config().tls_handshake_timeout.into());
         let handshake = poll_fn(|cx| stream.poll_handshake(cx));
         match tokio::time::timeout(timeout, handshake).await {

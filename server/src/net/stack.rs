@@ -19,10 +19,19 @@ const STACK_BYTES: usize = 8 << 20;
 /// Stacks that are kept: one for a script that takes long, and one for the other connections.
 const STACKS_KEPT: usize = 2;
 
-scoped_thread_local!(static YIELDER: Yielder<Waker, ()>);
+scoped_thread_local!(static YIELDER: Yielder<Waker, Pause>);
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
-type Run = Coroutine<Waker, (), (Task, Poll<()>), DefaultStack>;
+type Run = Coroutine<Waker, Pause, (Task, Poll<()>), DefaultStack>;
+
+/// For how long a script leaves its worker to others.
+#[derive(Clone, Copy)]
+enum Pause {
+    /// Until they have had their turn.
+    Turn,
+    /// Until its connection is woken.
+    Sleep,
+}
 
 /// The stacks of a worker.
 #[derive(Default)]
@@ -69,9 +78,26 @@ impl Stacks {
 pub(crate) fn pause() {
     if YIELDER.is_set() {
         YIELDER.with(|yielder| {
-            yielder.suspend(());
+            yielder.suspend(Pause::Turn);
         });
     }
+}
+
+/// Leaves the worker to others until the future is done; nothing if there is no stack to leave.
+pub(crate) fn wait<F: Future>(future: F) -> Option<F::Output> {
+    if !YIELDER.is_set() {
+        return None;
+    }
+    let mut future = pin!(future);
+    YIELDER.with(|yielder| {
+        let mut waker = yielder.suspend(Pause::Turn);
+        loop {
+            match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(output) => return Some(output),
+                Poll::Pending => waker = yielder.suspend(Pause::Sleep),
+            }
+        }
+    })
 }
 
 /// The task of a connection, which is polled on a stack once it has asked for one.
@@ -90,10 +116,12 @@ impl OnStack {
 
     fn go_on(&mut self, mut run: Run, context: &mut Context<'_>) -> Poll<()> {
         match run.resume(context.waker().clone()) {
-            CoroutineResult::Yield(()) => {
+            CoroutineResult::Yield(pause) => {
                 self.paused = Some(run);
-                // Woken once the worker has looked for input.
-                let _ = pin!(tokio::task::yield_now()).poll(context);
+                if let Pause::Turn = pause {
+                    // Woken once the worker has looked for input.
+                    let _ = pin!(tokio::task::yield_now()).poll(context);
+                }
                 Poll::Pending
             }
             CoroutineResult::Return((task, poll)) => {
@@ -127,7 +155,7 @@ impl Future for OnStack {
             this.task = Some(task);
             return poll;
         };
-        let run = Coroutine::with_stack(stack, |yielder: &Yielder<Waker, ()>, waker: Waker| {
+        let run = Coroutine::with_stack(stack, |yielder: &Yielder<Waker, Pause>, waker: Waker| {
             let poll = YIELDER.set(yielder, || task.as_mut().poll(&mut Context::from_waker(&waker)));
             (task, poll)
         });

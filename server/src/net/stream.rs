@@ -3,9 +3,8 @@
 use super::sockopt;
 use super::tls_stream::TlsStream;
 use socket2::SockRef;
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -43,13 +42,19 @@ impl Stream {
         }
     }
     /// The socket once more; none where what is sent is encrypted.
-    pub(crate) fn duplicate(&self) -> Option<File> {
-        let socket = match self {
-            Stream::Tcp(stream) => stream.as_fd(),
-            Stream::Unix(stream) => stream.as_fd(),
-            Stream::Tls(_) => return None,
-        };
-        socket.try_clone_to_owned().ok().map(File::from)
+    pub(crate) fn duplicate(&self) -> Option<Stream> {
+        let duplicate = |socket: BorrowedFd<'_>| socket.try_clone_to_owned().ok();
+        match self {
+            Stream::Tcp(stream) => {
+                let socket = duplicate(stream.as_fd())?;
+                TcpStream::from_std(socket.into()).ok().map(Stream::Tcp)
+            }
+            Stream::Unix(stream) => {
+                let socket = duplicate(stream.as_fd())?;
+                UnixStream::from_std(socket.into()).ok().map(Stream::Unix)
+            }
+            Stream::Tls(_) => None,
+        }
     }
     /// Asks for immediate acknowledgements again, after a read. A socket that refuses serves all the same.
     pub(crate) fn rearm_quickack(&self) {

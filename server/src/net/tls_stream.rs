@@ -1,7 +1,7 @@
 //! A TCP connection that speaks TLS: what is read is decrypted, what is written encrypted.
 
 use ochre_tls::rustls::pki_types::CertificateDer;
-use ochre_tls::rustls::{Error, ServerConnection};
+use ochre_tls::rustls::{Connection, Error};
 use socket2::SockRef;
 use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::pin::Pin;
@@ -9,10 +9,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A client's TLS connection, after or during its handshake.
+/// A TLS connection of either side, after or during its handshake.
 pub(crate) struct TlsStream {
     tcp: TcpStream,
-    session: Box<ServerConnection>,
+    session: Box<Connection>,
     /// How many bytes that were to be written are encrypted, but not all sent: they have not been reported as written.
     taken: usize,
 }
@@ -21,7 +21,7 @@ pub(crate) struct TlsStream {
 const WRITE_MAX: usize = 64 * 1024;
 
 impl TlsStream {
-    pub(crate) fn new(tcp: TcpStream, session: Box<ServerConnection>) -> TlsStream {
+    pub(crate) fn new(tcp: TcpStream, session: Box<Connection>) -> TlsStream {
         TlsStream { tcp, session, taken: 0 }
     }
 
@@ -30,13 +30,13 @@ impl TlsStream {
         &self.tcp
     }
 
-    /// The certificate that the client has shown, if it has.
+    /// The certificate that the peer has shown, if it has.
     pub(crate) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
         self.session.peer_certificates()?.first()
     }
 
     /// Its two halves, on their way to another event loop.
-    pub(crate) fn into_parts(self) -> io::Result<(std::net::TcpStream, Box<ServerConnection>)> {
+    pub(crate) fn into_parts(self) -> io::Result<(std::net::TcpStream, Box<Connection>)> {
         Ok((self.tcp.into_std()?, self.session))
     }
 

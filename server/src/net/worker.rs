@@ -15,7 +15,6 @@ use ochre_store::evict::Evictor;
 use ochre_store::expire::ExpireCycle;
 use ochre_store::undo::Undo;
 use ochre_store::{Effects, Member};
-use ochre_tls::rustls::ServerConnection;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -28,7 +27,7 @@ pub enum Incoming {
     /// A TCP connection.
     Tcp(std::net::TcpStream),
     /// The same after its TLS handshake.
-    Tls(std::net::TcpStream, Box<ServerConnection>),
+    Tls(std::net::TcpStream, Box<ochre_tls::rustls::Connection>),
     /// A connection through a Unix socket at that path.
     Unix(std::os::unix::net::UnixStream, String),
 }

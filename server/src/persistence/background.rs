@@ -1,6 +1,6 @@
 //! Writing the data set while it is in use.
 
-use super::file::{NewFile, sync_directory_of};
+use super::file;
 use super::job::{self, JobKind, Standing};
 use super::save::{BUFFER_BYTES, extras, settings};
 use super::state::changes_ever;
@@ -270,7 +270,7 @@ impl Save {
 
     fn to_file(&self, member: &Member, cut: Cut) -> Result<(), Stop> {
         let started = Instant::now();
-        let (file, progress) = self.write(member, cut, NewFile::create(&self.temporary, self.incremental)?)?;
+        let (mut file, progress) = self.write(member, cut, file::create(&self.temporary, self.incremental)?)?;
         file.sync()?;
         {
             // Whoever cancels it puts another file there, perhaps.
@@ -280,7 +280,7 @@ impl Save {
             }
             file.rename(&self.path)?;
         }
-        sync_directory_of(&self.path)?;
+        file::sync_name(&self.path)?;
         tracing::info!(
             "DB saved on disk: {} keys in {:.3} seconds, of which {} ({:.1} MB) were taken ahead of changes",
             progress.keys,

@@ -1,6 +1,6 @@
 //! Writing the data set under the locks of all shards.
 
-use super::file::NewFile;
+use super::file;
 use super::state::changes_ever;
 use crate::config::{Config, RdbVersion};
 use crate::pause::PauseKind;
@@ -126,7 +126,7 @@ pub(crate) fn is_wanted(server: &Server) -> bool {
 }
 
 fn write(server: &Server, config: &Config, txn: &mut Txn<'_>, path: &Path) -> Result<(), WriteError> {
-    let file = NewFile::create(&temporary_name(), config.rdb_save_incremental_fsync)?;
+    let file = file::create(&temporary_name(), config.rdb_save_incremental_fsync)?;
     let sink = BufWriter::with_capacity(BUFFER_BYTES, file);
     let delay_us = config.rdb_key_save_delay;
     let (settings, extras) = (settings(server, config), extras(server));

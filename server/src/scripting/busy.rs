@@ -3,9 +3,11 @@
 use crate::client::Signals;
 use crate::error::{self, CommandError};
 use crate::server::{Attention, Server};
+use atomic_waker::AtomicWaker;
 use ochre_store::undo::Fate;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 /// A script that has run for longer than `busy-reply-threshold`.
@@ -20,16 +22,26 @@ pub struct Busy {
     pub started: Instant,
     /// Whether it may be killed. That it cannot any more is decided before it does what is not taken back.
     pub(crate) fate: Arc<Fate>,
+    /// Whoever is to hear of it when it is killed.
+    waker: AtomicWaker,
 }
 
 impl Busy {
     /// A script that has begun then.
     pub(crate) fn new(name: String, is_function: bool, command: Vec<Vec<u8>>, started: Instant) -> Busy {
-        Busy { name, is_function, command, started, fate: Arc::default() }
+        Busy { name, is_function, command, started, fate: Arc::default(), waker: AtomicWaker::new() }
     }
     /// Whether somebody has killed it.
     pub(crate) fn is_killed(&self) -> bool {
         self.fate.is_killed()
+    }
+    /// Waits until somebody has killed it. Only one may wait.
+    pub(crate) async fn killed(&self) {
+        std::future::poll_fn(|context| {
+            self.waker.register(context.waker());
+            if self.is_killed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }
 
@@ -78,7 +90,10 @@ impl BusyScripts {
         match (busy.is_function, function) {
             (true, false) => Err(error::BUSY_FUNCTION),
             (false, true) => Err(error::BUSY_SCRIPT),
-            _ if busy.fate.kill() => Ok(()),
+            _ if busy.fate.kill() => {
+                busy.waker.wake();
+                Ok(())
+            }
             _ => Err(error::UNKILLABLE),
         }
     }

@@ -18,7 +18,7 @@ use ochre_store::undo::UndoHandle;
 use ochre_store::{Access, Txn};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Runs the commands of one script, all in its unit.
 pub(super) struct Caller<'e, 't> {
@@ -45,7 +45,8 @@ pub(super) struct Caller<'e, 't> {
     pub(super) caller: Argv<'e>,
     pub(super) name: &'e str,
     pub(super) is_function: bool,
-    pub(super) started: Instant,
+    /// When it began, in ticks of the worker.
+    pub(super) started: u64,
     /// While it counts as busy.
     pub(super) busy: Option<Arc<Busy>>,
     /// The client, while it debugs the script.
@@ -129,7 +130,7 @@ impl Host for Caller<'_, '_> {
             return self.is_killed;
         }
         let threshold = self.worker.config().busy_reply_threshold;
-        let millis = self.started.elapsed().as_millis();
+        let millis = self.elapsed().as_millis();
         if threshold > 0 && millis >= u128::from(threshold) {
             self.become_busy(millis);
         }
@@ -144,11 +145,16 @@ impl Host for Caller<'_, '_> {
 
     fn ask(&mut self) -> Option<Vec<Vec<u8>>> {
         let console = self.console.as_mut()?;
-        let (server, busy) = (&self.worker.server, &self.busy);
-        let is_killed = || busy.as_ref().is_some_and(|busy| busy.is_killed());
+        let (server, busy) = (&self.worker.server, self.busy.as_ref()?);
+        let over = async {
+            tokio::select! {
+                () = server.shutdown.asked() => {}
+                () = busy.killed() => {}
+            }
+        };
         // What the script has done so far is not to be propagated with what others do now.
         let unit = self.worker.unit.take();
-        let words = console.ask(|| !server.shutdown.is_requested() && !is_killed());
+        let words = crate::net::stack::wait(console.ask(over)).flatten();
         *self.worker.unit.borrow_mut() = unit;
         words
     }
@@ -171,9 +177,16 @@ impl Caller<'_, '_> {
         self.set_busy();
     }
 
+    fn elapsed(&self) -> Duration {
+        let ticks = &self.worker.ticks;
+        Duration::from_nanos(ticks.nanos(self.started, ticks.now()))
+    }
+
     fn set_busy(&mut self) {
         let command = self.caller.iter().map(<[u8]>::to_vec).collect();
-        let busy = Arc::new(Busy::new(self.name.to_owned(), self.is_function, command, self.started));
+        let now = Instant::now();
+        let started = now.checked_sub(self.elapsed()).unwrap_or(now);
+        let busy = Arc::new(Busy::new(self.name.to_owned(), self.is_function, command, started));
         match self.worker.config().compatibility_level.keeps_what_scripts_wrote() {
             true if self.wrote => {
                 busy.fate.fix();
@@ -334,6 +347,6 @@ fn reaches_out(command: &Command, argv: Argv<'_>) -> bool {
     match command.spec.lock {
         LockClass::None | LockClass::Session(_) | LockClass::Keys => false,
         LockClass::KeysOrAll(reaches_out) => reaches_out(argv),
-        LockClass::All | LockClass::Walk | LockClass::Script => true,
+        LockClass::All | LockClass::Transfer | LockClass::Walk | LockClass::Script => true,
     }
 }

@@ -21,7 +21,9 @@ pub(crate) struct Compiled {
 #[derive(Default)]
 pub(crate) struct Engine {
     vm: RefCell<Option<Rc<Vm>>>,
-    compiled: RefCell<HashMap<Sha, Rc<Compiled>>>,
+    compiled: RefCell<HashMap<Sha, Rc<Compiled>, ahash::RandomState>>,
+    /// The one of them that was found last.
+    last: RefCell<Option<Rc<Compiled>>>,
     /// That of the sources which `compiled` was made from.
     generation: Cell<u64>,
     functions: RefCell<Option<Functions>>,
@@ -79,9 +81,15 @@ impl Engine {
     pub(crate) fn find(&self, worker: &Worker, sha: &Sha) -> Result<Option<Rc<Compiled>>, CommandError> {
         let sources = &worker.server.scripts;
         self.see_flush(&worker.server);
-        let known = self.compiled.borrow().get(sha).filter(|compiled| !compiled.source.is_gone()).cloned();
+        let is_wanted = |compiled: &&Rc<Compiled>| compiled.source.sha == *sha && !compiled.source.is_gone();
+        if let Some(compiled) = self.last.borrow().as_ref().filter(is_wanted) {
+            sources.note_use(&compiled.source);
+            return Ok(Some(compiled.clone()));
+        }
+        let known = self.compiled.borrow().get(sha).filter(is_wanted).cloned();
         if let Some(compiled) = known {
             sources.note_use(&compiled.source);
+            *self.last.borrow_mut() = Some(compiled.clone());
             return Ok(Some(compiled));
         }
         match sources.get(sha) {
@@ -152,6 +160,7 @@ impl Engine {
         if self.generation.get() != generation {
             self.generation.set(generation);
             self.compiled.borrow_mut().clear();
+            *self.last.borrow_mut() = None;
             *self.vm.borrow_mut() = None;
         }
     }

@@ -13,6 +13,8 @@ pub type Sha = [u8; 40];
 pub struct Source {
     /// Its name.
     pub sha: Sha,
+    /// Its name, as text.
+    pub name: Box<str>,
     /// What the client sent.
     pub text: Box<[u8]>,
     /// What its first line says.
@@ -67,7 +69,7 @@ impl Sources {
     /// Bytes they take.
     pub fn bytes(&self) -> usize {
         let table = self.by_sha.read();
-        let entry = size_of::<Source>() + size_of::<Sha>() + size_of::<Arc<Source>>();
+        let entry = size_of::<Source>() + 2 * size_of::<Sha>() + size_of::<Arc<Source>>();
         table.values().map(|source| source.text.len()).sum::<usize>() + table.capacity() * entry
     }
     /// How many were evicted since the process began.
@@ -91,6 +93,7 @@ impl Sources {
         }
         let source = Arc::new(Source {
             sha,
+            name: String::from_utf8_lossy(&sha).into(),
             text: text.into(),
             shebang,
             pinned: AtomicBool::new(pinned),

@@ -11,7 +11,7 @@ use crate::commands::function::is_function_call;
 use crate::commands::script::{is_by_name, is_read_only};
 use crate::context::After;
 use crate::error::{self, CommandError};
-use crate::net::{Output, Worker};
+use crate::net::{Output, Stream, Worker};
 use crate::propagation::UnitMark;
 use crate::server::Attention;
 use crate::transaction::Unfinished;
@@ -20,10 +20,8 @@ use ochre_store::Txn;
 use ochre_store::sync::ShardSet;
 use ochre_store::undo::{Keep, Recorder, Undo};
 use std::borrow::Cow;
-use std::fs::File;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// What a command wants done with a script, which only its worker can do.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +51,7 @@ impl Origin {
     }
     fn name(&self) -> Cow<'_, str> {
         match self {
-            Origin::Source(source) => String::from_utf8_lossy(&source.sha),
+            Origin::Source(source) => Cow::Borrowed(&source.name),
             Origin::Function(function) => String::from_utf8_lossy(function.name()),
         }
     }
@@ -87,7 +85,7 @@ pub(crate) struct ScriptUnit<'e, 't> {
     /// Whether all shards are locked.
     pub(crate) has_all: bool,
     /// The client's socket, where it wants its scripts debugged.
-    pub(crate) socket: Option<File>,
+    pub(crate) socket: Option<Stream>,
 }
 
 impl ScriptUnit<'_, '_> {
@@ -109,7 +107,18 @@ impl ScriptUnit<'_, '_> {
         }
         match self.find().and_then(|prepared| self.admit(&prepared.origin).map(|()| prepared)) {
             Ok(prepared) => self.execute(&prepared, keys),
-            Err(error) => Ok(self.fail(&error)),
+            Err(error) => {
+                self.end_session();
+                Ok(self.fail(&error))
+            }
+        }
+    }
+
+    /// A debugger that has nothing to debug is over at once.
+    fn end_session(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            Console::new(socket).tell(&[b"<endsession>".to_vec()]);
+            (self.client.debugs, self.after.close) = (false, true);
         }
     }
 
@@ -191,7 +200,7 @@ impl ScriptUnit<'_, '_> {
             caller: self.argv,
             name: &name,
             is_function: matches!(origin, Origin::Function(_)),
-            started: Instant::now(),
+            started: self.worker.ticks.now(),
             busy: None,
             console: self.socket.take().map(Console::new),
         };

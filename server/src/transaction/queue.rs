@@ -105,7 +105,7 @@ fn shards(command: &Command, queued: &Queued, argv: Argv<'_>) -> ShardSet {
         LockClass::None | LockClass::Session(_) => return ShardSet::EMPTY,
         LockClass::Keys => false,
         LockClass::KeysOrAll(reaches_out) => reaches_out(argv),
-        LockClass::All | LockClass::Walk | LockClass::Script => true,
+        LockClass::All | LockClass::Transfer | LockClass::Walk | LockClass::Script => true,
     };
     // Where the line makes no sense the handler may look for keys elsewhere before it finds out.
     if reaches_out || !command_keys(command.spec, argv, |_| {}) { ShardSet::ALL } else { queued.shards }

@@ -1,6 +1,6 @@
 //! The threads that write a snapshot to a file, or load it, while the link's task receives it.
 
-use crate::persistence::file::NewFile;
+use crate::persistence::file::{self, NewFile};
 use crate::persistence::load::{Loading, load, load_from};
 use crate::scripting::Libraries;
 use crate::server::Server;
@@ -82,7 +82,7 @@ impl Read for Portions {
 /// Writes the portions to a file that has no lasting name yet.
 pub(super) fn write(mut portions: Portions, temporary: &str, incremental: bool) -> Result<NewFile, String> {
     let mut written = || -> io::Result<NewFile> {
-        let mut file = NewFile::create(temporary, incremental)?;
+        let mut file = file::create(temporary, incremental)?;
         loop {
             let portion = portions.fill_buf()?;
             if portion.is_empty() {

@@ -4,9 +4,11 @@ use super::link::Link;
 use super::state::{Order, Stage};
 use super::wire::Wire;
 use crate::client::Origin;
-use crate::net::{Connection, OnStack, Stream, Worker};
+use crate::net::{Connection, OnStack, Stream, TlsStream, Worker};
 use crate::server::Server;
 use ochre_replication::{Granted, Handshake, Heard, Introduction, Refused};
+use ochre_tls::rustls::ClientConnection;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -24,8 +26,6 @@ pub(super) enum Failed {
     Connect(io::Error),
     #[error("Timeout connecting to the MASTER...")]
     ConnectTimeout,
-    #[error("tls-replication is on, but links over TLS are not built yet")]
-    Tls,
     #[error("Master did not respond to command during SYNC handshake: {0}")]
     Handshake(io::Error),
     #[error(transparent)]
@@ -141,16 +141,28 @@ async fn synchronise(worker: &Rc<Worker>, order: &Order) -> Result<Ready, Failed
 
 async fn connect(server: &Server, order: &Order) -> Result<Wire, Failed> {
     let config = server.config().clone();
-    if config.tls_replication {
-        return Err(Failed::Tls);
-    }
     let patience = Duration::from_secs(config.repl_timeout.into());
-    let stream = tokio::time::timeout(patience, open(&order.target.host, order.target.port, &config.bind_source_addr));
-    let stream = stream.await.map_err(|_| Failed::ConnectTimeout)?.map_err(Failed::Connect)?;
-    // A socket that refuses it is slower, and serves all the same.
-    let _ = stream.set_nodelay(true);
+    let host = &order.target.host;
+    let open = async {
+        let stream = open(host, order.target.port, &config.bind_source_addr).await?;
+        // A socket that refuses it is slower, and serves all the same.
+        let _ = stream.set_nodelay(true);
+        if config.tls_replication { encrypt(server, stream, host).await } else { Ok(Stream::Tcp(stream)) }
+    };
+    let stream = tokio::time::timeout(patience, open).await;
+    let stream = stream.map_err(|_| Failed::ConnectTimeout)?.map_err(Failed::Connect)?;
     tracing::info!("Non blocking connect for SYNC fired the event.");
-    Ok(Wire::new(Stream::Tcp(stream), patience))
+    Ok(Wire::new(stream, patience))
+}
+
+/// Goes on by TLS. Who the primary is shows in its certificate, for which the authorities of the configuration vouch; as
+/// elsewhere it need not bear the name that was connected to.
+async fn encrypt(server: &Server, stream: TcpStream, host: &str) -> io::Result<Stream> {
+    let config = server.tls.client_config().ok_or_else(|| io::Error::other("TLS is not configured"))?;
+    let session = ClientConnection::new(config, ochre_tls::server_name(host)).map_err(io::Error::other)?;
+    let mut stream = TlsStream::new(stream, Box::new(session.into()));
+    poll_fn(|cx| stream.poll_handshake(cx)).await?;
+    Ok(Stream::Tls(Box::new(stream)))
 }
 
 /// Connects to the first address of the host that accepts; from the address `from`, if there is one.

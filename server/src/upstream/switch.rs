@@ -83,6 +83,7 @@ fn published(server: &Server) {
 fn keep_in_configuration(server: &Server, target: Option<config::Upstream>) {
     server.changes.in_turn(|| {
         let config = Config { replicaof: target, ..Config::clone(&server.config()) };
+        config::apply::follow_role(server, &config);
         server.publish_config(config);
     });
 }

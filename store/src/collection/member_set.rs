@@ -126,6 +126,14 @@ impl MemberSet {
         size_of::<MemberSet>() + self.0.memory()
     }
 
+    pub(crate) fn members(&self) -> &Members {
+        &self.0
+    }
+
+    pub(crate) fn members_mut(&mut self) -> &mut Members {
+        &mut self.0
+    }
+
     /// For [`Store::free_later`]: frees the set in pieces on the store's thread.
     pub fn into_garbage(self) -> Garbage {
         Garbage::members(self.0, None)

@@ -94,6 +94,9 @@ fn remove_locked(txn: &mut Txn<'_>, shard: usize, db: usize) -> Result<usize, Er
     let keys = data.databases.get(db).ok_or(Error::OutOfRange)?;
     let Some((_, entry)) = keys.next_field().filter(|(deadline_ms, _)| now_ms > *deadline_ms) else { return Ok(0) };
     let key = entry.key().to_vec();
+    if data.pins.has(db, &key) {
+        return Ok(0);
+    }
     let Some((entry, around)) = txn.find_existing(db, &store.key(&key))? else { return Ok(0) };
     Ok(remove_from(entry, around))
 }

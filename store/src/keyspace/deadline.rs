@@ -72,6 +72,11 @@ pub fn persist(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<bool, Error
     Ok(true)
 }
 
+/// The deadline of a key that exists, for those who only look on: it is no read, and nothing expires by it.
+pub fn peek_deadline(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<i64>, Error> {
+    Ok(txn.find_existing(db, &key)?.and_then(|(entry, _)| entry.deadline()))
+}
+
 /// The deadline of a key: `None` if there is no such key, `Some(None)` if it has no deadline.
 pub fn deadline(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Option<i64>>, Error> {
     untouched(txn, |txn| Ok(txn.read(db, &key)?.map(|entry| entry.deadline())))

@@ -92,7 +92,8 @@ fn take(txn: &mut Txn<'_>, db: usize, key: &Key<'_>) -> Result<Option<Entry>, Er
 }
 
 /// Puts an entry under its key, in place of what is there.
-fn put(txn: &mut Txn<'_>, db: usize, key: &Key<'_>, entry: Entry) -> Result<(), Error> {
+fn put(txn: &mut Txn<'_>, db: usize, key: &Key<'_>, mut entry: Entry) -> Result<(), Error> {
+    crate::snapshot::moved(&mut entry, key.bytes());
     let (found, mut around) = txn.find(db, key)?;
     let vacant = match found {
         Found::Vacant(vacant) => vacant,

@@ -55,8 +55,9 @@ pub fn set(txn: &mut Txn<'_>, db: usize, key: Key<'_>, index: i64, element: &[u8
     Ok(())
 }
 
-/// Keeps only the elements from `start` to `stop`, both included and counted from the end if negative.
-pub fn trim(txn: &mut Txn<'_>, db: usize, key: Key<'_>, start: i64, stop: i64) -> Result<(), Error> {
+/// Keeps only the elements from `start` to `stop`, both included and counted from the end if negative. The key counts as
+/// touched if any are removed, or in any case if it `touches`.
+pub fn trim(txn: &mut Txn<'_>, db: usize, key: Key<'_>, start: i64, stop: i64, touches: bool) -> Result<(), Error> {
     let limits = txn.settings().list_limits();
     let Some(mut open) = txn.open_by_parts::<List>(db, &key)? else { return Ok(()) };
     let len = open.value().len();
@@ -74,7 +75,7 @@ pub fn trim(txn: &mut Txn<'_>, db: usize, key: Key<'_>, start: i64, stop: i64) -
     // The event comes even if nothing changes: so do those of the servers.
     around.effects.dirty += (len - kept) as u64;
     around.event(key.bytes(), EventClass::List, "ltrim");
-    if kept < len {
+    if kept < len || touches {
         around.effects.touched(around.db(), key.bytes());
     }
     open.close(|_| kept == 0);

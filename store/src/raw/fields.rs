@@ -250,6 +250,14 @@ impl FieldMap {
         size_of::<FieldMap>() + self.members.memory() + self.deadlines.as_deref().map_or(0, index)
     }
 
+    pub(crate) fn members(&self) -> &Members {
+        &self.members
+    }
+
+    pub(crate) fn members_mut(&mut self) -> &mut Members {
+        &mut self.members
+    }
+
     /// For [`Store::free_later`]: frees the map in pieces on the store's thread.
     pub fn into_garbage(self) -> Garbage {
         Garbage::members(self.members, self.deadlines.map(|deadlines| *deadlines))

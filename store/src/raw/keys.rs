@@ -10,7 +10,7 @@ use crate::free::{Core, is_large};
 use crate::quicklist::Limits;
 use crate::random::Random;
 use crate::short::equal;
-use crate::snapshot::{Budget, Cut, Owed, Removed, Tie};
+use crate::snapshot::{Budget, Cut, Owed, Place, Removed, Tie, members_of};
 use crate::undo::{Attachment, Before, Journal, Part};
 use crate::value::ValueRef;
 use std::marker::PhantomData;
@@ -266,7 +266,7 @@ impl Keys {
                 let mut entry = unsafe { Entry::borrow(raw) };
                 if entry.mark() != mark {
                     entry.set_mark(mark);
-                    cut.take(db, &entry, budget);
+                    cut.take(db, &mut entry, budget);
                 }
             });
             budget.chain();
@@ -277,6 +277,21 @@ impl Keys {
             }
         }
         false
+    }
+
+    /// Has a snapshot take more of the value of `key`, whose hash is `hash`, if it takes that in pieces and knows it by
+    /// `place`. Whether it has all of it; nothing if there is no such value.
+    pub(crate) fn take_pieces(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        place: &Arc<Place>,
+        budget: &mut Budget,
+    ) -> Option<bool> {
+        let Found::Occupied(mut found) = self.find(hash, key) else { return None };
+        let members = members_of(&mut found.entry)?;
+        members.taking().filter(|taking| Arc::ptr_eq(taking.place(), place))?;
+        Some(members.take_some(budget))
     }
 
     /// Looks `key` up, whose hash is `hash`.
@@ -486,7 +501,7 @@ impl<'a> EntryMut<'a> {
             && self.entry.mark() != self.keys.mark
         {
             self.entry.set_mark(self.keys.mark);
-            tie.cut.take_ahead(tie.db, &self.entry);
+            tie.cut.take_ahead(tie.db, &mut self.entry);
         }
     }
 

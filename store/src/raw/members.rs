@@ -5,6 +5,7 @@ use super::table::{Role, Slot, Table, TableShape};
 use crate::free::{Core, LARGE_BYTES};
 use crate::random::Random;
 use crate::short::equal;
+use crate::snapshot::{Budget, Taking};
 use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub(crate) struct Members {
     table: Table<Element>,
     /// Bytes of the allocations of all elements.
     bytes: usize,
+    /// How far a snapshot is that takes the elements.
+    taking: Option<Box<Taking>>,
 }
 
 /// The address of an element as a token: worth nothing without the members that own it.
@@ -56,7 +59,7 @@ pub(super) struct Vacant<'a> {
 impl Members {
     /// No members.
     pub(crate) fn new(core: Arc<Core>) -> Members {
-        Members { table: Table::new(core, Role::Private, None), bytes: 0 }
+        Members { table: Table::new(core, Role::Private, None), bytes: 0, taking: None }
     }
 
     /// Makes room for `len` members, of which it believes at most a million, in members that never were any.
@@ -217,8 +220,55 @@ impl Members {
     }
 }
 
+impl Members {
+    /// Has a snapshot take the elements, some at a time.
+    pub(crate) fn begin_taking(&mut self, taking: Box<Taking>) {
+        debug_assert!(self.taking.is_none());
+        self.taking = Some(taking);
+    }
+
+    /// How far a snapshot is that takes the elements.
+    pub(crate) fn taking(&self) -> Option<&Taking> {
+        self.taking.as_deref()
+    }
+
+    /// Has the snapshot take some elements that it does not have yet. True if it has all of them.
+    pub(crate) fn take_some(&mut self, budget: &mut Budget) -> bool {
+        let Some(mut taking) = self.taking.take() else { return true };
+        while !taking.is_cancelled() {
+            if !budget.is_left() {
+                self.taking = Some(taking);
+                return false;
+            }
+            let from = taking.cursor();
+            let next = self.scan(from, &mut |element| {
+                budget.element(element.memory());
+                taking.meet(from, self.core().hash(element.key()), element);
+            });
+            budget.chain();
+            if next == 0 {
+                break;
+            }
+            taking.advance(next);
+        }
+        taking.finish();
+        true
+    }
+
+    /// To be called before the members are freed: if a snapshot still takes them, it gets them, and none are left here.
+    pub(crate) fn sever(&mut self) {
+        let Some(taking) = self.taking.take() else { return };
+        let cut = taking.cut().clone();
+        taking.sever();
+        let none = Table::new(self.core().clone(), Role::Private, None);
+        let table = std::mem::replace(&mut self.table, none);
+        cut.hand_over(Members { table, bytes: std::mem::take(&mut self.bytes), taking: Some(taking) });
+    }
+}
+
 impl Drop for Members {
     fn drop(&mut self) {
+        self.sever();
         // SAFETY: the members own the elements, and the table is dropped next without following its pointers.
         self.table.iter().for_each(|raw| drop(unsafe { Element::from_raw(raw) }));
     }
@@ -233,8 +283,17 @@ impl<'a> Occupied<'a> {
         Handle(self.get().raw())
     }
 
+    /// To be called before the element is changed: a snapshot that does not have it yet takes it as it is.
+    #[inline(always)]
+    fn before_change(&mut self) {
+        if let Some(taking) = &mut self.members.taking {
+            taking.before_change(self.hash, self.element.get());
+        }
+    }
+
     /// Replaces value and deadline. The element may get another handle.
     pub(super) fn set(&mut self, value: &[u8], deadline: Option<i64>) {
+        self.before_change();
         let in_place = self.get().deadline().is_some() == deadline.is_some() && self.element.try_set_value(value);
         if in_place && self.element.try_set_deadline(deadline) {
             return;
@@ -245,6 +304,7 @@ impl<'a> Occupied<'a> {
 
     /// Replaces the deadline. The element may get another handle.
     pub(super) fn set_deadline(&mut self, deadline: Option<i64>) {
+        self.before_change();
         if !self.element.try_set_deadline(deadline) {
             let new = Element::new(self.get().key(), self.get().value(), deadline);
             self.exchange(new);
@@ -264,7 +324,8 @@ impl<'a> Occupied<'a> {
     }
 
     /// Takes the element out.
-    pub(super) fn remove(self) -> Element {
+    pub(super) fn remove(mut self) -> Element {
+        self.before_change();
         self.members.bytes -= self.get().memory();
         // SAFETY: the slot was found under the exclusive borrow that self still holds; the table has not changed.
         unsafe { self.members.table.remove(self.hash, self.slot) };
@@ -275,6 +336,9 @@ impl<'a> Occupied<'a> {
 impl<'a> Vacant<'a> {
     /// Adds an element, whose key must be the one looked up.
     pub(super) fn insert(self, element: Element) -> Handle {
+        if let Some(taking) = &mut self.members.taking {
+            taking.before_insert(self.hash, element.get().key());
+        }
         self.members.bytes += element.get().memory();
         let raw = element.into_raw();
         self.members.table.insert(self.hash, raw);

@@ -52,7 +52,7 @@ fn order_of(score: f64) -> u64 {
     if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
 }
 
-fn score_of(element: ElementRef<'_>) -> f64 {
+pub(crate) fn score_of(element: ElementRef<'_>) -> f64 {
     element.value().try_into().map_or(0.0, f64::from_ne_bytes)
 }
 
@@ -317,6 +317,14 @@ impl OrderedSet {
     /// Bytes of memory.
     pub fn memory(&self) -> usize {
         size_of::<OrderedSet>() + self.members.memory() + self.order.bytes()
+    }
+
+    pub(crate) fn members(&self) -> &Members {
+        &self.members
+    }
+
+    pub(crate) fn members_mut(&mut self) -> &mut Members {
+        &mut self.members
     }
 
     /// For [`Store::free_later`]: frees the set in pieces on the store's thread.

@@ -5,23 +5,35 @@ use crate::free::Garbage;
 use crate::keyspace::{Record, record_of};
 use crate::raw::entry::Entry;
 use crate::raw::keys::Keys;
+use crate::raw::members::Members;
+use crate::snapshot::taking::{self, Pieces, Place};
 use crate::store::{Member, Store};
 use crate::sync::ShardSet;
 use crate::txn::Txn;
 use crate::undo::Journal;
 use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::time::Duration;
 
 /// Chains of a table that one step visits for each key it may take, so that a sparse table is not held for long.
 const CHAINS_PER_KEY: usize = 4;
+/// Elements of a large value that one step takes for each key it may take: they take less time each.
+const ELEMENTS_PER_KEY: usize = 8;
+/// How long the walk waits for values that are neither under a key nor handed over.
+const ON_ITS_WAY: Duration = Duration::from_micros(200);
 
 /// Takes what there was at the cut.
 pub trait Capture: Send + Sync + 'static {
     /// A key of database `db`. Called once for each, in no order, by the walker and by whoever changes data, under the lock
     /// of the key's shard: it must be quick, and must not wait for anything but short locks of its own.
     fn record(&self, db: usize, record: Record<'_>);
+
+    /// The same for a key whose value is large, and comes in pieces: see [`Piece`](super::Piece) for which those are. Of
+    /// `record.value` only what is quickly known may be looked at, such as its length.
+    fn begin(&self, db: usize, record: Record<'_>) -> Box<dyn Pieces>;
 }
 
 /// How far a snapshot is, and what it costs.
@@ -29,11 +41,11 @@ pub trait Capture: Send + Sync + 'static {
 pub struct Progress {
     /// Keys at the cut.
     pub keys_total: u64,
-    /// Keys taken.
+    /// Keys taken, or begun to be.
     pub keys: u64,
     /// Of these, keys that were taken ahead of the walk, because they were about to change.
     pub keys_ahead: u64,
-    /// Bytes of those in memory.
+    /// Bytes of those in memory; of those taken in pieces, bytes of the elements that were taken ahead.
     pub bytes_ahead: u64,
 }
 
@@ -48,12 +60,17 @@ pub struct Snapshot {
 
 /// What everybody knows of the snapshot.
 pub(crate) struct Cut {
-    capture: Arc<dyn Capture>,
+    pub(super) capture: Arc<dyn Capture>,
     keys_total: u64,
     keys: AtomicU64,
     keys_ahead: AtomicU64,
     bytes_ahead: AtomicU64,
-    is_cancelled: AtomicBool,
+    pub(super) is_cancelled: AtomicBool,
+    /// Values that are taken in pieces and of which something is left: how many, where they stand, and those that were to be
+    /// freed.
+    pub(super) unfinished: AtomicUsize,
+    pub(super) begun: Mutex<VecDeque<Arc<Place>>>,
+    severed: Mutex<Vec<Members>>,
     /// Tables that were flushed and hold keys that were not taken yet.
     orphans: Mutex<Vec<Keys>>,
     /// Large entries that were removed before they were taken, with their databases.
@@ -90,6 +107,7 @@ pub(crate) struct Budget {
     keys: usize,
     chains: usize,
     bytes: usize,
+    elements: usize,
     taken: u64,
 }
 
@@ -114,6 +132,9 @@ impl Snapshot {
             keys_ahead: AtomicU64::new(0),
             bytes_ahead: AtomicU64::new(0),
             is_cancelled: AtomicBool::new(false),
+            unfinished: AtomicUsize::new(0),
+            begun: Mutex::default(),
+            severed: Mutex::default(),
             orphans: Mutex::default(),
             removed: Mutex::default(),
         });
@@ -129,7 +150,11 @@ impl Snapshot {
     /// Blocks the thread until that is free. False if there is nothing more to take.
     pub fn step(&mut self, member: &Member, keys: usize, bytes: usize) -> bool {
         self.take_removed();
-        let mut budget = Budget { keys, chains: keys.saturating_mul(CHAINS_PER_KEY).max(1), bytes, taken: 0 };
+        let mut budget = Budget::new(keys, bytes);
+        self.take_severed(&mut budget);
+        if budget.is_left() && self.take_begun(member, &mut budget) {
+            return true;
+        }
         while budget.is_left() && self.shard < self.store.shards() {
             let mut guard = member.party().lock_blocking(ShardSet::one(self.shard));
             let Some(shard) = guard.shard(self.shard) else { break };
@@ -145,18 +170,61 @@ impl Snapshot {
         }
         self.cut.keys.fetch_add(budget.taken, Relaxed);
         let is_walked = self.shard == self.store.shards();
-        self.is_over = is_walked && self.cut.orphans.lock().is_empty() && self.cut.removed.lock().is_empty();
+        let is_all = is_walked && self.cut.orphans.lock().is_empty() && self.cut.removed.lock().is_empty();
+        self.is_over = is_all && self.cut.unfinished.load(SeqCst) == 0;
         if self.is_over {
             self.store.is_cut.store(false, SeqCst);
+        } else if is_all && budget.is_left() {
+            // What is left is on its way: it is being freed, or gets another name.
+            std::thread::sleep(ON_ITS_WAY);
         }
         !self.is_over
+    }
+
+    /// Takes elements of values that were begun, under the lock of one's shard. Whether there was such a value.
+    fn take_begun(&self, member: &Member, budget: &mut Budget) -> bool {
+        let places = self.cut.begun.lock().len();
+        for _ in 0..places {
+            let Some(place) = self.cut.begun.lock().front().cloned() else { return false };
+            let taken = place.key().and_then(|key| {
+                let key = self.store.key(&key);
+                let mut guard = member.party().lock_blocking(ShardSet::one(key.shard()));
+                let databases = &mut guard.shard(key.shard())?.databases;
+                databases.iter_mut().find_map(|keys| keys.take_pieces(key.hash(), key.bytes(), &place, budget))
+            });
+            let mut begun = self.cut.begun.lock();
+            if taken == Some(false) {
+                return true;
+            }
+            // Nobody else takes places out.
+            begun.pop_front();
+            if taken.is_none() && !place.is_over() {
+                begun.push_back(place);
+            } else if taken.is_some() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes elements of values that nobody else knows any more; this needs no lock of a shard.
+    fn take_severed(&self, budget: &mut Budget) {
+        while budget.is_left() {
+            let Some(mut members) = self.cut.severed.lock().pop() else { return };
+            if members.take_some(budget) {
+                self.store.free_later(Garbage::members(members, None));
+            } else {
+                self.cut.severed.lock().push(members);
+            }
+        }
     }
 
     /// Takes what was handed over; this needs no lock of a shard.
     fn take_removed(&self) {
         let removed = std::mem::take(&mut *self.cut.removed.lock());
-        for (db, entry) in removed {
-            self.cut.take_ahead(db, &entry);
+        for (db, mut entry) in removed {
+            // If it is only begun, the rest of it comes back as what is to be freed.
+            self.cut.take_ahead(db, &mut entry);
         }
     }
 
@@ -207,41 +275,60 @@ impl Cut {
     }
 
     /// Takes an entry on the walk.
-    pub(crate) fn take(&self, db: usize, entry: &Entry, budget: &mut Budget) {
+    pub(crate) fn take(self: &Arc<Self>, db: usize, entry: &mut Entry, budget: &mut Budget) {
         budget.keys = budget.keys.saturating_sub(1);
-        if !self.is_cancelled.load(Relaxed) {
+        if self.is_cancelled.load(Relaxed) {
+            return;
+        }
+        budget.taken += 1;
+        if taking::begin(self, db, entry) {
+            // It is gone on with before anything else.
+            budget.keys = 0;
+        } else {
             budget.bytes = budget.bytes.saturating_sub(entry.memory());
-            budget.taken += 1;
             self.capture.record(db, record_of(entry));
         }
     }
 
     /// Takes an entry that is about to change.
-    pub(crate) fn take_ahead(&self, db: usize, entry: &Entry) {
-        if !self.is_cancelled.load(Relaxed) {
+    pub(crate) fn take_ahead(self: &Arc<Self>, db: usize, entry: &mut Entry) {
+        if self.is_cancelled.load(Relaxed) {
+            return;
+        }
+        self.keys.fetch_add(1, Relaxed);
+        self.keys_ahead.fetch_add(1, Relaxed);
+        if !taking::begin(self, db, entry) {
             self.capture.record(db, record_of(entry));
-            self.keys.fetch_add(1, Relaxed);
-            self.keys_ahead.fetch_add(1, Relaxed);
             self.bytes_ahead.fetch_add(entry.memory() as u64, Relaxed);
         }
+    }
+
+    /// An element of so many bytes was taken ahead of the walk.
+    pub(super) fn element_ahead(&self, bytes: usize) {
+        self.bytes_ahead.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Elements that were to be freed, and were not all taken.
+    pub(crate) fn hand_over(&self, members: Members) {
+        self.severed.lock().push(members);
     }
 }
 
 impl Removed {
     /// The entry, for further use. A journal has a copy of it.
-    pub(crate) fn into_entry(self) -> Entry {
+    pub(crate) fn into_entry(mut self) -> Entry {
         if let Some(owed) = self.owed {
             debug_assert!(owed.journal.is_none());
-            owed.take(&self.entry);
+            owed.take(&mut self.entry);
         }
         self.entry
     }
 
     /// The entry, for nobody but those it is owed to: nothing if it goes there.
-    pub(crate) fn hand_over(self) -> Option<Entry> {
+    pub(crate) fn hand_over(mut self) -> Option<Entry> {
         let Some(owed) = self.owed else { return Some(self.entry) };
         if let Some((journal, record)) = &owed.journal {
-            owed.take(&self.entry);
+            owed.take(&mut self.entry);
             return journal.fill(*record, self.entry);
         }
         match owed.cut {
@@ -256,7 +343,7 @@ impl Removed {
 
 impl Owed {
     /// Has the snapshot take the entry.
-    fn take(&self, entry: &Entry) {
+    fn take(&self, entry: &mut Entry) {
         if let Some((cut, db)) = &self.cut {
             cut.take_ahead(*db, entry);
         }
@@ -271,9 +358,20 @@ impl Deref for Removed {
 }
 
 impl Budget {
+    fn new(keys: usize, bytes: usize) -> Budget {
+        let chains = keys.saturating_mul(CHAINS_PER_KEY).max(1);
+        Budget { keys, chains, bytes, elements: keys.saturating_mul(ELEMENTS_PER_KEY).max(1), taken: 0 }
+    }
+
     /// Whether there is anything left of it.
     pub(crate) fn is_left(&self) -> bool {
-        self.keys > 0 && self.chains > 0 && self.bytes > 0
+        self.keys > 0 && self.chains > 0 && self.bytes > 0 && self.elements > 0
+    }
+
+    /// An element of so many bytes was visited.
+    pub(crate) fn element(&mut self, bytes: usize) {
+        self.elements = self.elements.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 
     /// A chain was visited.

@@ -113,6 +113,12 @@ impl Gate {
         self.door.load(Ordering::Relaxed) == CLOSED
     }
 
+    /// Whether somebody waits for the turn in progress to end.
+    pub(super) fn is_waited_for(&self) -> bool {
+        let hall = lock(&self.hall);
+        !hall.queue.is_empty() || !hall.blocked.is_empty()
+    }
+
     /// Marks the party as active, unless the door is closed.
     #[inline]
     pub(super) fn enter(&self, slot: usize, timing: &Timing) -> bool {

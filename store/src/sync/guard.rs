@@ -57,6 +57,9 @@ impl<'p, T> Guard<'p, T> {
     /// Whether somebody waits for one of these shards, or for all: time to let go of a lock shared by several commands.
     #[inline]
     pub fn contended(&self) -> bool {
+        if self.exclusive {
+            return self.party.locks.gate.is_waited_for() || self.party.locks.is_waited_for(self.keys.held());
+        }
         self.party.locks.gate.is_closed() || self.party.locks.is_waited_for(self.keys.held())
     }
 

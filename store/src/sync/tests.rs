@@ -130,6 +130,22 @@ fn waiters_are_called_in_order_and_one_at_a_time() {
 }
 
 #[test]
+fn who_has_all_shards_sees_who_waits() {
+    let locks = locks(2);
+    let parties = [locks.register(), locks.register(), locks.register()];
+    let all = parties[0].lock_all_blocking();
+    assert!(!all.contended());
+    let mut other = Task::new(parties[1].lock_all());
+    assert!(other.poll().is_none() && all.contended());
+    drop(other);
+    assert!(!all.contended());
+    let mut waiter = Task::new(parties[2].lock(set(&[1])));
+    assert!(waiter.poll().is_none() && all.contended());
+    drop(all);
+    assert!(waiter.poll().is_some());
+}
+
+#[test]
 fn a_newcomer_may_overtake_until_the_waiter_reserves() {
     let locks = locks(2);
     let (a, b) = (locks.register(), locks.register());

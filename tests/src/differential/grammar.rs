@@ -212,6 +212,8 @@ fn expand(part: &Part, rng: &mut Rng, words: &mut Vec<Vec<u8>>) {
         Part::Literal(text) => words.push(text.clone().into_bytes()),
         Part::Placeholder(name)
             if rng.u32(..150) == 0
+                // What a key of its own kind holds decides whether an order counts.
+                && !name.ends_with('!')
                 && !["key", "count", "newid", "place", "bounded", "seconds", "millis", "timeout", "wait"]
                     .contains(&name.as_str()) =>
         {

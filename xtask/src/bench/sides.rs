@@ -16,6 +16,10 @@ const COUNTERS: u64 = 100_000;
 /// What every key holds.
 const VALUE: &str = "0123456789abcdef";
 
+/// A script of two commands, and its name.
+const SCRIPT: &str = "local v = redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], ARGV[1]) return v";
+const SCRIPT_SHA: &str = "6859df25966c787c7bd4164f4cf940916589a96f";
+
 /// The pair to compare and how often each measurement is repeated.
 #[derive(Debug)]
 pub(crate) struct Pair<'a> {
@@ -111,6 +115,9 @@ impl Pair<'_> {
             let server = Process::start(program, threads, core)?;
             fill(&server, "key", keys, VALUE)?;
             fill(&server, "counter", COUNTERS, "1000")?;
+            server.command(&format!("SCRIPT LOAD \"{SCRIPT}\""))?;
+            // It errs if that is not its name.
+            server.command(&format!("EVALSHA {SCRIPT_SHA} 1 counter:000000000000 1000"))?;
             server.freeze()?;
             Ok(server)
         };
@@ -199,5 +206,6 @@ fn works() -> Vec<Work> {
         Work::new("SET", &format!("SET key:__rand_int__ {VALUE}"), Some(KEYS)),
         Work::new("INCR", "INCR counter:__rand_int__", Some(COUNTERS)),
         Work::new("MSET(10)", &mset, Some(KEYS)),
+        Work::new("EVALSHA", &format!("EVALSHA {SCRIPT_SHA} 1 key:__rand_int__ {VALUE}"), Some(KEYS)),
     ]
 }

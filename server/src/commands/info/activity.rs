@@ -34,7 +34,7 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("pubsubshard_channels", server.pubsub.len(Space::Shard));
     lines.field("latest_fork_usec", stats.processes.last_us.load(Relaxed));
     lines.field("total_forks", stats.processes.started.load(Relaxed));
-    lines.zero("migrate_cached_sockets");
+    lines.field("migrate_cached_sockets", server.migrations.sockets.len());
     lines.field("slave_expires_tracked_keys", server.upstream.own_keys.len());
     for name in ["active_defrag_hits", "active_defrag_misses"] {
         lines.zero(name);

@@ -41,10 +41,10 @@ macro_rules! tls_directives {
             tls_auth_clients_user: ClientAuthUser = Pick(ClientAuthUser::Off), WORKS.origin(Origin::Valkey);
 
             /// Whether the link to the primary uses TLS.
-            tls_replication: bool = Switch(false), kept("a replica makes no link while it is on: links over TLS are not built yet").effect(Effect::Tls);
+            tls_replication: bool = Switch(false), WORKS.effect(Effect::Tls);
 
-            /// Whether the cluster bus uses TLS.
-            tls_cluster: bool = Switch(false), kept("takes effect with the cluster").effect(Effect::Tls);
+            /// Whether MIGRATE and the cluster bus use TLS.
+            tls_cluster: bool = Switch(false), kept("MIGRATE uses it; the bus takes effect with the cluster").effect(Effect::Tls);
 
             /// Versions that are spoken: TLSv1.2, TLSv1.3 or both; both, if there is none.
             tls_protocols: String = Text::optional(), WORKS.effect(Effect::Tls);
