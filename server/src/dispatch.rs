@@ -588,7 +588,7 @@ fn execute<'w>(
                 return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
             }
         } else if let CommandError::Script(request) = error {
-            let has_all = guard.set() == ShardSet::ALL;
+            let has_all = server.store.are_all(guard.set());
             let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
             let socket = if client.debugs { stream.duplicate() } else { None };
             let after = &mut after;
