@@ -245,7 +245,12 @@ impl Connection {
         self.depend_on_all(&worker.server);
         let Some(replica) = &mut self.client.replica else { return false };
         let id = self.client.handle.id;
-        self.output.is_empty() && replica.feed(&worker.server, id, crate::clock::unix_ms(), &mut self.output)
+        if !self.output.is_empty() {
+            return false;
+        }
+        let is_over = replica.feed(&worker.server, id, crate::clock::unix_ms(), &mut self.output);
+        self.publish_output();
+        is_over
     }
 
     /// Reads what has arrived into the query buffer. False: nothing more will come.

@@ -10,7 +10,7 @@ use crate::free::{Core, is_large};
 use crate::quicklist::Limits;
 use crate::random::Random;
 use crate::short::equal;
-use crate::snapshot::{Budget, Cut, Owed, Place, Removed, Tie, members_of};
+use crate::snapshot::{Budget, Cut, Owed, Place, Removed, Tie, taken_part};
 use crate::undo::{Attachment, Before, Journal, Part};
 use crate::value::ValueRef;
 use std::marker::PhantomData;
@@ -289,9 +289,9 @@ impl Keys {
         budget: &mut Budget,
     ) -> Option<bool> {
         let Found::Occupied(mut found) = self.find(hash, key) else { return None };
-        let members = members_of(&mut found.entry)?;
-        members.taking().filter(|taking| Arc::ptr_eq(taking.place(), place))?;
-        Some(members.take_some(budget))
+        let mut part = taken_part(&mut found.entry)?;
+        part.pieces().filter(|pieces| pieces.is_at(place))?;
+        Some(part.take_some(budget))
     }
 
     /// Looks `key` up, whose hash is `hash`.

@@ -5,8 +5,7 @@ use crate::free::Garbage;
 use crate::keyspace::{Record, record_of};
 use crate::raw::entry::Entry;
 use crate::raw::keys::Keys;
-use crate::raw::members::Members;
-use crate::snapshot::taking::{self, Pieces, Place};
+use crate::snapshot::taking::{self, Pieces, Place, Severed};
 use crate::store::{Member, Store};
 use crate::sync::ShardSet;
 use crate::txn::Txn;
@@ -45,7 +44,7 @@ pub struct Progress {
     pub keys: u64,
     /// Of these, keys that were taken ahead of the walk, because they were about to change.
     pub keys_ahead: u64,
-    /// Bytes of those in memory; of those taken in pieces, bytes of the elements that were taken ahead.
+    /// Bytes of those in memory; of those taken in pieces, bytes of the pieces that were taken ahead.
     pub bytes_ahead: u64,
 }
 
@@ -70,7 +69,7 @@ pub(crate) struct Cut {
     /// freed.
     pub(super) unfinished: AtomicUsize,
     pub(super) begun: Mutex<VecDeque<Arc<Place>>>,
-    severed: Mutex<Vec<Members>>,
+    severed: Mutex<Vec<Severed>>,
     /// Tables that were flushed and hold keys that were not taken yet.
     orphans: Mutex<Vec<Keys>>,
     /// Large entries that were removed before they were taken, with their databases.
@@ -210,11 +209,11 @@ impl Snapshot {
     /// Takes elements of values that nobody else knows any more; this needs no lock of a shard.
     fn take_severed(&self, budget: &mut Budget) {
         while budget.is_left() {
-            let Some(mut members) = self.cut.severed.lock().pop() else { return };
-            if members.take_some(budget) {
-                self.store.free_later(Garbage::members(members, None));
+            let Some(mut severed) = self.cut.severed.lock().pop() else { return };
+            if severed.take_some(budget) {
+                self.store.free_later(severed.into_garbage());
             } else {
-                self.cut.severed.lock().push(members);
+                self.cut.severed.lock().push(severed);
             }
         }
     }
@@ -303,14 +302,14 @@ impl Cut {
         }
     }
 
-    /// An element of so many bytes was taken ahead of the walk.
-    pub(super) fn element_ahead(&self, bytes: usize) {
+    /// A piece of so many bytes was taken ahead of the walk.
+    pub(super) fn piece_ahead(&self, bytes: usize) {
         self.bytes_ahead.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Elements that were to be freed, and were not all taken.
-    pub(crate) fn hand_over(&self, members: Members) {
-        self.severed.lock().push(members);
+    /// A value was to be freed, of which not all was taken.
+    pub(crate) fn hand_over(&self, severed: Severed) {
+        self.severed.lock().push(severed);
     }
 }
 
