@@ -224,6 +224,7 @@ struct Parts {
     taken: Taken,
     place: (usize, Vec<u8>),
     deadline_ms: Option<i64>,
+    is_list: bool,
     parts: Vec<String>,
 }
 
@@ -235,13 +236,15 @@ impl Capture for Keeper {
 
     fn begin(&self, db: usize, record: Record<'_>) -> Box<dyn Pieces> {
         let (place, deadline_ms) = ((db, record.key.to_vec()), record.deadline_ms);
-        Box::new(Parts { taken: self.0.clone(), place, deadline_ms, parts: Vec::new() })
+        let is_list = matches!(record.value, ValueRef::List(_));
+        Box::new(Parts { taken: self.0.clone(), place, deadline_ms, is_list, parts: Vec::new() })
     }
 }
 
 impl Pieces for Parts {
     fn piece(&mut self, piece: Piece<'_>) {
         self.parts.push(match piece {
+            Piece::Node(node) => return node.for_each(|element| self.parts.push(text(element))),
             Piece::Member(member) => text(Str::Bytes(member)),
             Piece::Scored(member, score) => format!("{}={score}", text(Str::Bytes(member))),
             Piece::Field(field) => format!("{}={}", text(Str::Bytes(field.name)), text(Str::Bytes(field.value))),
@@ -249,7 +252,9 @@ impl Pieces for Parts {
     }
 
     fn end(&mut self) {
-        self.parts.sort_unstable();
+        if !self.is_list {
+            self.parts.sort_unstable();
+        }
         let line = format!("{} until {:?}", self.parts.join(" "), self.deadline_ms);
         let twice = self.taken.lock().unwrap().insert(self.place.clone(), line);
         assert!(twice.is_none(), "taken twice");
@@ -259,7 +264,15 @@ impl Pieces for Parts {
 /// Puts large values where they are changed, which snapshots take in pieces.
 fn enlarge(txn: &mut Txn<'_>) {
     let names: Vec<String> = (0..400).map(|number| format!("element {number}")).collect();
-    let (of_set, of_hash) = (txn.store().key(b"2:0"), txn.store().key(b"4:0"));
+    let (of_list, of_set, of_hash) = (txn.store().key(b"1:0"), txn.store().key(b"2:0"), txn.store().key(b"4:0"));
+    let long = "x".repeat(200);
+    let _ = list::push(
+        txn,
+        0,
+        of_list,
+        End::Tail,
+        names.iter().flat_map(|name| [name.as_bytes(), long.as_bytes()]).collect::<Vec<_>>().into_iter(),
+    );
     let _ = set::add(txn, 0, of_set, 400, names.iter().map(String::as_bytes));
     let _ = hash::set(txn, 0, of_hash, names.iter().map(|name| (name.as_bytes(), b"v".as_slice())));
 }
