@@ -314,7 +314,7 @@ fn change_list(
             let end = if random.below(2) == 0 { End::Head } else { End::Tail };
             list::pop_many(txn, db, key, end, elements.len(), |_| ()).map(drop)
         }
-        9 => list::trim(txn, db, key, random.below(60) as i64, -1 - random.below(60) as i64),
+        9 => list::trim(txn, db, key, random.below(60) as i64, -1 - random.below(60) as i64, true),
         10..12 => list::set(txn, db, key, index, element).map(drop),
         12..14 => list::insert(txn, db, key, Side::After, element, elements[elements.len() - 1].as_bytes()).map(drop),
         14 => list::set(txn, db, key, index, &[b'x'; 9000]).map(drop),

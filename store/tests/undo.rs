@@ -3,7 +3,7 @@
 use ochre_store::keyspace::{self, FreeMode, Record};
 use ochre_store::list::{self, End};
 use ochre_store::random::Random;
-use ochre_store::snapshot::{Capture, Snapshot};
+use ochre_store::snapshot::{Capture, Piece, Pieces, Snapshot};
 use ochre_store::sorted_set::{self, AddOptions, By};
 use ochre_store::stream::{Add, NewGroup, NewId};
 use ochre_store::string::{self, SetOptions};
@@ -128,7 +128,7 @@ fn change_value(
         (1, 0) => list::push(txn, db, key, End::Tail, [element, element].into_iter()).map(drop),
         (1, 1) => list::pop(txn, db, key, End::Head, |_| ()).map(drop),
         (1, 2) => list::set(txn, db, key, 0, element),
-        (1, _) => list::trim(txn, db, key, 0, 3),
+        (1, _) => list::trim(txn, db, key, 0, 3, true),
         (2, 0 | 1) => {
             let members: Vec<String> = (0..random.below(30)).map(|number| format!("{number}")).collect();
             set::add(txn, db, key, 31, members.iter().map(String::as_bytes).chain([element])).map(drop)
@@ -214,14 +214,67 @@ fn differences(found: &Image, expected: &Image) -> String {
     )
 }
 
+type Taken = Arc<Mutex<BTreeMap<(usize, Vec<u8>), String>>>;
+
 #[derive(Default)]
-struct Keeper(Mutex<BTreeMap<(usize, Vec<u8>), String>>);
+struct Keeper(Taken);
+
+/// A value that comes in pieces.
+struct Parts {
+    taken: Taken,
+    place: (usize, Vec<u8>),
+    deadline_ms: Option<i64>,
+    is_list: bool,
+    parts: Vec<String>,
+}
 
 impl Capture for Keeper {
     fn record(&self, db: usize, record: Record<'_>) {
         let twice = self.0.lock().unwrap().insert((db, record.key.to_vec()), line(record));
         assert!(twice.is_none(), "taken twice");
     }
+
+    fn begin(&self, db: usize, record: Record<'_>) -> Box<dyn Pieces> {
+        let (place, deadline_ms) = ((db, record.key.to_vec()), record.deadline_ms);
+        let is_list = matches!(record.value, ValueRef::List(_));
+        Box::new(Parts { taken: self.0.clone(), place, deadline_ms, is_list, parts: Vec::new() })
+    }
+}
+
+impl Pieces for Parts {
+    fn piece(&mut self, piece: Piece<'_>) {
+        self.parts.push(match piece {
+            Piece::Node(node) => return node.for_each(|element| self.parts.push(text(element))),
+            Piece::Member(member) => text(Str::Bytes(member)),
+            Piece::Scored(member, score) => format!("{}={score}", text(Str::Bytes(member))),
+            Piece::Field(field) => format!("{}={}", text(Str::Bytes(field.name)), text(Str::Bytes(field.value))),
+        });
+    }
+
+    fn end(&mut self) {
+        if !self.is_list {
+            self.parts.sort_unstable();
+        }
+        let line = format!("{} until {:?}", self.parts.join(" "), self.deadline_ms);
+        let twice = self.taken.lock().unwrap().insert(self.place.clone(), line);
+        assert!(twice.is_none(), "taken twice");
+    }
+}
+
+/// Puts large values where they are changed, which snapshots take in pieces.
+fn enlarge(txn: &mut Txn<'_>) {
+    let names: Vec<String> = (0..400).map(|number| format!("element {number}")).collect();
+    let (of_list, of_set, of_hash) = (txn.store().key(b"1:0"), txn.store().key(b"2:0"), txn.store().key(b"4:0"));
+    let long = "x".repeat(200);
+    let _ = list::push(
+        txn,
+        0,
+        of_list,
+        End::Tail,
+        names.iter().flat_map(|name| [name.as_bytes(), long.as_bytes()]).collect::<Vec<_>>().into_iter(),
+    );
+    let _ = set::add(txn, 0, of_set, 400, names.iter().map(String::as_bytes));
+    let _ = hash::set(txn, 0, of_hash, names.iter().map(|name| (name.as_bytes(), b"v".as_slice())));
 }
 
 // Some units stay, so that what follows meets all kinds of states; while snapshots are taken none does.
@@ -245,6 +298,7 @@ fn everything_is_as_it_was_and_snapshots_see_nothing_of_it() {
                     assert!(found == changed, "seed {seed}: {}", differences(&found, &changed));
                 });
             }
+            with_all(&writer, now_ms, enlarge);
             let keeper = Arc::new(Keeper::default());
             let (mut snapshot, expected, plain) = with_all(&writer, now_ms, |txn| {
                 let plain: BTreeMap<_, _> = plain_image_of(txn);
@@ -297,7 +351,7 @@ fn with_large<R>(act: impl FnOnce(&mut Txn<'_>, &mut Undo) -> R) -> R {
 /// Changes more of it at once than is recorded one by one.
 fn change_large(txn: &mut Txn<'_>) -> Result<(), Error> {
     let key = txn.store().key(b"large");
-    list::trim(txn, 0, key, 1, 500)
+    list::trim(txn, 0, key, 1, 500, true)
 }
 
 fn set(txn: &mut Txn<'_>, name: &[u8]) {
@@ -425,7 +479,7 @@ fn change_elements(
         (_, 0 | 1) => list::push(txn, 0, key, end, names().collect::<Vec<_>>().into_iter()).map(drop),
         (_, 2) => list::pop(txn, 0, key, end, |_| ()).map(drop),
         (_, 3) => list::pop_many(txn, 0, key, end, few, |_| ()).map(drop),
-        (_, 4) => list::trim(txn, 0, key, few as i64 / 5, -2 - few as i64 / 4),
+        (_, 4) => list::trim(txn, 0, key, few as i64 / 5, -2 - few as i64 / 4, true),
         _ => list::move_element(txn, 0, (key, end), (if few > 15 { key } else { other }, End::Head), |_| ()).map(drop),
     }
 }
