@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// A block is closed once it holds so many bytes.
+/// Bytes of a block. Small ones, since they are given back as a whole.
 const BLOCK_BYTES: usize = 16 * 1024;
 
 /// The stream of changes from some offset to its end. An offset counts the bytes before a place in the stream.
@@ -27,6 +27,8 @@ impl Block {
 }
 
 impl Backlog {
+    const BLOCK_COST: usize = BLOCK_BYTES + size_of::<Block>();
+
     /// An empty one that begins at an offset.
     pub fn new(begin: u64) -> Backlog {
         Backlog { blocks: VecDeque::new(), begin, end: begin }
@@ -49,19 +51,29 @@ impl Backlog {
     }
     /// Bytes allocated.
     pub fn allocated(&self) -> usize {
-        self.blocks.iter().map(|block| block.bytes.capacity() + size_of::<Block>()).sum()
+        self.blocks.len() * Self::BLOCK_COST
+    }
+    /// Bytes allocated for so many bytes of the stream, and for the block that they have not filled yet.
+    pub fn allocated_for(len: u64) -> u64 {
+        let blocks = len.div_ceil(BLOCK_BYTES as u64).saturating_add(1);
+        blocks.saturating_mul(Self::BLOCK_COST as u64)
     }
     /// Adds bytes at the end.
     pub fn append(&mut self, bytes: &[u8]) {
-        match self.blocks.back_mut() {
-            Some(last) if last.bytes.len() < BLOCK_BYTES => last.bytes.extend_from_slice(bytes),
-            _ => {
-                let mut block = Vec::with_capacity(bytes.len().max(BLOCK_BYTES));
-                block.extend_from_slice(bytes);
-                self.blocks.push_back(Block { begin: self.end, bytes: block });
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = self.blocks.back().map_or(0, |last| BLOCK_BYTES - last.bytes.len());
+            if room == 0 {
+                self.blocks.push_back(Block { begin: self.end, bytes: Vec::with_capacity(BLOCK_BYTES) });
+                continue;
             }
+            let (taken, behind) = rest.split_at(room.min(rest.len()));
+            if let Some(last) = self.blocks.back_mut() {
+                last.bytes.extend_from_slice(taken);
+            }
+            self.end += taken.len() as u64;
+            rest = behind;
         }
-        self.end += bytes.len() as u64;
     }
     /// Copies bytes from an offset on to the end of `into`, up to about `len_max` and at least one if there is any; how many.
     pub fn read(&self, offset: u64, len_max: usize, into: &mut Vec<u8>) -> usize {

@@ -160,6 +160,11 @@ impl Primary {
         self.offset = offset;
         self.backlog = Some(Backlog::new(offset));
     }
+    /// What lies before an offset to come is not kept.
+    pub fn skip_to(&mut self, offset: u64) {
+        self.offset = offset;
+        self.backlog = Some(Backlog::new(offset));
+    }
     /// Nobody is attached any more.
     pub fn detach_all(&mut self, now_ms: i64) {
         self.replicas.clear();

@@ -3,7 +3,7 @@
 use crate::acl::{LogContext, acl_check};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
-use crate::client::{Client, ClientHandle, ReplyMode};
+use crate::client::{ClientHandle, ReplyMode};
 use crate::command::{Command, Flags, LockClass};
 use crate::commands::debug::is_forbidden;
 use crate::commands::pubsub::is_for_listeners;
@@ -30,7 +30,7 @@ mod transfer;
 use followed::{hand_on, primary_gates, report_failure};
 use prepare::prepare;
 pub(crate) use replies::apply_reply_mode;
-use replies::apply_reply_mode_to;
+use replies::{apply_reply_mode_to, depend};
 pub(crate) use transfer::{Ended, finish_transfer};
 
 /// Why [`run`] stopped.
@@ -382,7 +382,7 @@ fn attended_gates<'w>(
     if attention & Attention::LISTENS_ONLY != 0 && !is_for_listeners(command) {
         return Gate::Reject(error::not_for_listeners(&command.full_name));
     }
-    let is_watcher = connection.client.monitor;
+    let is_watcher = connection.client.monitor || attention & Attention::FED != 0;
     if is_watcher && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
         return Gate::Reject(error::REPLICA_INTERACTION);
     }
@@ -452,7 +452,7 @@ fn enqueue(connection: &mut Connection, worker: &Worker, queued: &Queued, comman
     }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
     output.reply(client.protocol).simple("QUEUED");
-    apply_reply_mode(connection, mark);
+    apply_reply_mode(connection, worker, mark);
 }
 
 /// Answers a command that may not be executed. EXEC is returned instead: it has to end the transaction, for which it needs
@@ -473,7 +473,10 @@ fn reject<'w>(
         transaction.fail();
     }
     match command {
-        Some(command) => worker.stats.by_command[usize::from(command.id)].rejected.add(1),
+        Some(command) => {
+            worker.stats.by_command[usize::from(command.id)].rejected.add(1);
+            connection.client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
+        }
         None if crate::net::http::close_on_request(connection, worker, queued) => return None,
         None => {}
     }
@@ -490,7 +493,7 @@ fn reject<'w>(
     }
     let mark = connection.output.mark();
     error.write(&mut connection.output.reply(connection.client.protocol));
-    apply_reply_mode(connection, mark);
+    apply_reply_mode(connection, worker, mark);
     None
 }
 
@@ -585,7 +588,7 @@ fn execute<'w>(
                 return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
             }
         } else if let CommandError::Script(request) = error {
-            let has_all = guard.set() == ShardSet::ALL;
+            let has_all = server.store.are_all(guard.set());
             let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
             let socket = if client.debugs { stream.duplicate() } else { None };
             let after = &mut after;
@@ -652,7 +655,7 @@ fn execute<'w>(
                 if client.link.is_some() {
                     hand_on(client, server, batch, queued, bytes);
                 }
-                apply_reply_mode_to(client, output, mark);
+                apply_reply_mode_to(client, server, output, mark);
                 // Who watches has seen MULTI, and is shown that it is over.
                 if server.attention.get() & Attention::MONITORS != 0 {
                     server.monitors.feed(&client.handle, client.db, argv, after.redacted());
@@ -691,10 +694,10 @@ fn execute<'w>(
     let nanos = worker.ticks.nanos(*tick, now);
     *tick = now;
     worker.account_call(stats, nanos);
-    if client.reply_mode != ReplyMode::On {
-        apply_reply_mode_to(client, output, if after.confirms { output.mark() } else { mark });
-    }
     client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
+    if client.reply_mode != ReplyMode::On {
+        apply_reply_mode_to(client, server, output, if after.confirms { output.mark() } else { mark });
+    }
     if client.attention & (Attention::TRACKS | Attention::FOLLOWED) != 0 {
         if client.link.is_some() {
             hand_on(client, server, batch, queued, bytes);
@@ -709,17 +712,6 @@ fn execute<'w>(
         return settle_after(connection, worker, queued, command, (nanos, reply_len), after);
     }
     None
-}
-
-/// Notes what a client's output depends on, under the locks of its last command. `appended` is where this worker had
-/// appended something last before that.
-#[cold]
-fn depend(worker: &Worker, client: &mut Client, command: &Command, set: ShardSet, appended: u64) {
-    let server = &*worker.server;
-    let end = worker.log_end.get().appended;
-    let set = if matches!(command.spec.lock, LockClass::Walk) { ShardSet::ALL } else { set };
-    let change = (end != appended).then_some(end);
-    client.depends = client.depends.max(server.aof.dependence(server, set, change));
 }
 
 /// Accounts for the effects of a command, marks those who watch what it has touched and serves those who wait for that;

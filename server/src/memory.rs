@@ -33,9 +33,16 @@ pub(crate) fn is_short(worker: &Worker) -> bool {
 #[cold]
 fn is_over_limit(worker: &Worker) -> bool {
     worker.member.publish_memory();
-    let is_over = excess_bytes(&worker.server.store, worker.server.client_memory.leaving()).is_some();
+    let is_over = excess_bytes(&worker.server.store, not_counted(worker)).is_some();
     worker.server.over_limit.set(is_over, crate::clock::unix_us);
     is_over
+}
+
+/// Bytes for which no key has to go: those that are about to be freed, and those that only slow replicas take. Each deletion
+/// would add to the latter.
+fn not_counted(worker: &Worker) -> usize {
+    let (_, for_replicas) = worker.server.log.allocated();
+    worker.server.client_memory.leaving().saturating_add(usize::try_from(for_replicas).unwrap_or(usize::MAX))
 }
 
 /// Evicts keys until memory is below its limit; false if it stays above and nothing is left to evict. The caller must
@@ -55,7 +62,7 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     let outcome = worker.evictor.borrow_mut().run(
         &worker.member,
         worker.clock(),
-        worker.server.client_memory.leaving(),
+        not_counted(worker),
         &mut effects,
         &mut || started.elapsed() >= time_max,
         &mut |guard, effects| {

@@ -153,6 +153,7 @@ const _: () = {
         Attention::FOLLOWED,
         Attention::IMPORTS,
         Attention::MIGRATES,
+        Attention::FED,
         Attention::TRACKS,
         Attention::LISTENS_ONLY,
         Attention::RESTRICTED,
@@ -203,6 +204,8 @@ impl Attention {
     pub const LOADS_ASIDE: u32 = 1 << 16;
     /// Of one client, never of the process: it is the link to the primary.
     pub(crate) const FOLLOWED: u32 = 1 << 27;
+    /// Of one client, never of the process: it is a replica.
+    pub(crate) const FED: u32 = 1 << 26;
     /// Another server's data is being imported.
     pub const IMPORTS: u32 = 1 << 20;
     /// Keys are on their way to other servers.

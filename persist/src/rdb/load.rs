@@ -134,6 +134,11 @@ pub trait Watch {
         let _ = key;
     }
 
+    /// A key that is passed over because it has expired.
+    fn expired_key(&mut self, db: usize, key: &[u8]) {
+        let _ = (db, key);
+    }
+
     /// So many bytes were read, and so many keys came of it. Called after each key. False stops.
     fn progress(&mut self, offset: u64, loaded: &Loaded) -> bool {
         let _ = (offset, loaded);
@@ -173,6 +178,7 @@ pub fn load<R: BufRead>(
                 let is_expired = record.deadline_ms.zip(limit).is_some_and(|(deadline, limit)| deadline < limit);
                 if is_expired {
                     loaded.expired = loaded.expired.saturating_add(1);
+                    watch.expired_key(db, &record.key);
                 } else {
                     put(target, db, *record, options.replace, offset)?;
                     loaded.keys = loaded.keys.saturating_add(1);

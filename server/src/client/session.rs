@@ -25,6 +25,8 @@ pub enum ReplyMode {
     SkipThis,
     /// The next one is not.
     SkipNext,
+    /// None may be: it is a replica, and what it is sent is the stream.
+    Never,
 }
 
 /// What a prefix takes beside its bytes, in the lists of the client and of the process.
@@ -145,6 +147,11 @@ impl Client {
         self.db = db;
         self.see_user();
         self.publish_flags();
+    }
+    /// Is a replica from now on, which calls nothing that is answered.
+    pub(crate) fn be_fed(&mut self) {
+        self.attention |= Attention::FED;
+        self.reply_mode = ReplyMode::Never;
     }
     /// Whether the user may still listen to all that the client listens to.
     pub(crate) fn may_go_on_listening(&self) -> bool {

@@ -220,7 +220,7 @@ fn join_names(members: &[Argument]) -> String {
 }
 
 fn is_token(word: &str) -> bool {
-    if matches!(word, "=" | "~" | "*" | "$") {
+    if matches!(word, "=" | "~" | "*" | "$" | "\"\"") {
         return true;
     }
     word.bytes().any(|byte| byte.is_ascii_uppercase()) && !word.bytes().any(|byte| byte.is_ascii_lowercase())
@@ -272,6 +272,7 @@ fn name_of(command: &str, name: String) -> String {
         ("zadd" | "geoadd", "ch") => "change".to_owned(),
         ("zadd", "incr") => "increment".to_owned(),
         ("sort" | "sort_ro", "alpha") => "sorting".to_owned(),
+        (_, "\"\"") => "empty-string".to_owned(),
         (_, "=") => "equal".to_owned(),
         (_, "~") => "approximately".to_owned(),
         (_, "*") => "auto-id".to_owned(),

@@ -65,7 +65,7 @@ fn stats(context: &mut Context<'_>) -> CommandResult {
     figures.int("peak.allocated", report.peak);
     figures.int("total.allocated", report.used);
     figures.int("startup.allocated", report.startup);
-    figures.int("replication.backlog", 0);
+    figures.int("replication.backlog", report.replication_backlog);
     figures.int("clients.slaves", report.clients_replicas);
     figures.int("clients.normal", report.clients_normal);
     for name in ["cluster.links", "aof.buffer"] {

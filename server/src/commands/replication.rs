@@ -49,7 +49,13 @@ fn psync(context: &mut Context<'_>) -> CommandResult {
     if argv.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"failover")) {
         return Err(error::PSYNC_FAILOVER);
     }
-    let offset = parse_int(argv.at(2)).ok_or(error::NOT_INTEGER)?;
+    let Some(offset) = parse_int(argv.at(2)) else {
+        let (handle, side) = (&context.client.handle, context.client.replica.as_deref());
+        let address = side.and_then(|side| side.ip.as_deref()).unwrap_or_else(|| host(&handle.addr));
+        let port = side.map_or(0, |side| side.port);
+        tracing::warn!("Replica {address}:{port} asks for synchronization but with a wrong offset");
+        return Err(error::NOT_INTEGER);
+    };
     // It names the first byte that it does not have, counted from one.
     let has = offset.checked_sub(1).and_then(|offset| u64::try_from(offset).ok());
     synchronise(context, Some((argv.at(1), has)))
@@ -95,6 +101,9 @@ fn synchronise(context: &mut Context<'_>, wants: Option<(&[u8], Option<u64>)>) -
         }
     };
     context.client.replica.get_or_insert_default().attach(snapshot);
+    // Nothing but this is answered.
+    context.client.be_fed();
+    context.after.confirms = true;
     context.client.publish_flags();
     full_sync::begin_if_due(server, &mut context.txn);
     Ok(())

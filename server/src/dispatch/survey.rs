@@ -23,7 +23,7 @@ pub(super) fn begin(
         worker.server.monitors.feed(&client.handle, client.db, argv, &[]);
     }
     if client.reply_mode != ReplyMode::On {
-        apply_reply_mode_to(client, output, mark);
+        apply_reply_mode_to(client, &worker.server, output, mark);
         return None;
     }
     Some(Box::new(Executed::Survey(text)))

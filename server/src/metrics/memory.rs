@@ -68,6 +68,12 @@ pub struct MemoryReport {
     pub clients_normal: u64,
     /// Buffers of replicas.
     pub clients_replicas: u64,
+    /// The replicas' stream.
+    pub replication_buffers: u64,
+    /// The part of it that is there without replicas, too.
+    pub replication_backlog: u64,
+    /// Bytes for which no key is evicted.
+    pub not_counted: u64,
     /// Number of clients other than replicas.
     pub clients: u64,
     /// Databases that have keys.
@@ -92,6 +98,10 @@ impl MemoryReport {
             allocator: Allocator::read(),
             ..MemoryReport::default()
         };
+        let (allocated, for_replicas) = server.log.allocated();
+        report.replication_buffers = allocated;
+        report.replication_backlog = allocated.min(server.config().repl_backlog_size);
+        report.not_counted = for_replicas.saturating_add(server.client_memory.leaving() as u64);
         report.resident = super::process::resident_bytes().unwrap_or(report.allocator.resident);
         for client in server.clients.all() {
             if client.kind() == ClientKind::Replica {
@@ -100,6 +110,9 @@ impl MemoryReport {
                 report.clients_normal += client.buffer_bytes();
                 report.clients += 1;
             }
+        }
+        if report.clients_replicas > 0 {
+            report.clients_replicas += report.replication_buffers - report.replication_backlog;
         }
         for db in 0..store.databases() {
             let keys = store.db_len(db);
@@ -116,7 +129,7 @@ impl MemoryReport {
     /// What is no data: the server itself, its clients, its tables.
     pub fn overhead(&self) -> u64 {
         let tables: u64 = self.databases.iter().map(|tables| tables.main + tables.expires).sum();
-        self.startup + self.clients_normal + self.clients_replicas + tables
+        self.startup + self.clients_normal + self.clients_replicas + self.replication_backlog + tables
     }
     /// What is data.
     pub fn dataset(&self) -> u64 {

@@ -245,7 +245,12 @@ impl Connection {
         self.depend_on_all(&worker.server);
         let Some(replica) = &mut self.client.replica else { return false };
         let id = self.client.handle.id;
-        self.output.is_empty() && replica.feed(&worker.server, id, crate::clock::unix_ms(), &mut self.output)
+        if !self.output.is_empty() {
+            return false;
+        }
+        let is_over = replica.feed(&worker.server, id, crate::clock::unix_ms(), &mut self.output);
+        self.publish_output();
+        is_over
     }
 
     /// Reads what has arrived into the query buffer. False: nothing more will come.
@@ -503,11 +508,12 @@ impl Connection {
     }
 
     /// As [`unless_killed`](Self::unless_killed), for the command at `next`: nothing too when a script takes long, so that
-    /// the gates may say so.
+    /// the gates may say so, or let pass what ends it.
     async fn unless_refused<G>(&mut self, worker: &Worker, next: usize, locks: impl Future<Output = G>) -> Option<G> {
         let command = self.batch.get(next).command.map(|id| worker.server.commands.by_id(id));
-        let may_be_refused =
-            command.is_some_and(|command| !command.has(Flags::ALLOW_BUSY)) && self.client.link.is_none();
+        let may_be_refused = command
+            .is_some_and(|command| !command.has(Flags::ALLOW_BUSY) || matches!(command.spec.lock, LockClass::None))
+            && self.client.link.is_none();
         let mut locks = std::pin::pin!(locks);
         let or_refused = poll_fn(|cx| match locks.as_mut().poll(cx) {
             Poll::Ready(guard) => Poll::Ready(Some(guard)),

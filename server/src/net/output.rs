@@ -100,6 +100,10 @@ impl Output {
     pub(crate) fn mark(&self) -> usize {
         self.bytes.len()
     }
+    /// What was written after the mark.
+    pub(crate) fn written_since(&self, mark: usize) -> &[u8] {
+        self.bytes.get(mark..).unwrap_or_default()
+    }
     /// Drops what was written after the mark.
     pub(crate) fn cut(&mut self, mark: usize) {
         self.bytes.truncate(mark);

@@ -168,7 +168,7 @@ impl Connection {
                 }
             }
         }
-        crate::dispatch::apply_reply_mode(self, mark);
+        crate::dispatch::apply_reply_mode(self, worker, mark);
     }
 }
 

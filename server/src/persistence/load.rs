@@ -5,6 +5,7 @@ use crate::config::RdbVersionCheck;
 use crate::scripting::Libraries;
 use crate::server::Server;
 use ochre_persist::rdb::{self, LoadError, LoadOptions, Loaded, Target, Watch};
+use ochre_resp::encode_command;
 use parking_lot::Mutex;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -35,6 +36,8 @@ pub struct LoadProgress {
     pub stream_db: AtomicUsize,
     /// The name of the history of that stream, and the offset that it has there.
     pub history: Mutex<(Option<String>, Option<u64>)>,
+    /// How the deletion of what has expired goes on with that stream.
+    pub(crate) expired: Mutex<ExpiredStream>,
 }
 
 impl LoadProgress {
@@ -43,6 +46,7 @@ impl LoadProgress {
         self.bytes.store(bytes, Relaxed);
         self.stream_db.store(0, Relaxed);
         *self.history.lock() = (None, None);
+        *self.expired.lock() = ExpiredStream::default();
         for figure in [&self.bytes_read, &self.memory, &self.keys, &self.keys_expired] {
             figure.store(0, Relaxed);
         }
@@ -141,6 +145,34 @@ pub(crate) fn report(path: &Path, error: &NotLoaded) {
     }
 }
 
+/// Deletions that a primary adds to the stream of a file, so that replicas of that history can go on with it.
+#[derive(Default)]
+pub(crate) struct ExpiredStream {
+    /// The commands; nothing once they are longer than what is kept of the stream.
+    pub(crate) bytes: Vec<u8>,
+    /// How long they are.
+    pub(crate) len: u64,
+    /// The database that they end with.
+    pub(crate) db: Option<usize>,
+}
+
+impl ExpiredStream {
+    fn push(&mut self, db: usize, key: &[u8], lazily: bool, len_max: u64) {
+        let was_whole = self.bytes.len() as u64 == self.len;
+        let start = self.bytes.len();
+        if self.db != Some(db) {
+            encode_command(&mut self.bytes, &["SELECT", &db.to_string()]);
+            self.db = Some(db);
+        }
+        let word: &[u8] = if lazily { b"UNLINK" } else { b"DEL" };
+        encode_command(&mut self.bytes, &[word, key]);
+        self.len += (self.bytes.len() - start) as u64;
+        if !was_whole || self.len > len_max {
+            self.bytes.clear();
+        }
+    }
+}
+
 struct Observer<'l> {
     server: &'l Server,
     progress: &'l LoadProgress,
@@ -180,6 +212,15 @@ impl Watch for Observer<'_> {
     fn function(&mut self, code: Vec<u8>) -> Result<(), String> {
         let libraries = self.loading.aside.unwrap_or(&self.server.functions);
         libraries.load(&code, self.loading.merge).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn expired_key(&mut self, db: usize, key: &[u8]) {
+        let mut expired = self.progress.expired.lock();
+        let has_history = matches!(*self.progress.history.lock(), (Some(_), Some(_)));
+        if has_history && !self.server.upstream.is_set() {
+            let config = self.server.config();
+            expired.push(db, key, config.lazyfree_lazy_expire, config.repl_backlog_size);
+        }
     }
 
     fn empty_key(&mut self, key: &[u8]) {

@@ -94,8 +94,8 @@ fn run(server: &Arc<Server>, admit: oneshot::Sender<()>) -> Result<bool, String>
     match loaded {
         Ok(loaded) => {
             tracing::info!("DB loaded from disk: {:.3} seconds", started.elapsed().as_secs_f64());
-            // Whoever goes on with the stream would keep what was left out.
-            if loaded.expired == 0 {
+            // Who goes on with another's stream would miss what was left out.
+            if loaded.expired == 0 || !server.upstream.is_set() {
                 crate::upstream::recall(server);
             }
         }

@@ -4,12 +4,14 @@ use super::{Reach, Unit};
 use crate::aof::Tail;
 use crate::client::{ClientHandle, ClientKind, Signals};
 use crate::config::Config;
+use crate::persistence::load::ExpiredStream;
 use crate::server::{Attention, Server};
-use ochre_replication::{Primary, Progress, Replica, ReplicaState, Settings, SyncAnswer};
+use ochre_replication::{Backlog, Primary, Progress, Replica, ReplicaState, Settings, SyncAnswer};
 use ochre_resp::encode_command;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Whether the commands of a unit are made a transaction where they are several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +25,10 @@ pub(crate) enum Wrap {
 /// What every unit has changed, in order, for those who read it.
 pub struct Log {
     state: Mutex<State>,
+    /// Bytes allocated for the stream.
+    allocated: AtomicU64,
+    /// Those that are there for replicas alone: beyond what is kept anyway, and in their connections.
+    for_replicas: AtomicU64,
 }
 
 struct State {
@@ -96,7 +102,24 @@ impl Log {
                 tail: None,
                 appended: 0,
             }),
+            allocated: AtomicU64::new(0),
+            for_replicas: AtomicU64::new(0),
         }
+    }
+
+    /// Bytes allocated for the stream, and of these the ones that are there for replicas alone: it is not for memory's sake
+    /// that keys are evicted which only slow replicas take.
+    pub fn allocated(&self) -> (u64, u64) {
+        (self.allocated.load(Relaxed), self.for_replicas.load(Relaxed))
+    }
+
+    /// Shows others what is allocated.
+    fn note(&self, state: &State) {
+        let allocated = state.primary.backlog().map_or(0, Backlog::allocated) as u64;
+        self.allocated.store(allocated, Relaxed);
+        let kept = Backlog::allocated_for(state.settings.backlog_bytes);
+        let outputs = state.handles.values().map(|handle| handle.published.output_allocated.load(Relaxed));
+        self.for_replicas.store(allocated.saturating_sub(kept).saturating_add(outputs.sum()), Relaxed);
     }
 
     /// Appends a unit whose locks are held; the end of the log then.
@@ -117,6 +140,7 @@ impl Log {
             encoded.clear();
             unit.write(Reach::Replicas, wraps, selected, encoded);
             state.feed(server);
+            self.note(&state);
         }
         let (end, appends) = (state.end(), state.tail.is_some());
         drop(state);
@@ -211,6 +235,7 @@ impl Log {
         let settings = state.settings;
         state.primary.detach(client, now_ms, &settings);
         state.handles.remove(&client);
+        self.note(&state);
         drop(state);
         self.judge(server, now_ms);
     }
@@ -301,6 +326,7 @@ impl Log {
             let seconds = server.config().repl_backlog_ttl;
             tracing::info!("Replication backlog freed after {seconds} seconds without connected replicas.");
         }
+        self.note(&state);
         drop(state);
         self.judge(server, now_ms);
     }
@@ -315,7 +341,7 @@ impl Log {
             db: state.followed_db,
             offset: state.primary.offset(),
             backlog: backlog.map(|backlog| (backlog.begin(), backlog.len())),
-            allocated: backlog.map_or(0, ochre_replication::Backlog::allocated),
+            allocated: backlog.map_or(0, Backlog::allocated),
             replicas: state
                 .primary
                 .replicas()
@@ -374,6 +400,25 @@ impl Log {
         state.publish(server);
     }
 
+    /// What had expired before the file was read is gone, as replicas are told that go on with its stream.
+    pub(crate) fn add_expired(&self, server: &Server, expired: &ExpiredStream) {
+        let mut state = self.state.lock();
+        if state.primary.follows() || expired.len == 0 {
+            return;
+        }
+        state.selected = expired.db;
+        if expired.bytes.is_empty() {
+            // Of more than is kept nothing is of use.
+            let offset = state.primary.offset().saturating_add(expired.len);
+            state.primary.skip_to(offset);
+        } else {
+            state.encoded.clear();
+            state.encoded.extend_from_slice(&expired.bytes);
+            state.feed(server);
+        }
+        self.note(&state);
+    }
+
     /// The name of the history, its end, and the database it is at; nothing where there is nobody who could go on there.
     pub(crate) fn position(&self) -> Option<(String, u64, usize)> {
         let state = self.state.lock();
@@ -407,6 +452,7 @@ impl Log {
             state.encoded.extend_from_slice(bytes);
             state.followed_db = db;
             state.feed(server);
+            self.note(&state);
         }
     }
 }

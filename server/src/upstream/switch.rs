@@ -26,6 +26,7 @@ pub(crate) fn recall(server: &Server) {
         return;
     }
     server.log.recall(server, id, offset, loading.stream_db.load(Relaxed), unix_ms());
+    server.log.add_expired(server, &std::mem::take(&mut *loading.expired.lock()));
     if server.upstream.is_set() {
         server.upstream.set_can_continue(true);
     }

@@ -9,6 +9,7 @@ use crate::snapshot::taking::{self, Pieces, Place, Severed};
 use crate::store::{Member, Store};
 use crate::sync::ShardSet;
 use crate::txn::Txn;
+use crate::undo::Journal;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -79,15 +80,16 @@ pub(crate) struct Cut {
 #[must_use = "a snapshot may need it"]
 pub(crate) struct Removed {
     pub(crate) entry: Entry,
-    /// The snapshot that does not have it yet.
+    /// Who does not have it yet.
     pub(crate) owed: Option<Box<Owed>>,
 }
 
 /// Whom an entry is to be handed to.
 pub(crate) struct Owed {
-    pub(crate) cut: Arc<Cut>,
-    /// The database that it belonged to at the cut.
-    pub(crate) db: usize,
+    /// A snapshot, and the database that it belonged to at the cut.
+    pub(crate) cut: Option<(Arc<Cut>, usize)>,
+    /// A journal, and the number of the record.
+    pub(crate) journal: Option<(Arc<Journal>, usize)>,
 }
 
 /// Of a table: to which snapshot its keys belong.
@@ -312,22 +314,37 @@ impl Cut {
 }
 
 impl Removed {
-    /// The entry, for further use.
+    /// The entry, for further use. A journal has a copy of it.
     pub(crate) fn into_entry(mut self) -> Entry {
         if let Some(owed) = self.owed {
-            owed.cut.take_ahead(owed.db, &mut self.entry);
+            debug_assert!(owed.journal.is_none());
+            owed.take(&mut self.entry);
         }
         self.entry
     }
 
-    /// The entry, for nobody but a snapshot: nothing if it goes there.
-    pub(crate) fn hand_over(self) -> Option<Entry> {
-        match self.owed {
-            Some(owed) if !owed.cut.is_cancelled.load(Relaxed) => {
-                owed.cut.removed.lock().push((owed.db, self.entry));
+    /// The entry, for nobody but those it is owed to: nothing if it goes there.
+    pub(crate) fn hand_over(mut self) -> Option<Entry> {
+        let Some(owed) = self.owed else { return Some(self.entry) };
+        if let Some((journal, record)) = &owed.journal {
+            owed.take(&mut self.entry);
+            return journal.fill(*record, self.entry);
+        }
+        match owed.cut {
+            Some((cut, db)) if !cut.is_cancelled.load(Relaxed) => {
+                cut.removed.lock().push((db, self.entry));
                 None
             }
             _ => Some(self.entry),
+        }
+    }
+}
+
+impl Owed {
+    /// Has the snapshot take the entry.
+    fn take(&self, entry: &mut Entry) {
+        if let Some((cut, db)) = &self.cut {
+            cut.take_ahead(*db, entry);
         }
     }
 }

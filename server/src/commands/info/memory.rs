@@ -33,9 +33,9 @@ pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
     proportion(lines, "allocator_rss", report.allocator_resident());
     proportion(lines, "rss_overhead", report.resident_overhead());
     proportion(lines, "mem_fragmentation", report.fragmentation());
-    for name in ["mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers"] {
-        lines.zero(name);
-    }
+    lines.field("mem_not_counted_for_evict", report.not_counted);
+    lines.field("mem_replication_backlog", report.replication_backlog);
+    lines.field("mem_total_replication_buffers", report.replication_buffers);
     lines.field("mem_clients_slaves", report.clients_replicas);
     lines.field("mem_clients_normal", report.clients_normal);
     lines.zero("mem_replicas_repl_buffer");
