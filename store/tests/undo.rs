@@ -438,7 +438,7 @@ fn change_elements(
         (_, 0 | 1) => list::push(txn, 0, key, end, names().collect::<Vec<_>>().into_iter()).map(drop),
         (_, 2) => list::pop(txn, 0, key, end, |_| ()).map(drop),
         (_, 3) => list::pop_many(txn, 0, key, end, few, |_| ()).map(drop),
-        (_, 4) => list::trim(txn, 0, key, few as i64 / 5, -2 - few as i64 / 4),
+        (_, 4) => list::trim(txn, 0, key, few as i64 / 5, -2 - few as i64 / 4, false),
         _ => list::move_element(txn, 0, (key, end), (if few > 15 { key } else { other }, End::Head), |_| ()).map(drop),
     }
 }
