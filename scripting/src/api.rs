@@ -265,6 +265,7 @@ fn call(args: &Args<'_>, state: &State, raises: bool) -> Result<Value> {
                 return fail(&text, true);
             }
             Err(Refusal::Abort) => return state.end(args.lua, Ending::Aborted),
+            Err(Refusal::Kill) => return state.end(args.lua, Ending::Killed),
         }
         let result = match call.reply.strip_prefix(b"-") {
             Some(_) if raises => {

@@ -37,6 +37,8 @@ pub enum Refusal {
     Because(String),
     /// The script must end at once, whatever it catches: what it did is undone, or it is told elsewhere.
     Abort,
+    /// Somebody has killed the script: it ends as if [`Host::interrupt`] had said so.
+    Kill,
 }
 
 /// How important a line of the log is.

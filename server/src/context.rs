@@ -7,6 +7,7 @@ use crate::command::Command;
 use crate::error::{CommandError, CommandResult};
 use crate::net::KeyHashes;
 use crate::propagation::{Reach, Rewrite};
+use crate::pubsub::Staged;
 use crate::server::{Attention, Server};
 use ochre_resp::reply::ReplyWriter;
 use ochre_store::sync::Slice;
@@ -77,6 +78,8 @@ pub struct Rare {
     pub redacted: Vec<usize>,
     /// What the command removed and its reply waits for to be freed.
     pub garbage: Vec<Garbage>,
+    /// What a script has published so far.
+    pub(crate) messages: Vec<Staged>,
 }
 
 impl After {
@@ -92,6 +95,10 @@ impl After {
     /// Takes what few commands leave.
     pub(crate) fn take_rare(&mut self) -> Rare {
         self.rare.take().map_or_else(Rare::default, |rare| *rare)
+    }
+    /// Takes what a script has published.
+    pub(crate) fn take_messages(&mut self) -> Vec<Staged> {
+        self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.messages))
     }
     /// Arguments that no log may show, by index.
     pub(crate) fn redacted(&self) -> &[usize] {

@@ -21,12 +21,14 @@ use ochre_store::{Access, Clock, Effects, Garbage, Shard, Txn};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+mod changes;
 mod followed;
 mod prepare;
 mod replies;
 mod survey;
 mod transfer;
 
+use changes::see_changes;
 use followed::{hand_on, primary_gates, report_failure};
 use prepare::prepare;
 pub(crate) use replies::apply_reply_mode;
@@ -252,25 +254,6 @@ pub(crate) fn run<'w>(
         }
     }
     Step::Done
-}
-
-/// Looks at what gates check, after some of it has changed. False: the client's user is gone, and so is the connection.
-#[cold]
-fn see_changes(connection: &mut Connection, worker: &Worker, epoch: u64) -> bool {
-    worker.see_config();
-    let client = &mut connection.client;
-    client.gate_epoch = epoch;
-    if client.link.as_ref().is_some_and(|link| !link.is_current(&worker.server)) {
-        connection.closing = Closing::Now;
-        return false;
-    }
-    if client.account.is_gone() {
-        client.log_out(&worker.server.accounts);
-        connection.closing = Closing::Now;
-        return false;
-    }
-    client.see_user();
-    true
 }
 
 enum Gate<'s> {
@@ -588,7 +571,7 @@ fn execute<'w>(
                 return Some(Box::new(Executed::NeedMore(ShardSet::ALL)));
             }
         } else if let CommandError::Script(request) = error {
-            let has_all = guard.set() == ShardSet::ALL;
+            let has_all = server.store.are_all(guard.set());
             let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
             let socket = if client.debugs { stream.duplicate() } else { None };
             let after = &mut after;

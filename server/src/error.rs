@@ -502,6 +502,7 @@ fn store_text(error: &ochre_store::Error) -> &'static str {
         Error::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
         Error::NotHyperLogLog => "WRONGTYPE Key is not a valid HyperLogLog string value.",
         Error::CorruptHyperLogLog => "INVALIDOBJ Corrupted HLL object detected",
+        Error::NotKept => "ERR the command cannot be taken back",
         Error::NotLocked => "ERR the command reached for a key that it had not declared",
         Error::Busy => "ERR Background save already in progress",
         Error::NoSuchKey => "ERR no such key",

@@ -102,7 +102,46 @@ pub struct Effects {
     pub record_touched: bool,
 }
 
+/// How much was recorded at some moment.
+#[derive(Debug, Default)]
+pub(crate) struct EffectsMark {
+    dirty: u64,
+    events: usize,
+    removals: usize,
+    expired_fields: usize,
+    touched: usize,
+    ready: usize,
+    touched_databases: usize,
+    recorded: (usize, usize),
+}
+
 impl Effects {
+    /// How much was recorded so far.
+    pub(crate) fn mark(&self) -> EffectsMark {
+        EffectsMark {
+            dirty: self.dirty,
+            events: self.events.len(),
+            removals: self.removals.len(),
+            expired_fields: self.expired_fields.len(),
+            touched: self.touched.len(),
+            ready: self.ready.len(),
+            touched_databases: self.touched_databases.len(),
+            recorded: self.recorded,
+        }
+    }
+
+    /// Forgets what was recorded since.
+    pub(crate) fn rewind(&mut self, mark: &EffectsMark) {
+        self.dirty = mark.dirty;
+        self.events.truncate(mark.events);
+        self.removals.truncate(mark.removals);
+        self.expired_fields.truncate(mark.expired_fields);
+        self.touched.truncate(mark.touched);
+        self.ready.truncate(mark.ready);
+        self.touched_databases.truncate(mark.touched_databases);
+        self.recorded = mark.recorded;
+    }
+
     /// Whether nothing was recorded.
     #[inline]
     pub fn is_empty(&self) -> bool {

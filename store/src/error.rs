@@ -42,6 +42,9 @@ pub enum Error {
     /// The key's shard is not among those the caller locked. Run the command again with all shards.
     #[error("the shard is not locked")]
     NotLocked,
+    /// What there was must be kept, and is too large for that. The unit must be taken back.
+    #[error("what there was cannot be kept")]
+    NotKept,
     /// A snapshot is being taken already.
     #[error("a snapshot is being taken")]
     Busy,

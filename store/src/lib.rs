@@ -8,7 +8,8 @@
 //! * [`geo`]: what scores of sorted sets say about places;
 //! * [`stream`]: the value of streams;
 //! * [`listpack`], [`intset`], [`quicklist`]: compact encodings of values, each usable by itself; [`lzf`] compresses;
-//! * [`collection`]: the large encodings of hashes, sets and sorted sets.
+//! * [`collection`]: the large encodings of hashes, sets and sorted sets;
+//! * [`undo`]: taking back what a unit has changed.
 //!
 //! What an operation changed beside its result is recorded in [`Effects`].
 //!
@@ -67,6 +68,7 @@ pub mod stream;
 pub mod string;
 pub mod sync;
 mod txn;
+pub mod undo;
 mod value;
 
 pub use clock::Clock;

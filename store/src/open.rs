@@ -3,13 +3,18 @@
 use crate::effects::EventClass;
 use crate::error::Error;
 use crate::hash::Hash;
+use crate::quicklist::{End, List};
 use crate::random::Random;
 use crate::raw::entry::{Contents, Entry};
 use crate::raw::keys::{EntryMut, Found};
 use crate::raw::slot::InEntry;
+use crate::set::Set;
+use crate::sorted_set::SortedSet;
 use crate::store::Key;
 use crate::txn::{Around, Expired, Txn};
+use crate::undo::{PARTS_MAX, Part};
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// A value opened for changes, with its key.
 ///
@@ -18,13 +23,38 @@ pub(crate) struct Open<'a, T> {
     entry: EntryMut<'a>,
     around: Around<'a>,
     kind: PhantomData<T>,
+    /// Elements are recorded one by one before they change: see the `keep_` functions.
+    by_parts: bool,
 }
 
 impl<'a, T: InEntry> Open<'a, T> {
-    fn new(entry: EntryMut<'a>, around: Around<'a>) -> Result<Open<'a, T>, Error> {
+    fn new(mut entry: EntryMut<'a>, around: Around<'a>) -> Result<Open<'a, T>, Error> {
         // Looked at here once, so that no later access can fail.
         entry.get::<T>().ok_or(Error::WrongType)?;
-        Ok(Open { entry, around, kind: PhantomData })
+        entry.keep()?;
+        Ok(Open { entry, around, kind: PhantomData, by_parts: false })
+    }
+
+    /// For operations that tell before they change an element.
+    fn new_by_parts(mut entry: EntryMut<'a>, around: Around<'a>) -> Result<Open<'a, T>, Error> {
+        entry.get::<T>().ok_or(Error::WrongType)?;
+        let by_parts = entry.keep_or_parts()?;
+        Ok(Open { entry, around, kind: PhantomData, by_parts })
+    }
+
+    /// Whether it must be told before an element changes.
+    #[inline]
+    pub(crate) fn by_parts(&self) -> bool {
+        self.by_parts
+    }
+
+    /// To be called before more than a few elements are changed by their place: of so many none is recorded.
+    fn keep_whole_if(&mut self, many: bool) -> Result<bool, Error> {
+        if self.by_parts && many {
+            self.entry.keep()?;
+            self.by_parts = false;
+        }
+        Ok(self.by_parts)
     }
 
     /// The value.
@@ -75,10 +105,87 @@ impl<'a, T: InEntry> Open<'a, T> {
 }
 
 impl Open<'_, Hash> {
+    /// To be called before a field changes.
+    #[inline]
+    pub(crate) fn keep_field(&mut self, name: &[u8]) {
+        if self.by_parts
+            && let Some(Hash::Table(fields)) = self.entry.get::<Hash>()
+        {
+            let old = fields.get(name);
+            self.entry.keep_part(Part::Field(name, old.map(|field| (field.value, field.deadline_ms))));
+        }
+    }
+
     /// Notes which field expires first: to be called after deadlines of fields may have changed.
     #[inline]
     pub(crate) fn update_fields(&mut self) {
         self.entry.update_fields();
+    }
+}
+
+impl Open<'_, Set> {
+    /// To be called before a member comes or goes.
+    #[inline]
+    pub(crate) fn keep_member(&mut self, member: &[u8]) {
+        if self.by_parts
+            && let Some(set) = self.entry.get::<Set>()
+        {
+            self.entry.keep_part(Part::Member(member, set.contains(member)));
+        }
+    }
+}
+
+impl Open<'_, SortedSet> {
+    /// To be called before a member changes.
+    #[inline]
+    pub(crate) fn keep_score(&mut self, member: &[u8]) {
+        if self.by_parts
+            && let Some(set) = self.entry.get::<SortedSet>()
+        {
+            self.entry.keep_part(Part::Scored(member, set.score(member)));
+        }
+    }
+
+    /// To be called before the members of these ranks go.
+    pub(crate) fn keep_ranks(&mut self, ranks: Range<usize>) -> Result<(), Error> {
+        if self.keep_whole_if(ranks.len() > PARTS_MAX)?
+            && let Some(set) = self.entry.get::<SortedSet>()
+        {
+            let mut space = itoa::Buffer::new();
+            for (member, score) in set.members(ranks, false) {
+                self.entry.keep_part(Part::Scored(member.as_bytes(&mut space), Some(score)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Open<'_, List> {
+    /// To be called before so many elements are added at an end, whatever comes.
+    #[inline]
+    pub(crate) fn keep_pushes(&mut self, end: End, count: usize) {
+        if self.by_parts {
+            self.entry.keep_part(Part::Pushed(end, count));
+        }
+    }
+
+    /// To be called before so many elements are taken off these ends, whatever comes.
+    pub(crate) fn keep_pops(&mut self, pops: &[(End, usize)]) -> Result<(), Error> {
+        if self.by_parts && self.keep_whole_if(pops.iter().map(|(_, count)| count).sum::<usize>() > PARTS_MAX)? {
+            pops.iter().for_each(|(end, count)| self.record_pops(*end, *count));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn record_pops(&mut self, end: End, count: usize) {
+        let Some(list) = self.entry.get::<List>() else { return };
+        let (from, towards) = match end {
+            End::Head => (0, End::Tail),
+            End::Tail => (list.len().saturating_sub(1), End::Head),
+        };
+        // The one that goes last comes back first.
+        list.cursor(from, towards).visit(count, |element| self.entry.keep_part(Part::Popped(end, element)));
     }
 }
 
@@ -126,10 +233,17 @@ impl<'t> Txn<'t> {
         Open::new(entry, around).map(Some)
     }
 
+    /// As [`open`](Txn::open), for operations that tell before they change an element.
+    #[inline]
+    pub(crate) fn open_by_parts<T: InEntry>(&mut self, db: usize, key: &Key<'_>) -> Result<Option<Open<'_, T>>, Error> {
+        let Some((entry, around)) = self.write_existing(db, key)? else { return Ok(None) };
+        Open::new_by_parts(entry, around).map(Some)
+    }
+
     /// Opens a value that this operation has opened before: nothing expires and nothing is touched.
     pub(crate) fn reopen<T: InEntry>(&mut self, db: usize, key: &Key<'_>) -> Result<Option<Open<'_, T>>, Error> {
         let Some((entry, around)) = self.find_existing(db, key)? else { return Ok(None) };
-        Open::new(entry, around).map(Some)
+        Open::new_by_parts(entry, around).map(Some)
     }
 
     /// As [`open`](Txn::open), for commands that read in the first place: counts a hit or miss.
@@ -146,6 +260,29 @@ impl<'t> Txn<'t> {
         key: &Key<'_>,
         make: impl FnOnce() -> T,
     ) -> Result<Open<'_, T>, Error> {
+        let (entry, around) = self.find_or_create(db, key, make)?;
+        Open::new(entry, around)
+    }
+
+    /// As [`open_or_create`](Txn::open_or_create), for operations that tell before they change an element.
+    #[inline]
+    pub(crate) fn open_or_create_by_parts<T: InEntry>(
+        &mut self,
+        db: usize,
+        key: &Key<'_>,
+        make: impl FnOnce() -> T,
+    ) -> Result<Open<'_, T>, Error> {
+        let (entry, around) = self.find_or_create(db, key, make)?;
+        Open::new_by_parts(entry, around)
+    }
+
+    #[inline(always)]
+    fn find_or_create<T: InEntry>(
+        &mut self,
+        db: usize,
+        key: &Key<'_>,
+        make: impl FnOnce() -> T,
+    ) -> Result<(EntryMut<'_>, Around<'_>), Error> {
         let (found, mut around) = self.write(db, key)?;
         let entry = match found {
             Found::Occupied(entry) => entry,
@@ -156,7 +293,7 @@ impl<'t> Txn<'t> {
                 entry
             }
         };
-        Open::new(entry, around)
+        Ok((entry, around))
     }
 
     /// Puts a value, which is not empty, under a key in place of whatever stands there; it has no deadline. Records the

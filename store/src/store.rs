@@ -234,6 +234,11 @@ impl Store {
         self.shards
     }
 
+    /// Whether these are all shards.
+    pub fn are_all(&self, set: ShardSet) -> bool {
+        set.len() >= self.shards && (0..self.shards).all(|shard| set.contains(shard))
+    }
+
     /// What may be changed at any time.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -41,6 +41,17 @@ pub(crate) trait Locked {
 
     /// A shard that [`shard`](Locked::shard) has given before.
     fn held(&self, number: usize) -> Option<&Shard>;
+
+    /// A shard of whose database `db` keys are looked up.
+    fn shard_for(&mut self, number: usize, db: usize) -> Option<&mut Shard> {
+        let _ = db;
+        self.shard(number)
+    }
+
+    /// To be called before tables of keys are exchanged or emptied. Errs if they must not be.
+    fn before_tables_move(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 impl Locked for Guard<'_, Shard> {
@@ -61,6 +72,22 @@ pub struct Txn<'t> {
     now_ms: i64,
     touch: Touch,
     access: Access,
+}
+
+/// All of a [`Txn`] but its shards.
+pub(crate) struct Frame<'t> {
+    store: &'t Store,
+    effects: &'t mut Effects,
+    now_ms: i64,
+    touch: Touch,
+    access: Access,
+}
+
+impl Frame<'_> {
+    pub(crate) fn txn<'a>(&'a mut self, shards: &'a mut dyn Locked) -> Txn<'a> {
+        let Frame { store, effects, now_ms, touch, access } = self;
+        Txn { store, shards, effects, now_ms: *now_ms, touch: *touch, access: *access }
+    }
 }
 
 /// How an access changes the 24 access bits.
@@ -103,6 +130,17 @@ impl<'t> Txn<'t> {
             touch: self.touch,
             access: self.access,
         }
+    }
+
+    /// The view without its shards, which come beside.
+    pub(crate) fn split(self) -> (&'t mut dyn Locked, Frame<'t>) {
+        let Txn { store, shards, effects, now_ms, touch, access } = self;
+        (shards, Frame { store, effects, now_ms, touch, access })
+    }
+
+    /// To be called before tables of keys are exchanged or emptied. Errs with `NotKept` if what there was must be kept.
+    pub(crate) fn before_tables_move(&mut self) -> Result<(), Error> {
+        self.shards.before_tables_move()
     }
 
     /// See [`Shard::attached`]. Errs if the shard is not locked.
@@ -153,7 +191,7 @@ impl<'t> Txn<'t> {
 
     #[inline(always)]
     fn look(&mut self, db: usize, key: &Key<'_>) -> Result<(Found<'_>, Around<'_>), Error> {
-        let shard = self.shards.shard(key.shard()).ok_or(Error::NotLocked)?;
+        let shard = self.shards.shard_for(key.shard(), db).ok_or(Error::NotLocked)?;
         let Shard { databases, random, .. } = shard;
         let keys = databases.get_mut(db).ok_or(Error::OutOfRange)?;
         let around = Around {

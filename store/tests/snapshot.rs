@@ -1,13 +1,13 @@
 //! A snapshot holds what there was at its cut, whatever is done to the store while it is taken.
 
 use ochre_store::keyspace::{self, FreeMode, Record};
-use ochre_store::list::{self, End};
+use ochre_store::list::{self, End, Side};
 use ochre_store::random::Random;
 use ochre_store::snapshot::{Capture, Piece, Pieces, Snapshot};
 use ochre_store::sorted_set::{self, AddOptions};
 use ochre_store::string::{self, SetOptions};
 use ochre_store::sync::ShardSet;
-use ochre_store::{Clock, Effects, Error, Member, Options, Store, Str, Txn, ValueRef, hash, set};
+use ochre_store::{Clock, Effects, Error, Key, Member, Options, Store, Str, Txn, ValueRef, hash, set};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -24,8 +24,9 @@ struct Keeper(Arc<Kept>);
 struct Kept {
     image: Mutex<Image>,
     twice: AtomicBool,
-    /// Values that came in pieces.
+    /// Values that came in pieces, and lists among them.
     begun: AtomicUsize,
+    lists: AtomicUsize,
 }
 
 impl std::ops::Deref for Keeper {
@@ -51,6 +52,7 @@ impl Capture for Keeper {
     fn begin(&self, db: usize, record: Record<'_>) -> Box<dyn Pieces> {
         let (begun, key) = (self.0.clone(), record.key.to_vec());
         self.begun.fetch_add(1, SeqCst);
+        self.lists.fetch_add(usize::from(matches!(record.value, ValueRef::List(_))), SeqCst);
         Box::new(Parts {
             keeper: begun,
             db,
@@ -58,6 +60,7 @@ impl Capture for Keeper {
             deadline_ms: record.deadline_ms,
             len: record.value.len(),
             parts: Vec::new(),
+            is_list: false,
         })
     }
 }
@@ -70,12 +73,18 @@ struct Parts {
     deadline_ms: Option<i64>,
     len: usize,
     parts: Vec<String>,
+    is_list: bool,
 }
 
 impl Pieces for Parts {
     fn piece(&mut self, piece: Piece<'_>) {
         let text = String::from_utf8_lossy;
         self.parts.push(match piece {
+            Piece::Node(node) => {
+                self.is_list = true;
+                node.for_each(|element| self.parts.push(text(&element.to_vec()).into_owned()));
+                return;
+            }
             Piece::Member(member) => text(member).into_owned(),
             Piece::Scored(member, score) => format!("{}={score}", text(member)),
             Piece::Field(field) => format!("{}={}", text(field.name), text(field.value)),
@@ -83,7 +92,9 @@ impl Pieces for Parts {
     }
 
     fn end(&mut self) {
-        self.parts.sort_unstable();
+        if !self.is_list {
+            self.parts.sort_unstable();
+        }
         let shown = format!("{:?}: {}", self.len, self.parts.join(" "));
         self.keeper.keep(self.db, &self.key, (shown, self.deadline_ms));
     }
@@ -245,7 +256,7 @@ fn it_holds_what_there_was_at_the_cut() {
 /// A change of a large value, under one of a few names.
 fn change_large(txn: &mut Txn<'_>, random: &mut Random, elements: usize) {
     let store = txn.store();
-    let (kind, db) = (2 + random.below(3), random.below(2));
+    let (kind, db) = (1 + random.below(4), random.below(2));
     let (name, other) = (format!("{kind}:{}", random.below(3)), format!("{kind}:{}", random.below(4)));
     let (key, other) = (store.key(name.as_bytes()), store.key(other.as_bytes()));
     let numbers: Vec<String> =
@@ -253,6 +264,11 @@ fn change_large(txn: &mut Txn<'_>, random: &mut Random, elements: usize) {
     let all = || numbers.iter().map(String::as_bytes);
     let count = numbers.len();
     let outcome = match (random.below(400), kind) {
+        (0..150, 1) => {
+            let end = if random.below(2) == 0 { End::Head } else { End::Tail };
+            list::push(txn, db, key, end, all()).map(drop)
+        }
+        (150..380, 1) => change_list(txn, db, key, random, &numbers),
         (0..220, 2) => set::add(txn, db, key, count, all()).map(drop),
         (0..220, 3) => {
             let scored = numbers.iter().map(|member| (random.below(1000) as f64, member.as_bytes()));
@@ -282,13 +298,38 @@ fn change_large(txn: &mut Txn<'_>, random: &mut Random, elements: usize) {
     assert!(outcome.is_ok() || outcome.is_err_and(|error| expected.contains(&error)), "{outcome:?}");
 }
 
+/// A change of a list that takes elements out, or is in the middle.
+fn change_list(
+    txn: &mut Txn<'_>,
+    db: usize,
+    key: Key<'_>,
+    random: &mut Random,
+    elements: &[String],
+) -> Result<(), Error> {
+    let len = list::len(txn, db, key)? as i64;
+    let index = random.below(len.max(1) as usize) as i64;
+    let element = elements[0].as_bytes();
+    match random.below(16) {
+        0..9 => {
+            let end = if random.below(2) == 0 { End::Head } else { End::Tail };
+            list::pop_many(txn, db, key, end, elements.len(), |_| ()).map(drop)
+        }
+        9 => list::trim(txn, db, key, random.below(60) as i64, -1 - random.below(60) as i64),
+        10..12 => list::set(txn, db, key, index, element).map(drop),
+        12..14 => list::insert(txn, db, key, Side::After, element, elements[elements.len() - 1].as_bytes()).map(drop),
+        14 => list::set(txn, db, key, index, &[b'x'; 9000]).map(drop),
+        _ => list::remove(txn, db, key, element, 2, End::Tail).map(drop),
+    }
+}
+
 /// Large hashes, sets and sorted sets are taken in pieces, while they grow, shrink, move and go.
 #[test]
 fn large_values_are_as_they_were_at_the_cut() {
-    let mut in_pieces = 0;
+    let (mut in_pieces, mut lists) = (0, 0);
     for seed in 1..=4u64 {
         let shards = if seed % 2 == 0 { 1 } else { 4 };
         let store = Store::new(Options { shards, databases: DATABASES, hash_seed: [seed, 5, 6, 7] });
+        store.settings().list_max_listpack_size.store(5, SeqCst);
         let (writer, walker) = (store.register(), store.register());
         let mut random = Random::new(seed);
         let mut now_ms = 1_000_000;
@@ -321,9 +362,10 @@ fn large_values_are_as_they_were_at_the_cut() {
             let image = std::mem::take(&mut *keeper.image.lock().unwrap());
             assert!(image == expected, "seed {seed}, round {round}: {}", difference(&image, &expected));
             in_pieces += keeper.begun.load(SeqCst);
+            lists += keeper.lists.load(SeqCst);
         }
     }
-    assert!(in_pieces > 100, "only {in_pieces} values came in pieces");
+    assert!(in_pieces > 100 && lists > 50, "only {in_pieces} values came in pieces, {lists} of them lists");
 }
 
 fn difference(found: &Image, expected: &Image) -> String {
@@ -382,4 +424,43 @@ fn it_is_of_one_moment_over_all_shards() {
         }
         stop.store(true, SeqCst);
     });
+}
+
+/// A table of elements that grows or shrinks many times over while the walk is in it.
+#[test]
+fn elements_come_once_while_their_table_is_resized() {
+    for seed in 1..=20u64 {
+        let store = Store::new(Options { shards: 1, databases: 1, hash_seed: [seed, 1, 2, 3] });
+        let (writer, walker) = (store.register(), store.register());
+        let mut random = Random::new(seed);
+        let key = store.key(b"set");
+        let members =
+            |numbers: std::ops::Range<usize>| numbers.map(|number| format!("member {number}")).collect::<Vec<_>>();
+        let add = |from: usize, to: usize| {
+            let members = members(from..to);
+            with_all(&writer, 1, |txn| {
+                set::add(txn, 0, key, members.len(), members.iter().map(String::as_bytes)).unwrap();
+            });
+        };
+        let remove = |from: usize, to: usize| {
+            let members = members(from..to);
+            let removed = |txn: &mut Txn<'_>| set::remove(txn, 0, key, members.iter().map(String::as_bytes));
+            assert_eq!(with_all(&writer, 1, removed), Ok(to - from));
+        };
+        add(0, 3000);
+        let keeper = Arc::new(Keeper::default());
+        let mut snapshot = with_all(&writer, 1, |txn| Snapshot::begin(txn, &store, keeper.clone()).unwrap());
+        let mut step = || snapshot.step(&walker, 1, usize::MAX);
+        (0..1 + random.below(200)).for_each(|_| assert!(step()));
+        // Some stay, so that the table is never given up.
+        remove(50, 3000);
+        let few = random.below(20);
+        (0..few).for_each(|_| assert!(step()));
+        add(3000, 3000 + random.below(20_000));
+        while step() {}
+        let mut expected = members(0..3000);
+        expected.sort_unstable();
+        let image = keeper.image.lock().unwrap();
+        assert_eq!(image[&(0, b"set".to_vec())].0, format!("3000: {}", expected.join(" ")), "seed {seed}");
+    }
 }

@@ -457,6 +457,36 @@ fn a_part_of_a_file_never_replaces_it() -> Result<()> {
     Ok(())
 }
 
+/// As where redis-server was replaced, of which the tools are links.
+#[test]
+fn under_other_names_it_checks_files() -> Result<()> {
+    let folder = Folder::new()?;
+    {
+        let server = folder.server(&[])?;
+        let mut client = server.client()?;
+        client.line("SET key value")?;
+        client.line("SAVE")?;
+    }
+    std::fs::write(folder.0.join("good.aof"), "*1\r\n$4\r\nPING\r\n")?;
+    std::fs::write(folder.0.join("bad.aof"), "*1\r\n$4\r\nPI")?;
+    let checks = [
+        ("redis-check-rdb", "dump.rdb", true, "RDB looks OK"),
+        ("redis-check-rdb", "good.aof", false, "no RDB file"),
+        ("valkey-check-aof", "good.aof", true, "good.aof is valid"),
+        ("redis-check-aof", "bad.aof", false, "bad.aof is not valid"),
+    ];
+    for (name, file, is_valid, words) in checks {
+        let link = folder.0.join(name);
+        if !link.exists() {
+            std::os::unix::fs::symlink(ochre_tests::program()?, &link)?;
+        }
+        let output = Command::new(&link).arg(folder.0.join(file)).output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success() == is_valid && text.contains(words), "{name} {file}: {text}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_damaged_file_is_refused() -> Result<()> {
     let folder = Folder::new()?;

@@ -124,6 +124,7 @@ impl CommandPieces {
         let command: &[u8] = match record.value {
             ValueRef::SortedSet(_) => b"ZADD",
             ValueRef::Hash(_) => b"HMSET",
+            ValueRef::List(_) => b"RPUSH",
             _ => b"SADD",
         };
         CommandPieces {
@@ -139,6 +140,10 @@ impl CommandPieces {
     /// Appends commands, now and then, that add an element.
     pub(crate) fn add(&mut self, piece: Piece<'_>, out: &mut Vec<u8>) {
         match piece {
+            Piece::Node(node) => {
+                node.for_each(|element| self.element([bytes(element)], out));
+                return;
+            }
             Piece::Member(member) => self.words.push(member.to_vec()),
             Piece::Scored(member, score) => self.words.extend([score.to_string().into_bytes(), member.to_vec()]),
             Piece::Field(field) => {
@@ -146,6 +151,12 @@ impl CommandPieces {
                 self.deadlines.extend(field.deadline_ms.map(|at_ms| (field.name.to_vec(), at_ms)));
             }
         }
+        self.element([], out);
+    }
+
+    /// Notes the last words of an element.
+    fn element<const WORDS: usize>(&mut self, words: [Vec<u8>; WORDS], out: &mut Vec<u8>) {
+        self.words.extend(words);
         self.elements += 1;
         if self.elements == ELEMENTS {
             self.write(out);

@@ -4,11 +4,12 @@ use super::collect::Begun;
 use super::file_write::{KeyRecord, WriteError, write_key, write_key_head};
 use super::output::Output;
 use super::save::UsageKind;
-use super::write::{NO_DEADLINE, Writing};
+use super::write::{NO_DEADLINE, Writing, write_node};
 use crate::aof::base::{CommandPieces, write_record};
 use ochre_store::ValueRef;
 use ochre_store::hash::Hash;
 use ochre_store::keyspace::Record;
+use ochre_store::quicklist::List;
 use ochre_store::snapshot::{Piece, Pieces};
 use std::io;
 use std::sync::Arc;
@@ -56,7 +57,12 @@ impl Form {
                 let mut head = Vec::new();
                 let mut output = Output::part(&mut head, compress);
                 write_key_head(&mut output, Writing { version }, &key_record(record, usage))?;
-                output.length(record.value.len() as u64)?;
+                // A list counts its nodes.
+                let len = match record.value {
+                    ValueRef::List(List::Quick(list)) => list.node_count(),
+                    other => other.len(),
+                };
+                output.length(len as u64)?;
                 begun.change(|state| state.bytes = head);
                 let with_deadlines =
                     matches!(record.value, ValueRef::Hash(Hash::Table(fields)) if fields.volatile_len() > 0);
@@ -76,6 +82,7 @@ impl RdbPieces {
     fn write(&self, output: &mut Output<&mut Vec<u8>>, piece: Piece<'_>) -> io::Result<()> {
         match piece {
             Piece::Member(member) => output.string(member),
+            Piece::Node(node) => write_node(output, node),
             Piece::Scored(member, score) => {
                 output.string(member)?;
                 output.raw(&score.to_le_bytes())

@@ -93,23 +93,25 @@ fn write_list<W: Write>(output: &mut Output<W>, list: &List) -> io::Result<()> {
         }
     };
     output.length(quick.node_count() as u64)?;
-    for node in quick.nodes() {
-        match node {
-            NodeView::Plain(element) => {
-                output.length(NODE_PLAIN)?;
-                output.string(element)?;
-            }
-            NodeView::Packed(pack) => {
-                output.length(NODE_PACKED)?;
-                output.string(pack.bytes())?;
-            }
-            NodeView::Compressed { data, bytes } => {
-                output.length(NODE_PACKED)?;
-                output.compressed(data, bytes)?;
-            }
+    quick.nodes().try_for_each(|node| write_node(output, node))
+}
+
+/// Writes a node of a list.
+pub(super) fn write_node<W: Write>(output: &mut Output<W>, node: NodeView<'_>) -> io::Result<()> {
+    match node {
+        NodeView::Plain(element) => {
+            output.length(NODE_PLAIN)?;
+            output.string(element)
+        }
+        NodeView::Packed(pack) => {
+            output.length(NODE_PACKED)?;
+            output.string(pack.bytes())
+        }
+        NodeView::Compressed { data, bytes } => {
+            output.length(NODE_PACKED)?;
+            output.compressed(data, bytes)
         }
     }
-    Ok(())
 }
 
 fn write_set<W: Write>(output: &mut Output<W>, set: &Set, writing: Writing) -> io::Result<()> {

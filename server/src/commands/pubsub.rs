@@ -1,10 +1,10 @@
 //! Publish and subscribe: SUBSCRIBE and its kin, PUBLISH, PUBSUB.
 
 use crate::command::{AclCategories, ChannelArguments, CommandSpec, Flags, Group, KeyFlags, KeySpec, Subcommands};
-use crate::context::Context;
+use crate::context::{Context, Mode};
 use crate::error::{self, CommandResult};
 use crate::propagation::Reach;
-use crate::pubsub::Space;
+use crate::pubsub::{Space, Staged};
 use ochre_resp::reply::ReplyWriter;
 use std::sync::Arc;
 
@@ -213,7 +213,17 @@ pub static SPUBLISH: CommandSpec = CommandSpec {
 };
 
 fn publish(context: &mut Context<'_>, shard: bool) -> CommandResult {
-    let receivers = context.server.pubsub.publish(shard, context.argv.at(1), context.argv.at(2));
+    let (pubsub, channel, payload) = (&context.server.pubsub, context.argv.at(1), context.argv.at(2));
+    let receivers = if matches!(context.mode, Mode::Script) {
+        let receivers = pubsub.receivers(shard, channel);
+        if receivers > 0 {
+            let message = Staged { shard, channel: channel.into(), payload: payload.into() };
+            context.after.rare().messages.push(message);
+        }
+        receivers
+    } else {
+        pubsub.publish(shard, channel, payload)
+    };
     // Replicas have subscribers too.
     context.propagate_anyway(Reach::Replicas);
     context.after.published |= receivers > 0 && context.client.is_listener();

@@ -62,10 +62,10 @@ impl Level {
         self == Self::V7_0
     }
 
-    /// Whether the error for a script that has written, and so cannot be killed, is the one of 7.0.
+    /// Whether a script that has written cannot be killed, where otherwise what it has written is taken back.
     #[must_use]
-    pub fn old_unkillable_text(self) -> bool {
-        self == Self::V7_0
+    pub fn keeps_what_scripts_wrote(self) -> bool {
+        self != Self::Native
     }
 
     /// Whether who waits for news in a stream as one of a group gets an error of its own when the stream is gone, where later

@@ -508,11 +508,12 @@ impl Connection {
     }
 
     /// As [`unless_killed`](Self::unless_killed), for the command at `next`: nothing too when a script takes long, so that
-    /// the gates may say so.
+    /// the gates may say so, or let pass what ends it.
     async fn unless_refused<G>(&mut self, worker: &Worker, next: usize, locks: impl Future<Output = G>) -> Option<G> {
         let command = self.batch.get(next).command.map(|id| worker.server.commands.by_id(id));
-        let may_be_refused =
-            command.is_some_and(|command| !command.has(Flags::ALLOW_BUSY)) && self.client.link.is_none();
+        let may_be_refused = command
+            .is_some_and(|command| !command.has(Flags::ALLOW_BUSY) || matches!(command.spec.lock, LockClass::None))
+            && self.client.link.is_none();
         let mut locks = std::pin::pin!(locks);
         let or_refused = poll_fn(|cx| match locks.as_mut().poll(cx) {
             Poll::Ready(guard) => Poll::Ready(Some(guard)),

@@ -13,6 +13,7 @@ use crate::server::{Attention, Server};
 use crate::stats::{CommandStats, WorkerStats};
 use ochre_store::evict::Evictor;
 use ochre_store::expire::ExpireCycle;
+use ochre_store::undo::Undo;
 use ochre_store::{Effects, Member};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
@@ -47,6 +48,8 @@ pub struct Worker {
     spare_effects: RefCell<Effects>,
     /// What the unit that runs is going to propagate.
     pub(crate) unit: RefCell<Unit>,
+    /// Where scripts record what they change; taken while one runs.
+    pub(crate) undo: RefCell<Undo>,
     /// The end of the propagation log when the last unit was appended.
     pub(crate) log_end: Cell<End>,
     pub(crate) evictor: RefCell<Evictor>,
@@ -91,6 +94,7 @@ impl Worker {
             effects: RefCell::default(),
             spare_effects: RefCell::default(),
             unit: RefCell::default(),
+            undo: RefCell::default(),
             log_end: Cell::default(),
             engine: Default::default(),
             out_of_memory: Cell::default(),

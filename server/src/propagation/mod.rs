@@ -19,4 +19,4 @@ pub use log::{Log, ReplicaInfo, Summary};
 pub(crate) use record::{commit, commit_walked, record_call, record_call_to};
 pub use rewrite::{Reach, Rewrite};
 pub(crate) use transfer::Transfer;
-pub(crate) use unit::Unit;
+pub(crate) use unit::{Unit, UnitMark};

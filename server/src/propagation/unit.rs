@@ -10,6 +10,12 @@ pub(crate) struct Unit {
     commands: Vec<Command>,
 }
 
+/// How much a unit held at some moment.
+pub(crate) struct UnitMark {
+    bytes: usize,
+    commands: usize,
+}
+
 struct Command {
     db: usize,
     end: usize,
@@ -27,6 +33,15 @@ impl Unit {
     pub(super) fn push(&mut self, db: usize, reach: Reach, encode: impl FnOnce(&mut Vec<u8>)) {
         encode(&mut self.bytes);
         self.commands.push(Command { db, end: self.bytes.len(), reach });
+    }
+    /// How much it holds.
+    pub(crate) fn mark(&self) -> UnitMark {
+        UnitMark { bytes: self.bytes.len(), commands: self.commands.len() }
+    }
+    /// Forgets what was added since.
+    pub(crate) fn rewind(&mut self, mark: &UnitMark) {
+        self.bytes.truncate(mark.bytes);
+        self.commands.truncate(mark.commands);
     }
     pub(super) fn clear(&mut self) {
         self.bytes.clear();

@@ -27,6 +27,13 @@ impl Space {
     pub(super) const COUNT: usize = 3;
 }
 
+/// A message that is to be published once a script is over.
+pub(crate) struct Staged {
+    pub(crate) shard: bool,
+    pub(crate) channel: Box<[u8]>,
+    pub(crate) payload: Box<[u8]>,
+}
+
 /// Everybody who listens, and the way to reach them.
 pub struct PubSub {
     register: Mutex<Register>,
@@ -100,6 +107,20 @@ impl PubSub {
         if let Some(desk) = self.desk(worker) {
             desk.hand_out_all();
         }
+    }
+
+    /// How many clients a message on a channel (with `shard`, one of a slot) would reach now.
+    pub fn receivers(&self, shard: bool, channel: &[u8]) -> usize {
+        if !self.has_listeners() {
+            return 0;
+        }
+        if shard {
+            return self.listeners(Space::Shard, channel);
+        }
+        let (register, matching) = self.matching_patterns(channel, None::<&fn(&[u8]) -> Arc<Message>>);
+        let count = |space: Space, name: &[u8]| register.audiences[space as usize].get(name).map_or(0, Audience::total);
+        let through: usize = matching.iter().map(|(pattern, _)| count(Space::Pattern, pattern)).sum();
+        count(Space::Channel, channel) + through
     }
 
     /// Publishes a message on a channel (with `shard`, one of a slot) and returns how many clients will receive it, those

@@ -11,6 +11,7 @@ mod notify;
 mod subscriptions;
 
 pub(crate) use desk::deliver;
+pub(crate) use hub::Staged;
 pub use hub::{PubSub, Space};
 pub use message::Message;
 pub(crate) use notify::notify;

@@ -4,9 +4,9 @@ use crate::client::Signals;
 use crate::error::{self, CommandError};
 use crate::server::{Attention, Server};
 use atomic_waker::AtomicWaker;
+use ochre_store::undo::Fate;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -20,8 +20,8 @@ pub struct Busy {
     pub command: Vec<Vec<u8>>,
     /// When it began.
     pub started: Instant,
-    killed: AtomicBool,
-    wrote: AtomicBool,
+    /// Whether it may be killed. That it cannot any more is decided before it does what is not taken back.
+    pub(crate) fate: Arc<Fate>,
     /// Whoever is to hear of it when it is killed.
     waker: AtomicWaker,
 }
@@ -29,12 +29,11 @@ pub struct Busy {
 impl Busy {
     /// A script that has begun then.
     pub(crate) fn new(name: String, is_function: bool, command: Vec<Vec<u8>>, started: Instant) -> Busy {
-        let (killed, wrote) = (AtomicBool::default(), AtomicBool::default());
-        Busy { name, is_function, command, started, killed, wrote, waker: AtomicWaker::new() }
+        Busy { name, is_function, command, started, fate: Arc::default(), waker: AtomicWaker::new() }
     }
     /// Whether somebody has killed it.
     pub(crate) fn is_killed(&self) -> bool {
-        self.killed.load(SeqCst)
+        self.fate.is_killed()
     }
     /// Waits until somebody has killed it. Only one may wait.
     pub(crate) async fn killed(&self) {
@@ -43,10 +42,6 @@ impl Busy {
             if self.is_killed() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-    }
-    /// It has changed something: nobody can kill it any more.
-    pub(crate) fn set_wrote(&self) {
-        self.wrote.store(true, Relaxed);
     }
 }
 
@@ -89,17 +84,17 @@ impl BusyScripts {
     /// If there is none, or it cannot be ended.
     pub(crate) fn kill(&self, function: bool) -> Result<(), CommandError> {
         let busy = self.first().ok_or(error::NOT_BUSY)?;
-        if busy.wrote.load(Relaxed) {
+        if busy.fate.is_fixed() {
             return Err(error::UNKILLABLE);
         }
         match (busy.is_function, function) {
             (true, false) => Err(error::BUSY_FUNCTION),
             (false, true) => Err(error::BUSY_SCRIPT),
-            _ => {
-                busy.killed.store(true, SeqCst);
+            _ if busy.fate.kill() => {
                 busy.waker.wake();
                 Ok(())
             }
+            _ => Err(error::UNKILLABLE),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::server::Attention;
 use ochre_resp::reply::{DoubleFormat, Protocol, ReplyWriter};
 use ochre_resp::request::Span;
 use ochre_scripting::{Host, LogLevel, Refusal, Replicate};
+use ochre_store::undo::UndoHandle;
 use ochre_store::{Access, Txn};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -32,6 +33,10 @@ pub(super) struct Caller<'e, 't> {
     pub(super) read_only: bool,
     /// Whether memory is over its limit, and the script minds.
     pub(super) checks_memory: bool,
+    /// What is known of taking back what it has done.
+    pub(super) undo: UndoHandle,
+    /// Somebody has killed it, and it was told so.
+    pub(super) is_killed: bool,
     /// A command was called that writes.
     pub(super) wrote: bool,
     /// A command was called that reads.
@@ -65,18 +70,21 @@ impl Host for Caller<'_, '_> {
                 return Err(Refusal::Because(error.text().into_owned()));
             }
         };
-        let writes = command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
-        if !self.has_all && (writes || reaches_out(command, argv)) {
+        if !self.has_all && reaches_out(command, argv) {
             return Err(Refusal::Abort);
         }
         if command.has(Flags::WRITE) && !self.wrote {
-            self.wrote = true;
-            self.busy.iter().for_each(|busy| busy.set_wrote());
+            self.begin_to_write()?;
+        }
+        if command.has(Flags::WRITE) && changes_more_than_keys(command) {
+            self.undo.give_up().map_err(|_| self.stop())?;
         }
         let before = worker.ticks.now();
         if let Err(error) = self.execute(command, argv, protocol, reply) {
-            if matches!(error, CommandError::Store(ochre_store::Error::NotLocked)) && !self.has_all {
-                return Err(Refusal::Abort);
+            match error {
+                CommandError::Store(ochre_store::Error::NotLocked) if !self.has_all => return Err(Refusal::Abort),
+                CommandError::Store(ochre_store::Error::NotKept) => return Err(self.stop()),
+                _ => {}
             }
             reply.clear();
             error.write(&mut ReplyWriter::new(reply, protocol));
@@ -84,7 +92,7 @@ impl Host for Caller<'_, '_> {
             worker.stats.by_command[usize::from(command.id)].failed.add(1);
         }
         self.account(command, argv, worker.ticks.nanos(before, worker.ticks.now()));
-        Ok(())
+        self.undo.check().map_err(|_| self.stop())
     }
 
     fn may_call(&mut self, bytes: &[u8], spans: &[Span]) -> Option<bool> {
@@ -118,7 +126,8 @@ impl Host for Caller<'_, '_> {
             let unit = self.worker.unit.take();
             crate::net::stack::pause();
             *self.worker.unit.borrow_mut() = unit;
-            return busy.is_killed();
+            self.is_killed = busy.is_killed();
+            return self.is_killed;
         }
         let threshold = self.worker.config().busy_reply_threshold;
         let millis = self.elapsed().as_millis();
@@ -178,12 +187,36 @@ impl Caller<'_, '_> {
         let now = Instant::now();
         let started = now.checked_sub(self.elapsed()).unwrap_or(now);
         let busy = Arc::new(Busy::new(self.name.to_owned(), self.is_function, command, started));
-        if self.wrote {
-            busy.set_wrote();
+        match self.worker.config().compatibility_level.keeps_what_scripts_wrote() {
+            true if self.wrote => {
+                busy.fate.fix();
+            }
+            true => {}
+            false => self.undo.set_fate(busy.fate.clone()),
         }
         self.worker.server.busy_scripts.add(&self.worker.server, busy.clone());
         self.busy = Some(busy);
         self.after.time_passed = true;
+    }
+
+    /// Before the first command that writes.
+    fn begin_to_write(&mut self) -> Result<(), Refusal> {
+        self.wrote = true;
+        match &self.busy {
+            Some(busy) if self.worker.config().compatibility_level.keeps_what_scripts_wrote() && !busy.fate.fix() => {
+                Err(self.stop())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The script must stop before it does what could not be taken back. Under all locks it need not, unless it was killed.
+    fn stop(&mut self) -> Refusal {
+        if !self.has_all {
+            return Refusal::Abort;
+        }
+        self.is_killed = true;
+        Refusal::Kill
     }
 
     /// Whether a command may be called, in the order in which real servers look.
@@ -262,7 +295,6 @@ impl Caller<'_, '_> {
         if self.worker.server.attention.get() & Attention::TRACKING != 0 {
             // Of what the command reads only that is tracked which the script has declared.
             self.has_read |= command.has(Flags::READONLY);
-            crate::tracking::after_script_call(self.worker, self.client, &mut self.txn);
         }
         if self.worker.server.attention.get() & Attention::PROPAGATES != 0 {
             let effects = self.txn.effects();
@@ -303,6 +335,11 @@ fn refuse_blocking(command: &Command, argv: Argv<'_>) -> CommandResult {
         true => Err(error::block_from_script(argv.at(0))),
         false => Ok(()),
     }
+}
+
+/// Whether a command that writes does what is not taken back with the keys that it changes: it flushes, or sends them away.
+fn changes_more_than_keys(command: &Command) -> bool {
+    matches!(command.spec.lock, LockClass::All | LockClass::Transfer)
 }
 
 /// Whether a command looks at shards beyond those of its keys.

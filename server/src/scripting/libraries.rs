@@ -19,7 +19,8 @@ pub struct Library {
     pub code: Arc<[u8]>,
     /// Its functions, in the order in which it registers them.
     pub functions: Vec<FunctionInfo>,
-    /// One of its functions writes, or touches keys it does not declare: they start under all locks.
+    /// One of its functions touches keys it does not declare, or changes what is too large to be taken back: they start under
+    /// all locks.
     wide: AtomicBool,
 }
 

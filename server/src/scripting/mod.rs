@@ -3,8 +3,9 @@
 //! Each worker has a Lua state of its own, so scripts on different keys run side by side. The source of a script is known to
 //! all of them by its SHA-1; a worker compiles it when it first needs it.
 //!
-//! A script starts under the locks of the keys it declares, and may only read there. Before it writes or reaches for another
-//! key it starts over under all locks: so far it has done nothing. The next time it starts there at once.
+//! A script starts under the locks of the keys it declares. When it reaches for another key, what it has done is taken back
+//! and it starts over under all locks, as it does the next time at once. What it has done is taken back, too, when it is
+//! killed. Until it is over nobody hears of what it does.
 
 mod busy;
 mod caller;

@@ -25,7 +25,7 @@ pub struct Source {
     gone: AtomicBool,
     /// It was used at that time, of `Sources::uses`.
     used: AtomicU64,
-    /// It writes, or touches keys it does not declare: it starts under all locks.
+    /// It touches keys it does not declare, or changes what is too large to be taken back: it starts under all locks.
     wide: AtomicBool,
 }
 

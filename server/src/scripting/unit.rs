@@ -12,11 +12,13 @@ use crate::commands::script::{is_by_name, is_read_only};
 use crate::context::After;
 use crate::error::{self, CommandError};
 use crate::net::{Output, Stream, Worker};
+use crate::propagation::UnitMark;
 use crate::server::Attention;
 use crate::transaction::Unfinished;
 use ochre_scripting::{Names, Outcome, Script, ScriptFlags, Shebang, Vm};
 use ochre_store::Txn;
 use ochre_store::sync::ShardSet;
+use ochre_store::undo::{Keep, Recorder, Undo};
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -170,16 +172,28 @@ impl ScriptUnit<'_, '_> {
         let Prepared { origin, vm, script } = prepared;
         let (db, protocol) = (self.client.db, self.client.protocol);
         let (flags, name) = (origin.flags(), origin.name());
+        // A script that may yet reach beyond its locks must not do what could not be taken back.
+        let keep = match self.worker.config().compatibility_level.keeps_what_scripts_wrote() {
+            _ if !self.has_all => Keep::Always,
+            true => Keep::Nothing,
+            false => Keep::WhilePossible,
+        };
+        let (mut undo, mark) = (self.worker.undo.take(), self.worker.unit.borrow().mark());
+        undo.begin(&mut self.txn, keep);
+        let mut recorder = Recorder::new(self.txn.part(), &mut undo);
+        let handle = recorder.handle();
         let mut reply = self.output.reply(protocol);
         let mut caller = Caller {
             worker: self.worker,
             client: &mut *self.client,
             after: &mut *self.after,
-            txn: self.txn.part(),
+            txn: recorder.txn(),
             doubles: reply.doubles(),
             has_all: self.has_all,
             read_only: is_read_only(self.command) || flags.is_some_and(|flags| flags.no_writes),
             checks_memory: self.worker.is_out_of_memory() && !flags.is_some_and(|flags| flags.allow_oom),
+            undo: handle,
+            is_killed: false,
             wrote: false,
             has_read: false,
             reach: Some(crate::propagation::Reach::All),
@@ -206,8 +220,18 @@ impl ScriptUnit<'_, '_> {
         } else {
             vm.run(script, names, keys.iter(), rest.iter(), &mut caller, &mut reply)
         };
-        let has_read = caller.has_read;
+        let (has_read, is_killed) = (caller.has_read, caller.is_killed);
         drop((reply, caller));
+        if is_killed || matches!(outcome, Outcome::Aborted) {
+            self.take_back(&mut undo, mark);
+        } else {
+            undo.commit(&mut self.txn);
+        }
+        self.worker.undo.replace(undo);
+        if self.worker.server.attention.get() & Attention::TRACKING != 0 {
+            crate::tracking::after_script(self.worker, self.client, &mut self.txn);
+        }
+        self.publish();
         if has_read {
             crate::tracking::remember(self.worker, self.client, self.command, self.argv, &mut self.txn);
         }
@@ -234,6 +258,22 @@ impl ScriptUnit<'_, '_> {
             }
         }
     }
+
+    /// Leaves everything as it was before the script.
+    #[cold]
+    fn take_back(&mut self, undo: &mut Undo, mark: UnitMark) {
+        if undo.roll_back(&mut self.txn) {
+            self.worker.unit.borrow_mut().rewind(&mark);
+            self.after.take_messages();
+        }
+    }
+
+    /// Publishes what the script has: nobody was to hear of it before it was over.
+    fn publish(&mut self) {
+        for message in self.after.take_messages() {
+            self.worker.server.pubsub.publish(message.shard, &message.channel, &message.payload);
+        }
+    }
 }
 
 /// The shards under which a script starts, `declared` being those of its keys.
@@ -245,6 +285,10 @@ pub(crate) fn shards(
     argv: Argv<'_>,
     declared: ShardSet,
 ) -> ShardSet {
+    if worker.server.store.shards() == 1 {
+        // There is nothing to reach beyond.
+        return ShardSet::one(0);
+    }
     // Who watches would see twice what is run twice.
     if client.debugs || worker.server.attention.get() & Attention::MONITORS != 0 {
         return ShardSet::ALL;

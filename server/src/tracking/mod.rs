@@ -14,6 +14,6 @@ mod tracker;
 pub use hub::Tracking;
 pub use message::Invalidation;
 pub(crate) use message::append_broken;
-pub(crate) use settle::{after_call, after_script_call, keep_limit, limit, remember, settle, settle_removals};
+pub(crate) use settle::{after_call, after_script, keep_limit, limit, remember, settle, settle_removals};
 pub use tracker::Tracker;
 pub(crate) use tracker::{Mode, Tracks};

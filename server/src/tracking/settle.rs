@@ -25,9 +25,9 @@ pub(crate) fn after_call(worker: &Worker, client: &Client, command: &Command, ar
     }
 }
 
-/// As [`after_call`], for a command that a script has called.
+/// As [`after_call`], for the commands of a script that is over.
 #[cold]
-pub(crate) fn after_script_call(worker: &Worker, client: &Client, txn: &mut Txn<'_>) {
+pub(crate) fn after_script(worker: &Worker, client: &Client, txn: &mut Txn<'_>) {
     tell_touched(worker, txn, Some(client.id()));
 }
 

@@ -63,7 +63,7 @@ pub(super) fn edit(
         }
         Found::Occupied(mut entry) => {
             let old = entry.string()?.len();
-            entry.edit(len.max(old), change);
+            entry.edit(len.max(old), change)?;
             Ok(len > old)
         }
     }

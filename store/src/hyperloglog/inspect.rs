@@ -50,7 +50,7 @@ pub fn to_dense(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<boo
     }
     let mut sketch = Sketch::copied(value, usize::MAX)?;
     sketch.make_dense()?;
-    replace(&mut entry, &mut around, sketch.into_value());
+    replace(&mut entry, &mut around, sketch.into_value())?;
     around.effects.dirty += 1;
     Ok(Some(true))
 }

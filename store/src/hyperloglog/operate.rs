@@ -45,7 +45,7 @@ pub fn add<'e>(
             changes
         }
         Found::Occupied(mut entry) => match representation_of(bytes_of(&entry)?)? {
-            Representation::Dense => add_to_dense(&mut entry, &mut places),
+            Representation::Dense => add_to_dense(&mut entry, &mut places)?,
             Representation::Sparse => add_to_sparse(&mut entry, &mut around, sparse_bytes_max, &mut places)?,
         },
     };
@@ -56,7 +56,7 @@ pub fn add<'e>(
     Ok(changes > 0)
 }
 
-fn add_to_dense(entry: &mut EntryMut<'_>, places: &mut dyn Iterator<Item = (usize, u8)>) -> u64 {
+fn add_to_dense(entry: &mut EntryMut<'_>, places: &mut dyn Iterator<Item = (usize, u8)>) -> Result<u64, Error> {
     let mut changes = 0;
     entry.edit(DENSE_BYTES, &mut |value| {
         for (register, number) in &mut *places {
@@ -65,8 +65,8 @@ fn add_to_dense(entry: &mut EntryMut<'_>, places: &mut dyn Iterator<Item = (usiz
         if changes > 0 {
             invalidate(value);
         }
-    });
-    changes
+    })?;
+    Ok(changes)
 }
 
 /// Works on a copy, made only once an element changes something: an error leaves the value as it was.
@@ -89,7 +89,7 @@ fn add_to_sparse(
     for (register, number) in std::iter::once(first).chain(places) {
         changes += u64::from(sketch.raise(register, number)?);
     }
-    replace(entry, around, sketch.finish());
+    replace(entry, around, sketch.finish())?;
     Ok(changes)
 }
 
@@ -107,7 +107,7 @@ pub fn count(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<u64, Error> {
     let cardinality = histogram(value)?.estimate();
     let len = value.len();
     if let Some((mut entry, around)) = txn.find_existing(db, &key)? {
-        entry.edit(len, &mut |value| set_cached(value, cardinality));
+        entry.edit(len, &mut |value| set_cached(value, cardinality))?;
         around.effects.dirty += 1;
         around.effects.touched(db, key.bytes());
     }
@@ -152,7 +152,7 @@ pub fn merge(txn: &mut Txn<'_>, db: usize, destination: Key<'_>, sources: &[Key<
             vacant.insert(Entry::new(destination.bytes(), contents, None, around.initial_access()));
             around.created(destination.bytes());
         }
-        Found::Occupied(mut entry) => replace(&mut entry, &mut around, value),
+        Found::Occupied(mut entry) => replace(&mut entry, &mut around, value)?,
     }
     around.changed(destination.bytes(), EventClass::String, "pfadd");
     Ok(())
@@ -189,13 +189,13 @@ pub(super) fn bytes_of(entry: &Entry) -> Result<&[u8], Error> {
 }
 
 /// Puts a new value in the place of the old one.
-pub(super) fn replace(entry: &mut EntryMut<'_>, around: &mut Around<'_>, value: Vec<u8>) {
+pub(super) fn replace(entry: &mut EntryMut<'_>, around: &mut Around<'_>, value: Vec<u8>) -> Result<(), Error> {
     if value.len() == DENSE_BYTES {
         let deadline = entry.deadline();
         around.core.replaced(entry.set(Contents::Buffer(value, Encoding::Raw), deadline));
-    } else {
-        entry.edit(value.len(), &mut |bytes| bytes.copy_from_slice(&value));
+        return Ok(());
     }
+    entry.edit(value.len(), &mut |bytes| bytes.copy_from_slice(&value))
 }
 
 fn sparse_bytes_max(txn: &Txn<'_>) -> usize {

@@ -19,6 +19,7 @@ pub fn swap_db(txn: &mut Txn<'_>, first: usize, second: usize) -> Result<(), Err
     if first >= txn.store().places() || second >= txn.store().places() {
         return Err(Error::OutOfRange);
     }
+    txn.before_tables_move()?;
     if first != second {
         txn.effects().touched_database(first);
         txn.effects().touched_database(second);
@@ -42,6 +43,7 @@ pub fn flush_db(txn: &mut Txn<'_>, db: usize, mode: FreeMode) -> Result<usize, E
     if db >= txn.store().places() {
         return Err(Error::OutOfRange);
     }
+    txn.before_tables_move()?;
     let store = txn.store();
     let mut removed = 0;
     for number in 0..store.shards() {

@@ -86,7 +86,9 @@ pub fn copy(
 }
 
 fn take(txn: &mut Txn<'_>, db: usize, key: &Key<'_>) -> Result<Option<Entry>, Error> {
-    Ok(txn.find_existing(db, key)?.map(|(entry, _)| entry.remove().0.into_entry()))
+    let Some((mut entry, _)) = txn.find_existing(db, key)? else { return Ok(None) };
+    entry.keep()?;
+    Ok(Some(entry.remove().0.into_entry()))
 }
 
 /// Puts an entry under its key, in place of what is there.

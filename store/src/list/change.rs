@@ -59,10 +59,13 @@ pub fn set(txn: &mut Txn<'_>, db: usize, key: Key<'_>, index: i64, element: &[u8
 /// touched if any are removed, or in any case if it `touches`.
 pub fn trim(txn: &mut Txn<'_>, db: usize, key: Key<'_>, start: i64, stop: i64, touches: bool) -> Result<(), Error> {
     let limits = txn.settings().list_limits();
-    let Some(mut open) = txn.open::<List>(db, &key)? else { return Ok(()) };
-    let (list, around) = open.parts();
-    let len = list.len();
+    let Some(mut open) = txn.open_by_parts::<List>(db, &key)? else { return Ok(()) };
+    let len = open.value().len();
     let (first, kept) = span(len, start, stop);
+    if kept > 0 {
+        open.keep_pops(&[(End::Tail, len - first - kept), (End::Head, first)])?;
+    }
+    let (list, around) = open.parts();
     // What becomes empty is freed as a whole.
     if kept > 0 {
         list.delete_range(first + kept, len);

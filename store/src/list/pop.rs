@@ -18,7 +18,8 @@ pub fn pop<R>(
     see: impl FnOnce(Str<'_>) -> R,
 ) -> Result<Option<R>, Error> {
     let limits = txn.settings().list_limits();
-    let Some(mut open) = txn.open::<List>(db, &key)? else { return Ok(None) };
+    let Some(mut open) = txn.open_by_parts::<List>(db, &key)? else { return Ok(None) };
+    open.keep_pops(&[(end, 1)])?;
     let list = open.value();
     let result = list.pop(end, see);
     list.shrink(&limits);
@@ -37,10 +38,13 @@ pub fn pop_many<R>(
     show: impl FnOnce(Elements<'_>) -> R,
 ) -> Result<Option<R>, Error> {
     let limits = txn.settings().list_limits();
-    let Some(mut open) = txn.open::<List>(db, &key)? else { return Ok(None) };
-    let list = open.value();
-    let len = list.len();
+    let Some(mut open) = txn.open_by_parts::<List>(db, &key)? else { return Ok(None) };
+    let len = open.value().len();
     let count = count.min(len);
+    if count < len {
+        open.keep_pops(&[(end, count)])?;
+    }
+    let list = open.value();
     let result = show(match end {
         End::Head => Elements::of(list, 0, count, End::Tail),
         End::Tail => Elements::of(list, len.saturating_sub(1), count, End::Head),

@@ -10,6 +10,13 @@ impl Quicklist {
     /// Adds an element beside the one at `index`; false if there is none.
     pub fn insert(&mut self, index: usize, side: Side, value: Str<'_>) -> bool {
         let Some((at, offset)) = self.locate(index) else { return false };
+        self.before_change(around(at));
+        self.insert_at((at, offset), side, value);
+        self.after_change();
+        true
+    }
+
+    fn insert_at(&mut self, (at, offset): (usize, usize), side: Side, value: Str<'_>) {
         self.len += 1;
         let bytes = value.len();
         let node = &self.nodes[at];
@@ -49,23 +56,29 @@ impl Quicklist {
                 self.join_around(at + usize::from(side == Side::Before));
             }
         }
-        true
     }
 
     /// Gives the element at `index` another value; false if there is none.
     pub fn replace(&mut self, index: usize, value: Str<'_>) -> bool {
-        let Some((at, offset)) = self.locate(index) else { return false };
+        let Some(place) = self.locate(index) else { return false };
+        self.before_change(around(place.0));
+        self.replace_at(place, value);
+        self.after_change();
+        true
+    }
+
+    fn replace_at(&mut self, (at, offset): (usize, usize), value: Str<'_>) {
         let large = self.shape.is_large(value.len());
         if self.nodes[at].is_plain() {
             if large {
                 self.nodes[at] = Node::single(value, self.shape);
             } else {
-                self.insert(index, Side::After, value);
+                self.insert_at((at, offset), Side::After, value);
                 self.nodes.remove(at);
                 self.len -= 1;
                 self.settle(at);
             }
-            return true;
+            return;
         }
         if !large {
             // Also where the node grows beyond its limit: so do the servers' nodes.
@@ -75,7 +88,7 @@ impl Quicklist {
                 }
             });
             self.settle(at);
-            return true;
+            return;
         }
         if offset + 1 < self.nodes[at].count() {
             self.split(at, offset + 1);
@@ -89,13 +102,14 @@ impl Quicklist {
             self.nodes[at].edit(|pack| pack.delete_range(-1, 1));
             self.join_around(at + 1);
         }
-        true
     }
 
     /// Removes up to `count` elements from `start` on and returns how many there were.
     pub fn delete_range(&mut self, start: usize, count: usize) -> usize {
         let Some((mut at, offset)) = self.locate(start) else { return 0 };
         let count = count.min(self.len - start);
+        let last = self.locate(start.saturating_add(count).saturating_sub(1)).map_or(at, |(last, _)| last);
+        self.before_change(at..last + 1);
         let mut rest = count;
         if offset > 0 && rest > 0 {
             let part = rest.min(self.nodes[at].count() - offset);
@@ -113,6 +127,7 @@ impl Quicklist {
             self.nodes[at].edit(|pack| pack.delete_range(0, rest));
         }
         self.len -= count;
+        self.after_change();
         self.settle(at);
         count
     }
@@ -120,6 +135,8 @@ impl Quicklist {
     /// Removes elements equal to `value`, at most `limit`, the first ones seen from `from`. Returns how many.
     pub fn remove_equal(&mut self, value: &[u8], limit: usize, from: End) -> usize {
         let mut removed = 0;
+        // All of it is read anyway.
+        self.before_change(0..self.nodes.len());
         for step in 0..self.nodes.len() {
             if removed == limit {
                 break;
@@ -134,6 +151,7 @@ impl Quicklist {
             return 0;
         }
         self.nodes.retain(|node| node.count() > 0);
+        self.after_change();
         self.len -= removed;
         self.settle_all();
         removed
@@ -172,6 +190,11 @@ impl Quicklist {
         }
         true
     }
+}
+
+/// The nodes that an edit of one may change: those it is joined with, too.
+fn around(at: usize) -> std::ops::Range<usize> {
+    at.saturating_sub(4)..at.saturating_add(5)
 }
 
 /// Adds a value beside the entry at an index.

@@ -14,6 +14,7 @@ mod ends;
 mod limits;
 mod nodes;
 mod quick;
+mod taking;
 mod value;
 
 #[cfg(test)]

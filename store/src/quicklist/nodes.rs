@@ -40,6 +40,17 @@ pub enum NodeView<'a> {
     Plain(&'a [u8]),
 }
 
+impl NodeView<'_> {
+    /// Shows the elements to `see`.
+    pub fn for_each(self, mut see: impl FnMut(Str<'_>)) {
+        match self {
+            NodeView::Packed(pack) => pack.iter().for_each(see),
+            NodeView::Compressed { data, bytes } => decompressed(data, bytes).view().iter().for_each(see),
+            NodeView::Plain(element) => see(Str::Bytes(element)),
+        }
+    }
+}
+
 impl Node {
     /// A node around a listpack.
     pub(super) fn packed(pack: Listpack) -> Node {

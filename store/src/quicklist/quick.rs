@@ -4,24 +4,33 @@ use super::End;
 use super::cursor::Cursor;
 use super::limits::{Limits, Shape};
 use super::nodes::{Node, NodeView};
+use super::taking::ListTaking;
 use crate::listpack::Listpack;
 use crate::raw::entry::Str;
 use std::collections::VecDeque;
 use std::ops::Range;
 
 /// A sequence of listpacks and, between them, nodes of one large element.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Quicklist {
     pub(super) nodes: VecDeque<Node>,
     /// Elements in all nodes.
     pub(super) len: usize,
     pub(super) shape: Shape,
+    /// How far a snapshot is that takes the nodes.
+    pub(super) taking: Option<Box<ListTaking>>,
+}
+
+impl Clone for Quicklist {
+    fn clone(&self) -> Quicklist {
+        Quicklist { nodes: self.nodes.clone(), len: self.len, shape: self.shape, taking: None }
+    }
 }
 
 impl Quicklist {
     /// An empty list, which keeps these limits.
     pub fn new(limits: &Limits) -> Quicklist {
-        Quicklist { nodes: VecDeque::new(), len: 0, shape: limits.shape() }
+        Quicklist { nodes: VecDeque::new(), len: 0, shape: limits.shape(), taking: None }
     }
 
     /// The number of elements.
@@ -83,6 +92,8 @@ impl Quicklist {
     }
 
     fn append_node(&mut self, node: Node) {
+        let last = self.nodes.len();
+        self.before_change(last..last);
         self.len += node.count();
         self.nodes.push_back(node);
         self.settle(self.nodes.len().saturating_sub(2));
@@ -90,6 +101,7 @@ impl Quicklist {
 
     /// Adds an element at one end.
     pub fn push(&mut self, end: End, value: Str<'_>) {
+        self.before_change_at(end);
         let node = match end {
             End::Head => self.nodes.front_mut(),
             End::Tail => self.nodes.back_mut(),
@@ -104,11 +116,13 @@ impl Quicklist {
             End::Head => self.nodes.push_front(node),
             End::Tail => self.nodes.push_back(node),
         }
+        self.after_change();
         self.settle_ends();
     }
 
     /// Shows the element at one end to `see` and removes it; `None` if there is none.
     pub fn pop<R>(&mut self, end: End, see: impl FnOnce(Str<'_>) -> R) -> Option<R> {
+        self.before_change_at(end);
         let node = match end {
             End::Head => self.nodes.front_mut()?,
             End::Tail => self.nodes.back_mut()?,
@@ -138,6 +152,7 @@ impl Quicklist {
                 End::Head => drop(self.nodes.pop_front()),
                 End::Tail => drop(self.nodes.pop_back()),
             }
+            self.after_change();
             self.settle_ends();
         }
         Some(result)

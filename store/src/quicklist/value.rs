@@ -106,6 +106,7 @@ impl List {
         if !limits.short_as_listpack || quick.nodes.len() != 1 {
             return;
         }
+        quick.before_change(0..1);
         let Some(node) = quick.nodes.front_mut() else { return };
         if !limits.shape().holds(node.bytes(), node.count(), halved) {
             return;

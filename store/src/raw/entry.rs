@@ -453,6 +453,11 @@ impl Entry {
         self.capacity() + self.buffer_capacity() + value
     }
 
+    /// Whether it is a string that lies in the entry itself.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.header().flags & (OUTLINE | VALUE) == 0
+    }
+
     /// Capacity of the out-of-line buffer; 0 without one.
     pub(crate) fn buffer_capacity(&self) -> usize {
         if self.header().flags & OUTLINE == 0 {

@@ -7,9 +7,11 @@ use super::slot::InEntry;
 use super::table::{Keyed, Role, Slot, Table, TableShape};
 use crate::error::Error;
 use crate::free::{Core, is_large};
+use crate::quicklist::Limits;
 use crate::random::Random;
 use crate::short::equal;
-use crate::snapshot::{Budget, Cut, Owed, Place, Removed, Tie, members_of};
+use crate::snapshot::{Budget, Cut, Owed, Place, Removed, Tie, taken_part};
+use crate::undo::{Attachment, Before, Journal, Part};
 use crate::value::ValueRef;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -31,6 +33,10 @@ pub(crate) struct Keys {
     /// The snapshot that takes these keys, until it has all of them: entries with the other mark are as they were at its
     /// cut, and it takes them before they are changed.
     tie: Option<Box<Tie>>,
+    /// The journal of the unit that has locked them, if it is recorded.
+    journal: Option<Attachment>,
+    /// Whether there is a snapshot or a journal.
+    is_watched: bool,
 }
 
 impl Keyed for Entry {
@@ -76,9 +82,14 @@ impl Keys {
     pub(crate) fn new(core: Arc<Core>, hint: usize) -> Keys {
         let main = Table::new(core.clone(), Role::Main, Some(hint));
         let volatile = Table::new(core.clone(), Role::Volatile, Some(hint));
-        let keys = Keys { main, volatile, fields: FieldIndex::default(), core, mark: false, tie: None };
+        let keys = Keys::with_tables(main, volatile, core);
         keys.publish_len();
         keys
+    }
+
+    fn with_tables(main: Table<Entry>, volatile: Table<Entry>, core: Arc<Core>) -> Keys {
+        let fields = FieldIndex::default();
+        Keys { main, volatile, fields, core, mark: false, tie: None, journal: None, is_watched: false }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -122,8 +133,7 @@ impl Keys {
         let hint = self.set_hint(None);
         let main = Table::new(self.core.clone(), Role::Main, None);
         let volatile = Table::new(self.core.clone(), Role::Volatile, None);
-        let empty =
-            Keys { main, volatile, fields: FieldIndex::default(), core: self.core.clone(), mark: false, tie: None };
+        let empty = Keys::with_tables(main, volatile, self.core.clone());
         let taken = std::mem::replace(self, empty);
         self.set_hint(hint);
         self.publish_len();
@@ -163,7 +173,80 @@ impl Keys {
         if self.len() > 0 {
             self.mark = !self.mark;
             self.tie = Some(Box::new(Tie { cut, db, cursor: 0 }));
+            self.is_watched = true;
         }
+    }
+
+    /// Whether these keys are attached to a journal.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// Has a journal record what there was, before it is changed.
+    pub(crate) fn attach(&mut self, journal: Arc<Journal>, place: usize) {
+        self.journal = Some(Attachment { journal, place });
+        self.is_watched = true;
+    }
+
+    /// Ends what [`attach`](Keys::attach) has begun.
+    pub(crate) fn detach(&mut self) {
+        self.journal = None;
+        self.is_watched = self.tie.is_some();
+    }
+
+    /// Brings back what there was under a key, whose hash is `hash`. Strings lie in `bytes`. What stands there now is
+    /// returned to be freed.
+    pub(crate) fn restore(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        before: Before,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> Option<Removed> {
+        let (contents, deadline, access) = match before {
+            Before::Absent => return self.replace(hash, key, None),
+            Before::Entry(entry) => return self.replace(hash, key, Some(entry)),
+            Before::Int(number, deadline, access) => (Contents::Int(number), deadline, access),
+            Before::Bytes(range, encoding, deadline, access) => {
+                (Contents::Bytes(bytes.get(range).unwrap_or_default(), encoding), deadline, access)
+            }
+            Before::Deadline(deadline) => {
+                if let Found::Occupied(mut entry) = self.find(hash, key) {
+                    entry.set_deadline(deadline);
+                }
+                return None;
+            }
+            Before::Part(part) => {
+                if let Found::Occupied(mut entry) = self.find(hash, key) {
+                    part.restore(&mut entry, bytes, limits);
+                }
+                return None;
+            }
+            Before::Awaited => unreachable!("who takes an entry out for good hands it over"),
+        };
+        match self.find(hash, key) {
+            Found::Occupied(mut entry) => entry.set(contents, deadline),
+            Found::Vacant(vacant) => {
+                vacant.insert(Entry::new(key, contents, deadline, access));
+                None
+            }
+        }
+    }
+
+    /// Puts an entry, or nothing, in the place of what stands under a key.
+    fn replace(&mut self, hash: u64, key: &[u8], entry: Option<Entry>) -> Option<Removed> {
+        let (removed, vacant) = match self.find(hash, key) {
+            Found::Occupied(entry) => {
+                let (removed, vacant) = entry.remove();
+                (Some(removed), vacant)
+            }
+            Found::Vacant(vacant) => (None, vacant),
+        };
+        if let Some(entry) = entry {
+            vacant.insert(entry);
+        }
+        removed
     }
 
     /// The snapshot these keys are tied to.
@@ -189,6 +272,7 @@ impl Keys {
             budget.chain();
             if tie.cursor == 0 {
                 self.tie = None;
+                self.is_watched = self.journal.is_some();
                 return true;
             }
         }
@@ -205,9 +289,9 @@ impl Keys {
         budget: &mut Budget,
     ) -> Option<bool> {
         let Found::Occupied(mut found) = self.find(hash, key) else { return None };
-        let members = members_of(&mut found.entry)?;
-        members.taking().filter(|taking| Arc::ptr_eq(taking.place(), place))?;
-        Some(members.take_some(budget))
+        let mut part = taken_part(&mut found.entry)?;
+        part.pieces().filter(|pieces| pieces.is_at(place))?;
+        Some(part.take_some(budget))
     }
 
     /// Looks `key` up, whose hash is `hash`.
@@ -366,8 +450,48 @@ impl<'a> EntryMut<'a> {
     /// To be called before the entry is changed: a snapshot that does not have it yet takes it as it is.
     #[inline(always)]
     fn before_change(&mut self) {
-        if self.keys.tie.is_some() {
+        if self.keys.is_watched {
             self.save();
+        }
+    }
+
+    /// To be called before the value is changed in place: a journal records it as it is. Errs with `NotKept` if it cannot.
+    #[inline(always)]
+    pub(crate) fn keep(&mut self) -> Result<(), Error> {
+        if self.keys.is_watched { self.record() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn record(&mut self) -> Result<(), Error> {
+        let journal = self.keys.journal.as_ref();
+        journal.map_or(Ok(()), |journal| journal.keep(self.hash, &self.entry))
+    }
+
+    /// As [`keep`](EntryMut::keep), for changes of single elements. True if each is to be told to
+    /// [`keep_part`](EntryMut::keep_part) before.
+    #[inline(always)]
+    pub(crate) fn keep_or_parts(&mut self) -> Result<bool, Error> {
+        if self.keys.is_watched { self.record_or_parts() } else { Ok(false) }
+    }
+
+    #[cold]
+    fn record_or_parts(&self) -> Result<bool, Error> {
+        let journal = self.keys.journal.as_ref();
+        journal.map_or(Ok(false), |journal| journal.keep_or_parts(self.hash, &self.entry))
+    }
+
+    /// Has a journal record a part of the value before it changes.
+    #[cold]
+    pub(crate) fn keep_part(&self, part: Part<'_>) {
+        if let Some(journal) = &self.keys.journal {
+            journal.keep_part(self.hash, self.entry.key(), part);
+        }
+    }
+
+    #[cold]
+    fn record_deadline(&self) {
+        if let Some(journal) = &self.keys.journal {
+            journal.keep_deadline(self.hash, &self.entry);
         }
     }
 
@@ -383,7 +507,10 @@ impl<'a> EntryMut<'a> {
 
     /// Sets or clears the deadline.
     pub(crate) fn set_deadline(&mut self, deadline: Option<i64>) {
-        self.before_change();
+        if self.keys.is_watched {
+            self.save();
+            self.record_deadline();
+        }
         let raw = self.entry.raw();
         let before = self.entry.deadline().is_some();
         if self.entry.try_set_deadline(deadline) {
@@ -410,21 +537,31 @@ impl<'a> EntryMut<'a> {
         self.entry.get_mut()
     }
 
-    /// Which snapshot is to get the entry, which is about to leave its keys: a small one is taken at once.
+    /// Who is to get the entry, which is about to leave its keys: a small one is taken at once.
     #[inline(always)]
     fn owed(&mut self) -> Option<Box<Owed>> {
-        if self.keys.tie.is_some() { self.find_owed() } else { None }
+        if self.keys.is_watched { self.find_owed() } else { None }
     }
 
     #[cold]
     fn find_owed(&mut self) -> Option<Box<Owed>> {
+        let cut = self.owed_cut();
+        let journal = self.keys.journal.as_ref().and_then(|attached| {
+            let record = attached.claim(self.hash, &self.entry)?;
+            Some((attached.journal.clone(), record))
+        });
+        (cut.is_some() || journal.is_some()).then(|| Box::new(Owed { cut, journal }))
+    }
+
+    /// The snapshot that is to get the entry, with the database that this belonged to.
+    fn owed_cut(&mut self) -> Option<(Arc<Cut>, usize)> {
         let tie = self.keys.tie.as_ref()?;
         if self.entry.mark() == self.keys.mark {
             return None;
         }
         if is_large(&self.entry) {
             self.entry.set_mark(self.keys.mark);
-            return Some(Box::new(Owed { cut: tie.cut.clone(), db: tie.db }));
+            return Some((tie.cut.clone(), tie.db));
         }
         self.save();
         None
@@ -454,18 +591,19 @@ impl<'a> EntryMut<'a> {
     }
 
     /// Lets `edit` change the string's bytes, of which there are `len` afterwards (new ones zero).
-    /// Must be a string; its encoding becomes raw.
-    pub(crate) fn edit(&mut self, len: usize, edit: &mut dyn FnMut(&mut [u8])) {
+    /// Must be a string; its encoding becomes raw. Errs with `NotKept` if what there was is to be kept and cannot be.
+    pub(crate) fn edit(&mut self, len: usize, edit: &mut dyn FnMut(&mut [u8])) -> Result<(), Error> {
+        self.keep()?;
         self.before_change();
         if self.entry.try_edit_embedded(len, edit) {
-            return;
+            return Ok(());
         }
         let done = self.entry.try_edit_buffer(Encoding::Raw, &mut |buffer| {
             grow(buffer, len);
             edit(buffer);
         });
         if done {
-            return;
+            return Ok(());
         }
         let mut space = itoa::Buffer::new();
         let old = self.entry.string();
@@ -481,6 +619,7 @@ impl<'a> EntryMut<'a> {
             self.entry.access(),
         );
         drop(self.exchange(new));
+        Ok(())
     }
 
     /// Takes the entry out of its keys, and returns the place that it leaves.
@@ -526,6 +665,9 @@ impl<'a> EntryMut<'a> {
 impl<'a> Vacant<'a> {
     /// Adds an entry, whose key must be the one looked up.
     pub(crate) fn insert(self, mut entry: Entry) -> EntryMut<'a> {
+        if let Some(journal) = &self.keys.journal {
+            journal.absent(self.hash, entry.key());
+        }
         entry.set_mark(self.keys.mark);
         let volatile = entry.deadline().is_some();
         let raw = entry.into_raw();

@@ -5,7 +5,7 @@ use super::table::{Role, Slot, Table, TableShape};
 use crate::free::{Core, LARGE_BYTES};
 use crate::random::Random;
 use crate::short::equal;
-use crate::snapshot::{Budget, Taking};
+use crate::snapshot::{Budget, Severed, Taking};
 use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -235,7 +235,7 @@ impl Members {
     /// Has the snapshot take some elements that it does not have yet. True if it has all of them.
     pub(crate) fn take_some(&mut self, budget: &mut Budget) -> bool {
         let Some(mut taking) = self.taking.take() else { return true };
-        while !taking.is_cancelled() {
+        while !taking.pieces().is_cancelled() {
             if !budget.is_left() {
                 self.taking = Some(taking);
                 return false;
@@ -258,11 +258,11 @@ impl Members {
     /// To be called before the members are freed: if a snapshot still takes them, it gets them, and none are left here.
     pub(crate) fn sever(&mut self) {
         let Some(taking) = self.taking.take() else { return };
-        let cut = taking.cut().clone();
-        taking.sever();
+        let cut = taking.pieces().sever();
         let none = Table::new(self.core().clone(), Role::Private, None);
         let table = std::mem::replace(&mut self.table, none);
-        cut.hand_over(Members { table, bytes: std::mem::take(&mut self.bytes), taking: Some(taking) });
+        let bytes = std::mem::take(&mut self.bytes);
+        cut.hand_over(Severed::Members(Members { table, bytes, taking: Some(taking) }));
     }
 }
 

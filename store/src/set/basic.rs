@@ -40,7 +40,10 @@ pub fn add<'m>(
 ) -> Result<usize, Error> {
     let (limits, store) = (txn.settings().set_limits(), txn.store());
     let make = || Set::for_members(members.clone().next().unwrap_or_default(), count, &limits, store);
-    let mut open = txn.open_or_create::<Set>(db, &key, make)?;
+    let mut open = txn.open_or_create_by_parts::<Set>(db, &key, make)?;
+    if open.by_parts() {
+        members.clone().for_each(|member| open.keep_member(member));
+    }
     let set = open.value();
     if count > 1 {
         set.expect(count, &limits, store);
@@ -63,11 +66,11 @@ pub fn remove<'m>(
     key: Key<'_>,
     members: impl Iterator<Item = &'m [u8]>,
 ) -> Result<usize, Error> {
-    let Some(mut open) = txn.open::<Set>(db, &key)? else { return Ok(0) };
-    let set = open.value();
+    let Some(mut open) = txn.open_by_parts::<Set>(db, &key)? else { return Ok(0) };
     let mut removed = 0;
     for member in members {
-        removed += usize::from(set.remove(member));
+        open.keep_member(member);
+        removed += usize::from(open.value().remove(member));
     }
     if removed > 0 {
         open.changed(EventClass::Set, "srem");
@@ -80,22 +83,24 @@ pub fn remove<'m>(
 /// Takes a member from one set to another, which is made where there is none. Whether it was there. Errs with
 /// `WrongType`, of `to` only if there is a `from`.
 pub fn move_member(txn: &mut Txn<'_>, db: usize, from: Key<'_>, to: Key<'_>, member: &[u8]) -> Result<bool, Error> {
-    let destination = match txn.open::<Set>(db, &to) {
+    let destination = match txn.open_by_parts::<Set>(db, &to) {
         Err(Error::NotLocked) => return Err(Error::NotLocked),
         looked_up => looked_up.map(|_| ()),
     };
-    let Some(mut open) = txn.open::<Set>(db, &from)? else { return Ok(false) };
+    let Some(mut open) = txn.open_by_parts::<Set>(db, &from)? else { return Ok(false) };
     destination?;
     if from.bytes() == to.bytes() {
         return Ok(open.value().contains(member));
     }
+    open.keep_member(member);
     if !open.value().remove(member) {
         return Ok(false);
     }
     open.changed(EventClass::Set, "srem");
     open.close(Set::is_empty);
     let (limits, store) = (txn.settings().set_limits(), txn.store());
-    let mut open = txn.open_or_create::<Set>(db, &to, || Set::for_members(member, 1, &limits, store))?;
+    let mut open = txn.open_or_create_by_parts::<Set>(db, &to, || Set::for_members(member, 1, &limits, store))?;
+    open.keep_member(member);
     if open.value().insert(member, &limits, store) {
         open.changed(EventClass::Set, "sadd");
     }

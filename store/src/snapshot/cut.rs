@@ -5,11 +5,11 @@ use crate::free::Garbage;
 use crate::keyspace::{Record, record_of};
 use crate::raw::entry::Entry;
 use crate::raw::keys::Keys;
-use crate::raw::members::Members;
-use crate::snapshot::taking::{self, Pieces, Place};
+use crate::snapshot::taking::{self, Pieces, Place, Severed};
 use crate::store::{Member, Store};
 use crate::sync::ShardSet;
 use crate::txn::Txn;
+use crate::undo::Journal;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -44,7 +44,7 @@ pub struct Progress {
     pub keys: u64,
     /// Of these, keys that were taken ahead of the walk, because they were about to change.
     pub keys_ahead: u64,
-    /// Bytes of those in memory; of those taken in pieces, bytes of the elements that were taken ahead.
+    /// Bytes of those in memory; of those taken in pieces, bytes of the pieces that were taken ahead.
     pub bytes_ahead: u64,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Cut {
     /// freed.
     pub(super) unfinished: AtomicUsize,
     pub(super) begun: Mutex<VecDeque<Arc<Place>>>,
-    severed: Mutex<Vec<Members>>,
+    severed: Mutex<Vec<Severed>>,
     /// Tables that were flushed and hold keys that were not taken yet.
     orphans: Mutex<Vec<Keys>>,
     /// Large entries that were removed before they were taken, with their databases.
@@ -80,15 +80,16 @@ pub(crate) struct Cut {
 #[must_use = "a snapshot may need it"]
 pub(crate) struct Removed {
     pub(crate) entry: Entry,
-    /// The snapshot that does not have it yet.
+    /// Who does not have it yet.
     pub(crate) owed: Option<Box<Owed>>,
 }
 
 /// Whom an entry is to be handed to.
 pub(crate) struct Owed {
-    pub(crate) cut: Arc<Cut>,
-    /// The database that it belonged to at the cut.
-    pub(crate) db: usize,
+    /// A snapshot, and the database that it belonged to at the cut.
+    pub(crate) cut: Option<(Arc<Cut>, usize)>,
+    /// A journal, and the number of the record.
+    pub(crate) journal: Option<(Arc<Journal>, usize)>,
 }
 
 /// Of a table: to which snapshot its keys belong.
@@ -208,11 +209,11 @@ impl Snapshot {
     /// Takes elements of values that nobody else knows any more; this needs no lock of a shard.
     fn take_severed(&self, budget: &mut Budget) {
         while budget.is_left() {
-            let Some(mut members) = self.cut.severed.lock().pop() else { return };
-            if members.take_some(budget) {
-                self.store.free_later(Garbage::members(members, None));
+            let Some(mut severed) = self.cut.severed.lock().pop() else { return };
+            if severed.take_some(budget) {
+                self.store.free_later(severed.into_garbage());
             } else {
-                self.cut.severed.lock().push(members);
+                self.cut.severed.lock().push(severed);
             }
         }
     }
@@ -301,34 +302,49 @@ impl Cut {
         }
     }
 
-    /// An element of so many bytes was taken ahead of the walk.
-    pub(super) fn element_ahead(&self, bytes: usize) {
+    /// A piece of so many bytes was taken ahead of the walk.
+    pub(super) fn piece_ahead(&self, bytes: usize) {
         self.bytes_ahead.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Elements that were to be freed, and were not all taken.
-    pub(crate) fn hand_over(&self, members: Members) {
-        self.severed.lock().push(members);
+    /// A value was to be freed, of which not all was taken.
+    pub(crate) fn hand_over(&self, severed: Severed) {
+        self.severed.lock().push(severed);
     }
 }
 
 impl Removed {
-    /// The entry, for further use.
+    /// The entry, for further use. A journal has a copy of it.
     pub(crate) fn into_entry(mut self) -> Entry {
         if let Some(owed) = self.owed {
-            owed.cut.take_ahead(owed.db, &mut self.entry);
+            debug_assert!(owed.journal.is_none());
+            owed.take(&mut self.entry);
         }
         self.entry
     }
 
-    /// The entry, for nobody but a snapshot: nothing if it goes there.
-    pub(crate) fn hand_over(self) -> Option<Entry> {
-        match self.owed {
-            Some(owed) if !owed.cut.is_cancelled.load(Relaxed) => {
-                owed.cut.removed.lock().push((owed.db, self.entry));
+    /// The entry, for nobody but those it is owed to: nothing if it goes there.
+    pub(crate) fn hand_over(mut self) -> Option<Entry> {
+        let Some(owed) = self.owed else { return Some(self.entry) };
+        if let Some((journal, record)) = &owed.journal {
+            owed.take(&mut self.entry);
+            return journal.fill(*record, self.entry);
+        }
+        match owed.cut {
+            Some((cut, db)) if !cut.is_cancelled.load(Relaxed) => {
+                cut.removed.lock().push((db, self.entry));
                 None
             }
             _ => Some(self.entry),
+        }
+    }
+}
+
+impl Owed {
+    /// Has the snapshot take the entry.
+    fn take(&self, entry: &mut Entry) {
+        if let Some((cut, db)) = &self.cut {
+            cut.take_ahead(*db, entry);
         }
     }
 }

@@ -100,9 +100,10 @@ pub fn add<'m>(
 ) -> Result<Added, Error> {
     let (store, limits) = (txn.store(), txn.settings().zset_listpack.limits());
     let Some(mut open) = open(txn, db, &key, options)? else { return Ok(Added::default()) };
-    let value = open.value();
     let mut added = Added::default();
     for (score, member) in pairs {
+        open.keep_score(member);
+        let value = open.value();
         let change = Change { score, increment: false, condition: options.condition, compare: options.compare };
         match value.change(store, limits, member, change) {
             Outcome::Added(_) => added.added += 1,
@@ -111,7 +112,7 @@ pub fn add<'m>(
         }
     }
     if options.expected.bytes > 0
-        && let SortedSet::Pack(pack) = value
+        && let SortedSet::Pack(pack) = open.value()
     {
         pack.shrink_to_fit();
     }
@@ -140,6 +141,7 @@ pub fn increment(
     let (store, limits) = (txn.store(), txn.settings().zset_listpack.limits());
     let Some(mut open) = open(txn, db, &key, options)? else { return Ok(None) };
     let change = Change { score: increment, increment: true, condition: options.condition, compare: options.compare };
+    open.keep_score(member);
     let outcome = open.value().change(store, limits, member, change);
     if let Outcome::Added(_) | Outcome::Updated(_) = outcome {
         open.changed(EventClass::SortedSet, "zincr");
@@ -162,8 +164,11 @@ fn open<'a>(
     let (store, limits) = (txn.store(), txn.settings().zset_listpack.limits());
     let Expected { members, longest, bytes, only_new } = options.expected;
     let opened = match options.condition {
-        Condition::Xx => txn.open::<SortedSet>(db, key)?,
-        _ => Some(txn.open_or_create(db, key, || SortedSet::with_room(store, limits, members, longest, bytes))?),
+        Condition::Xx => txn.open_by_parts::<SortedSet>(db, key)?,
+        _ => {
+            let make = || SortedSet::with_room(store, limits, members, longest, bytes);
+            Some(txn.open_or_create_by_parts(db, key, make)?)
+        }
     };
     let too_large = members > limits.entries || longest > limits.value;
     Ok(opened.map(|mut open| {

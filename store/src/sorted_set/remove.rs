@@ -20,10 +20,11 @@ pub fn remove<'m>(
     key: Key<'_>,
     members: impl Iterator<Item = &'m [u8]>,
 ) -> Result<usize, Error> {
-    let Some(mut open) = txn.open::<SortedSet>(db, &key)? else { return Ok(0) };
-    let value = open.value();
+    let Some(mut open) = txn.open_by_parts::<SortedSet>(db, &key)? else { return Ok(0) };
     let mut removed = 0;
     for member in members {
+        open.keep_score(member);
+        let value = open.value();
         removed += usize::from(value.remove(member));
         if value.is_empty() {
             break;
@@ -44,7 +45,7 @@ pub fn remove_range(
     by: By<'_>,
     event: &'static str,
 ) -> Result<usize, Error> {
-    let Some(mut open) = txn.open::<SortedSet>(db, &key)? else { return Ok(0) };
+    let Some(mut open) = txn.open_by_parts::<SortedSet>(db, &key)? else { return Ok(0) };
     let value = open.value();
     let ranks = value.ranks(by);
     let removed = ranks.len();
@@ -55,7 +56,8 @@ pub fn remove_range(
         }
         open.close(|_| true);
     } else {
-        value.remove_ranks(ranks);
+        open.keep_ranks(ranks.clone())?;
+        open.value().remove_ranks(ranks);
         settle(open, removed, event);
     }
     Ok(removed)

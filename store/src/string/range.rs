@@ -31,7 +31,7 @@ pub fn append(txn: &mut Txn<'_>, db: usize, key: Key<'_>, value: &[u8]) -> Resul
             if let Some(tail) = bytes.get_mut(old..) {
                 tail.copy_from_slice(value);
             }
-        }),
+        })?,
     }
     around.changed(key.bytes(), EventClass::String, "append");
     Ok(len)
@@ -63,7 +63,7 @@ pub fn set_range(txn: &mut Txn<'_>, db: usize, key: Key<'_>, offset: usize, valu
             if let Some(place) = bytes.get_mut(offset..end) {
                 place.copy_from_slice(value);
             }
-        }),
+        })?,
     }
     around.changed(key.bytes(), EventClass::String, "setrange");
     Ok(len)

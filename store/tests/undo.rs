@@ -1,0 +1,488 @@
+//! What a unit has changed is taken back, whatever it was.
+
+use ochre_store::keyspace::{self, FreeMode, Record};
+use ochre_store::list::{self, End};
+use ochre_store::random::Random;
+use ochre_store::snapshot::{Capture, Snapshot};
+use ochre_store::sorted_set::{self, AddOptions, By};
+use ochre_store::stream::{Add, NewGroup, NewId};
+use ochre_store::string::{self, SetOptions};
+use ochre_store::sync::ShardSet;
+use ochre_store::undo::{Fate, Keep, Recorder, Undo};
+use ochre_store::{Access, Clock, Effects, Error, Expired, Member, Options, Store, Str, Txn, ValueRef};
+use ochre_store::{bits, hash, hyperloglog, set, stream};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+const DATABASES: usize = 3;
+
+/// By database and key: the value with its encoding, the deadline, and the deadlines of fields.
+type Image = BTreeMap<(usize, Vec<u8>), String>;
+
+fn text(value: Str<'_>) -> String {
+    match value {
+        Str::Int(number) => format!("i{number}"),
+        Str::Bytes(bytes) if bytes.len() > 100 => format!("{}*{:?}", bytes.len(), &bytes[..50]),
+        Str::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+fn shown(value: ValueRef<'_>) -> String {
+    let mut parts = Vec::new();
+    match value {
+        ValueRef::String(value) => return text(value),
+        ValueRef::List(list) => list.cursor(0, End::Tail).visit(list.len(), |element| parts.push(text(element))),
+        ValueRef::Set(set) => {
+            set.for_each(|member| parts.push(text(member)));
+            parts.sort_unstable();
+        }
+        ValueRef::SortedSet(set) => {
+            let members = set.members(0..set.len(), false);
+            parts.extend(members.map(|(member, score)| format!("{}={score}", text(member))));
+        }
+        ValueRef::Hash(hash) => {
+            hash.for_each(|name, value| parts.push(format!("{}={}", text(name), text(value))));
+            parts.sort_unstable();
+        }
+        ValueRef::Stream(stream) => return format!("{stream:?}"),
+    }
+    parts.join(" ")
+}
+
+fn line(record: Record<'_>) -> String {
+    format!("{} until {:?}", shown(record.value), record.deadline_ms)
+}
+
+fn image_of(txn: &mut Txn<'_>) -> Image {
+    let mut image = Image::new();
+    for db in 0..DATABASES {
+        for shard in 0..txn.store().shards() {
+            let each = &mut |record: Record<'_>| drop(image.insert((db, record.key.to_vec()), line(record)));
+            keyspace::records_in_shard(txn, db, shard, each).unwrap();
+        }
+    }
+    // The look alone would remove what has expired.
+    let access = txn.access();
+    txn.set_access(Access { no_touch: true, expired: Expired::Show });
+    let keys: Vec<_> = image.keys().cloned().collect();
+    for (db, name) in keys {
+        let key = txn.store().key(&name);
+        let mut more = format!(" {:?}", keyspace::object(txn, db, key).unwrap().map(|object| object.encoding));
+        if let Ok(Some(fields)) = hash::look(txn, db, &key) {
+            let mut deadlines = Vec::new();
+            fields.for_each(|name, _| deadlines.push(name.to_vec()));
+            deadlines.sort_unstable();
+            for field in deadlines {
+                more += &format!(" {:?}", fields.deadline_ms(&field));
+            }
+        }
+        image.entry((db, name)).and_modify(|line| line.push_str(&more));
+    }
+    txn.set_access(access);
+    image
+}
+
+/// One random change, of whatever kind.
+fn change(txn: &mut Txn<'_>, random: &mut Random, keys: usize) -> Result<(), Error> {
+    let store = txn.store();
+    let (db, other_db) = (random.below(DATABASES), random.below(DATABASES));
+    // Its type lies in its name, so that most changes meet a key of their type.
+    let kind = random.below(6);
+    let (name, other) =
+        (format!("{kind}:{}", random.below(keys)), format!("{}:{}", random.below(6), random.below(keys)));
+    let (key, other) = (store.key(name.as_bytes()), store.key(other.as_bytes()));
+    let element = format!("element {}", random.below(60));
+    let element = element.as_bytes();
+    let later_ms = txn.now_ms() + random.below(5000) as i64;
+    match random.below(40) {
+        0..20 => change_value(txn, random, kind, db, key, element),
+        20..26 => keyspace::delete(txn, db, key).map(drop),
+        26..29 => keyspace::rename(txn, db, key, other, false).map(drop),
+        29..31 => keyspace::move_key(txn, db, key, other_db).map(drop),
+        31..33 => keyspace::copy(txn, db, key, other, other_db, true).map(drop),
+        33..37 => keyspace::expire_at_ms(txn, db, key, later_ms - 100, Default::default()).map(drop),
+        37 => keyspace::persist(txn, db, key).map(drop),
+        38 => string::set(txn, db, key, b"17", SetOptions::default()).map(drop),
+        _ => keyspace::type_of(txn, db, key).map(drop),
+    }
+}
+
+fn change_value(
+    txn: &mut Txn<'_>,
+    random: &mut Random,
+    kind: usize,
+    db: usize,
+    key: ochre_store::Key<'_>,
+    element: &[u8],
+) -> Result<(), Error> {
+    let way = random.below(4);
+    match (kind, way) {
+        (0, 0) => {
+            let value = vec![b'a' + random.below(26) as u8; random.below(400)];
+            string::set(txn, db, key, &value, SetOptions::default()).map(drop)
+        }
+        (0, 1) => string::append(txn, db, key, element).map(drop),
+        (0, 2) => string::incr_by(txn, db, key, 7).map(drop),
+        (0, _) if random.below(2) == 0 => bits::set_bit(txn, db, key, random.below(5000) as u64, true).map(drop),
+        (0, _) => hyperloglog::add(txn, db, key, [element]).map(drop),
+        (1, 0) => list::push(txn, db, key, End::Tail, [element, element].into_iter()).map(drop),
+        (1, 1) => list::pop(txn, db, key, End::Head, |_| ()).map(drop),
+        (1, 2) => list::set(txn, db, key, 0, element),
+        (1, _) => list::trim(txn, db, key, 0, 3),
+        (2, 0 | 1) => {
+            let members: Vec<String> = (0..random.below(30)).map(|number| format!("{number}")).collect();
+            set::add(txn, db, key, 31, members.iter().map(String::as_bytes).chain([element])).map(drop)
+        }
+        (2, 2) => set::pop(txn, db, key, |_| ()).map(drop),
+        (2, _) => set::remove(txn, db, key, [element].into_iter()).map(drop),
+        (3, 0 | 1) => {
+            let pair = (random.below(100) as f64, element);
+            sorted_set::add(txn, db, key, AddOptions::default(), [pair].into_iter()).map(drop)
+        }
+        (3, _) => sorted_set::remove(txn, db, key, [element].into_iter()).map(drop),
+        (4, 0 | 1) => {
+            let value = vec![b'v'; random.below(80)];
+            hash::set(txn, db, key, [(element, value.as_slice())].into_iter()).map(drop)
+        }
+        (4, 2) => hash::delete(txn, db, key, [element].into_iter()).map(drop),
+        (4, _) => {
+            let at_ms = txn.now_ms() + 1 + random.below(3000) as i64;
+            hash::expire_at_ms(txn, db, key, [element].into_iter(), at_ms, Default::default(), &mut |_| ())
+        }
+        (_, 0 | 1) => {
+            let entry = Add { id: NewId::Auto, create: true, trim: None };
+            let _ = stream::add(txn, db, key, &entry, [(element, element)]);
+            Ok(())
+        }
+        _ => {
+            let group = NewGroup { name: element, last_id: None, entries_read: None };
+            let _ = stream::create_group(txn, db, key, &group, way == 2);
+            Ok(())
+        }
+    }
+}
+
+fn is_ordinary(error: Error) -> bool {
+    use Error::{
+        CorruptHyperLogLog, IncrementOverflow, NoSuchKey, NotHyperLogLog, NotInteger, OutOfRange, SameKey, WrongType,
+    };
+    matches!(
+        error,
+        IncrementOverflow
+            | NoSuchKey
+            | NotHyperLogLog
+            | NotInteger
+            | OutOfRange
+            | SameKey
+            | WrongType
+            | CorruptHyperLogLog
+    )
+}
+
+fn store(seed: u64) -> Arc<Store> {
+    Store::new(Options {
+        shards: if seed.is_multiple_of(3) { 1 } else { 4 },
+        databases: DATABASES,
+        hash_seed: [seed, 2, 3, 4],
+    })
+}
+
+fn with_all<R>(member: &Member, now_ms: i64, act: impl FnOnce(&mut Txn<'_>) -> R) -> R {
+    member.run(ShardSet::ALL, Clock { now_ms }, &mut Effects::default(), act)
+}
+
+/// Runs some changes as one unit that is recorded, up to what cannot be.
+fn recorded(txn: &mut Txn<'_>, undo: &mut Undo, random: &mut Random, keys: usize, changes: usize) {
+    undo.begin(txn, Keep::Always);
+    let mut recorder = Recorder::new(txn.part(), undo);
+    for _ in 0..changes {
+        match change(&mut recorder.txn(), random, keys) {
+            Err(Error::NotKept) => break,
+            other => assert!(other.is_ok() || other.is_err_and(is_ordinary), "{other:?}"),
+        }
+    }
+}
+
+fn differences(found: &Image, expected: &Image) -> String {
+    let lost = expected.iter().find(|(key, state)| found.get(*key) != Some(state));
+    let more = found.iter().find(|(key, _)| !expected.contains_key(*key));
+    format!(
+        "{} keys for {}; lost {lost:?}, found {:?}, more {more:?}",
+        found.len(),
+        expected.len(),
+        lost.map(|(key, _)| found.get(key))
+    )
+}
+
+#[derive(Default)]
+struct Keeper(Mutex<BTreeMap<(usize, Vec<u8>), String>>);
+
+impl Capture for Keeper {
+    fn record(&self, db: usize, record: Record<'_>) {
+        let twice = self.0.lock().unwrap().insert((db, record.key.to_vec()), line(record));
+        assert!(twice.is_none(), "taken twice");
+    }
+}
+
+// Some units stay, so that what follows meets all kinds of states; while snapshots are taken none does.
+#[test]
+fn everything_is_as_it_was_and_snapshots_see_nothing_of_it() {
+    for seed in 1..=6u64 {
+        let store = store(seed);
+        let (writer, walker) = (store.register(), store.register());
+        let (mut random, mut undo) = (Random::new(seed), Undo::default());
+        let keys = [4, 20, 60][seed as usize % 3];
+        let mut now_ms = 1_000_000;
+        for _ in 0..8 {
+            for _ in 0..10 {
+                now_ms += random.below(100) as i64;
+                with_all(&writer, now_ms, |txn| {
+                    let changes = random.below(60);
+                    recorded(txn, &mut undo, &mut random, keys, changes);
+                    let changed = image_of(txn);
+                    undo.commit(txn);
+                    let found = image_of(txn);
+                    assert!(found == changed, "seed {seed}: {}", differences(&found, &changed));
+                });
+            }
+            let keeper = Arc::new(Keeper::default());
+            let (mut snapshot, expected, plain) = with_all(&writer, now_ms, |txn| {
+                let plain: BTreeMap<_, _> = plain_image_of(txn);
+                (Snapshot::begin(txn, &store, keeper.clone()).unwrap(), image_of(txn), plain)
+            });
+            while snapshot.step(&walker, 1 + random.below(keys), 1 << 20) {
+                with_all(&writer, now_ms, |txn| {
+                    let changes = random.below(60);
+                    let before = (lengths(txn), txn.effects().dirty, txn.effects().removals.len());
+                    txn.effects().record_touched = true;
+                    recorded(txn, &mut undo, &mut random, keys, changes);
+                    assert!(undo.roll_back(txn));
+                    assert!(txn.effects().touched.is_empty());
+                    assert_eq!((lengths(txn), txn.effects().dirty, txn.effects().removals.len()), before);
+                    let found = image_of(txn);
+                    assert!(found == expected, "seed {seed}: {}", differences(&found, &expected));
+                });
+            }
+            assert!(*keeper.0.lock().unwrap() == plain, "seed {seed}: the snapshot differs");
+        }
+    }
+}
+
+fn plain_image_of(txn: &mut Txn<'_>) -> BTreeMap<(usize, Vec<u8>), String> {
+    let mut image = BTreeMap::new();
+    for db in 0..DATABASES {
+        for shard in 0..txn.store().shards() {
+            let each = &mut |record: Record<'_>| drop(image.insert((db, record.key.to_vec()), line(record)));
+            keyspace::records_in_shard(txn, db, shard, each).unwrap();
+        }
+    }
+    image
+}
+
+fn lengths(txn: &Txn<'_>) -> Vec<usize> {
+    (0..DATABASES).map(|db| txn.store().db_len(db)).collect()
+}
+
+fn with_large<R>(act: impl FnOnce(&mut Txn<'_>, &mut Undo) -> R) -> R {
+    let store = store(1);
+    let member = store.register();
+    with_all(&member, 1000, |txn| {
+        let elements: Vec<String> = (0..1000).map(|number| format!("{number:0100}")).collect();
+        list::push(txn, 0, store.key(b"large"), End::Tail, elements.iter().map(String::as_bytes)).unwrap();
+        string::set(txn, 0, store.key(b"small"), b"1", SetOptions::default()).unwrap();
+        act(txn, &mut Undo::default())
+    })
+}
+
+/// Changes more of it at once than is recorded one by one.
+fn change_large(txn: &mut Txn<'_>) -> Result<(), Error> {
+    let key = txn.store().key(b"large");
+    list::trim(txn, 0, key, 1, 500)
+}
+
+fn set(txn: &mut Txn<'_>, name: &[u8]) {
+    let key = txn.store().key(name);
+    string::set(txn, 0, key, b"other", SetOptions::default()).unwrap();
+}
+
+#[test]
+fn a_large_value_is_moved_but_never_copied() {
+    with_large(|txn, undo| {
+        let before = image_of(txn);
+        undo.begin(txn, Keep::Always);
+        let mut recorder = Recorder::new(txn.part(), undo);
+        set(&mut recorder.txn(), b"large");
+        set(&mut recorder.txn(), b"small");
+        keyspace::delete(&mut recorder.txn(), 0, store_key(b"large", 1)).unwrap();
+        assert!(undo.roll_back(txn));
+        assert_eq!(image_of(txn), before);
+        undo.begin(txn, Keep::Always);
+        let mut recorder = Recorder::new(txn.part(), undo);
+        set(&mut recorder.txn(), b"small");
+        let key = store_key(b"large", 1);
+        keyspace::expire_at_ms(&mut recorder.txn(), 0, key, 5000, Default::default()).unwrap();
+        let handle = recorder.handle();
+        assert_eq!(handle.check(), Ok(()));
+        assert_eq!(change_large(&mut recorder.txn()), Err(Error::NotKept));
+        assert_eq!(handle.check(), Err(Error::NotKept));
+        assert!(undo.roll_back(txn));
+        assert_eq!(image_of(txn), before);
+    });
+}
+
+/// The key in a store with that seed.
+fn store_key(name: &'static [u8], seed: u64) -> ochre_store::Key<'static> {
+    store(seed).key(name)
+}
+
+/// Something that cannot be taken back.
+type Action = fn(&mut Txn<'_>) -> Result<(), Error>;
+
+#[test]
+fn what_cannot_be_taken_back_stays_unless_somebody_was_promised_otherwise() {
+    for is_killed in [false, true] {
+        let actions: [Action; 3] = [
+            change_large,
+            |txn| keyspace::flush_db(txn, 0, FreeMode::Later).map(drop),
+            |txn| keyspace::swap_db(txn, 0, 1),
+        ];
+        for action in actions {
+            with_large(|txn, undo| {
+                let before = image_of(txn);
+                undo.begin(txn, Keep::WhilePossible);
+                let fate = Arc::new(Fate::default());
+                let mut recorder = Recorder::new(txn.part(), undo);
+                recorder.handle().set_fate(fate.clone());
+                set(&mut recorder.txn(), b"small");
+                assert!(!is_killed || fate.kill());
+                let done = action(&mut recorder.txn());
+                assert_eq!(done, if is_killed { Err(Error::NotKept) } else { Ok(()) });
+                assert_eq!(fate.kill(), is_killed);
+                if !is_killed {
+                    set(&mut recorder.txn(), b"small");
+                }
+                assert_eq!(undo.roll_back(txn), is_killed);
+                assert_eq!(image_of(txn) == before, is_killed);
+                // The next unit can be taken back again.
+                let before = image_of(txn);
+                undo.begin(txn, Keep::Always);
+                set(&mut Recorder::new(txn.part(), undo).txn(), b"small");
+                assert!(undo.roll_back(txn));
+                assert_eq!(image_of(txn), before);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_record_has_an_end() {
+    with_large(|txn, undo| {
+        for keep in [Keep::Always, Keep::WhilePossible] {
+            undo.begin(txn, keep);
+            let mut recorder = Recorder::new(txn.part(), undo);
+            let handle = recorder.handle();
+            let mut names = (0..).map(|number: u32| format!("{:060000}", number));
+            while handle.check() == Ok(()) && !handle.is_given_up() {
+                let name = names.next().unwrap();
+                set(&mut recorder.txn(), name.as_bytes());
+            }
+            assert_eq!(handle.is_given_up(), keep == Keep::WhilePossible);
+            assert_eq!(undo.roll_back(txn), keep == Keep::Always);
+        }
+    });
+}
+
+/// Changes an element, or a few, of a large value of some type.
+fn change_elements(
+    txn: &mut Txn<'_>,
+    random: &mut Random,
+    key: ochre_store::Key<'_>,
+    kind: usize,
+) -> Result<(), Error> {
+    let names: Vec<String> = (0..1 + random.below(3)).map(|_| format!("element {}", random.below(400))).collect();
+    let names = || names.iter().map(String::as_bytes);
+    let end = if random.below(2) == 0 { End::Head } else { End::Tail };
+    let other = txn.store().key(b"other");
+    let number = random.below(1000) as f64;
+    let (way, few) = (random.below(6), random.below(30));
+    match (kind, way) {
+        (0, 0..3) => {
+            hash::set(txn, 0, key, names().map(|name| (name, b"other".as_slice())).collect::<Vec<_>>().into_iter())
+                .map(drop)
+        }
+        (0, 3) => hash::set_new(txn, 0, key, b"element 999", b"v").map(drop),
+        (0, 4) => hash::incr_by(txn, 0, key, b"number", 7).map(drop),
+        (0, _) => hash::delete(txn, 0, key, names()).map(drop),
+        (1, 0..3) => set::add(txn, 0, key, 3, names()).map(drop),
+        (1, 3 | 4) => set::remove(txn, 0, key, names()).map(drop),
+        (1, _) => set::move_member(txn, 0, key, other, names().next().unwrap()).map(drop),
+        (2, 0..3) => sorted_set::add(txn, 0, key, AddOptions::default(), names().map(|name| (number, name))).map(drop),
+        (2, 3) => sorted_set::increment(txn, 0, key, AddOptions::default(), 3.0, names().next().unwrap()).map(drop),
+        (2, 4) => {
+            sorted_set::remove_range(txn, 0, key, By::Rank(few as i64, few as i64 + 20), "zremrangebyrank").map(drop)
+        }
+        (2, _) => sorted_set::remove(txn, 0, key, names()).map(drop),
+        (_, 0 | 1) => list::push(txn, 0, key, end, names().collect::<Vec<_>>().into_iter()).map(drop),
+        (_, 2) => list::pop(txn, 0, key, end, |_| ()).map(drop),
+        (_, 3) => list::pop_many(txn, 0, key, end, few, |_| ()).map(drop),
+        (_, 4) => list::trim(txn, 0, key, few as i64 / 5, -2 - few as i64 / 4),
+        _ => list::move_element(txn, 0, (key, end), (if few > 15 { key } else { other }, End::Head), |_| ()).map(drop),
+    }
+}
+
+#[test]
+fn elements_of_large_values_come_back_one_by_one() {
+    for seed in 1..=40u64 {
+        let kind = seed as usize % 4;
+        let store = store(seed);
+        let (member, mut random, mut undo) = (store.register(), Random::new(seed), Undo::default());
+        let names: Vec<String> = (0..300).map(|number| format!("element {number}")).collect();
+        let names = || names.iter().map(String::as_bytes);
+        let (key, long) = (store.key(b"large"), "x".repeat(300));
+        with_all(&member, 1000, |txn| {
+            match kind {
+                0 => {
+                    hash::set(txn, 0, key, names().map(|name| (name, b"v".as_slice())).collect::<Vec<_>>().into_iter())
+                        .map(drop)
+                }
+                1 => set::add(txn, 0, key, 300, names()).map(drop),
+                2 => sorted_set::add(
+                    txn,
+                    0,
+                    key,
+                    AddOptions::default(),
+                    names().zip(0..).map(|(name, at)| (f64::from(at), name)),
+                )
+                .map(drop),
+                _ => list::push(
+                    txn,
+                    0,
+                    key,
+                    End::Tail,
+                    names().flat_map(|name| [name, long.as_bytes()]).collect::<Vec<_>>().into_iter(),
+                )
+                .map(drop),
+            }
+            .unwrap();
+            if kind == 0 {
+                hash::expire_at_ms(txn, 0, key, names().take(40), 5000, Default::default(), &mut |_| ()).unwrap();
+            }
+            let before = image_of(txn);
+            for round in 0..10 {
+                undo.begin(txn, Keep::Always);
+                let mut recorder = Recorder::new(txn.part(), &mut undo);
+                for _ in 0..random.below(30) {
+                    let done = change_elements(&mut recorder.txn(), &mut random, key, kind);
+                    assert!(done.is_ok() || done == Err(Error::NotInteger), "seed {seed}: {done:?}");
+                }
+                if round % 3 == 0 {
+                    keyspace::delete(&mut recorder.txn(), 0, key).unwrap();
+                    let _ = change_elements(&mut recorder.txn(), &mut random, key, kind);
+                }
+                assert!(undo.roll_back(txn));
+                let found = image_of(txn);
+                assert!(found == before, "seed {seed}: {}", differences(&found, &before));
+            }
+        });
+    }
+}
