@@ -208,7 +208,11 @@ fn group(mut members: Vec<Argument>) -> Argument {
 fn with_token(token: String, mut arguments: Vec<Argument>) -> Argument {
     let name = token.to_ascii_lowercase().replace(' ', "-");
     match arguments.len() {
-        0 => Argument { name, kind: ArgumentKind::PureToken, token: Some(token), ..Argument::leaf("") },
+        0 => {
+            // Quotes stand for an empty word.
+            let token = if token == "\"\"" { String::new() } else { token };
+            Argument { name, kind: ArgumentKind::PureToken, token: Some(token), ..Argument::leaf("") }
+        }
         1 => Argument { token: Some(token), ..arguments.remove(0) },
         _ => Argument { name, token: Some(token), ..group(arguments) },
     }
