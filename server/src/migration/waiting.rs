@@ -50,10 +50,10 @@ pub(crate) fn stance(
         }
         _ if matches!(command.spec.lock, LockClass::Script) => {
             let only_reads = crate::scripting::effective_flags(worker, command, argv).has(Flags::READONLY);
-            // A script that writes has all locks.
-            if only_reads || !has_all {
+            if only_reads {
                 return Stance::Reads;
             }
+            // It may write to whatever it has locked; for anything else it comes back with all locks.
             any_pinned(worker, &mut txn)
         }
         _ if !command.has(Flags::WRITE) => return Stance::Reads,
@@ -73,6 +73,7 @@ fn names_pinned(txn: &mut Txn<'_>, command: &Command, argv: Argv<'_>) -> bool {
     found
 }
 
+/// Whether the shards that are locked have any.
 fn any_pinned(worker: &Worker, txn: &mut Txn<'_>) -> bool {
     (0..worker.server.store.shards()).any(|shard| keyspace::has_pins(txn, shard).unwrap_or_default())
 }
