@@ -202,6 +202,11 @@ fn nothing_remains_of_a_script_that_was_killed() -> Result<()> {
             other.command(&["PERSIST", &key])?;
         }
     }
+    // So would what has expired already, and is not seen any more, but still there.
+    await_that("nothing is left to expire", || {
+        let databases = other.command(&["INFO", "keyspace"])?.text()?;
+        Ok(databases.lines().filter(|line| line.starts_with("db")).all(|line| line.contains(",expires=0,")))
+    })?;
     other.command(&["EVAL", "for i = 1, 300 do redis.call('HSET', 'large', i, i) end", "0"])?;
     let port = server.address().port().to_string();
     ensure!(replica.command(&["REPLICAOF", "127.0.0.1", &port])? == Reply::ok());
