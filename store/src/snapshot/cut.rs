@@ -10,7 +10,7 @@ use crate::store::{Member, Store};
 use crate::sync::ShardSet;
 use crate::txn::Txn;
 use crate::undo::Journal;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use std::time::Duration;
 const CHAINS_PER_KEY: usize = 4;
 /// Elements of a large value that one step takes for each key it may take: they take less time each.
 const ELEMENTS_PER_KEY: usize = 8;
-/// How long the walk waits for values that are neither under a key nor handed over.
-const ON_ITS_WAY: Duration = Duration::from_micros(200);
+/// After so long a walk that waits for a value returns, so that it can be cancelled.
+const WAIT_MAX: Duration = Duration::from_millis(10);
 
 /// Takes what there was at the cut.
 pub trait Capture: Send + Sync + 'static {
@@ -70,6 +70,8 @@ pub(crate) struct Cut {
     pub(super) unfinished: AtomicUsize,
     pub(super) begun: Mutex<VecDeque<Arc<Place>>>,
     severed: Mutex<Vec<Severed>>,
+    /// A value is handed over, has come under a key or was taken whole. Goes with `severed`.
+    moved: Condvar,
     /// Tables that were flushed and hold keys that were not taken yet.
     orphans: Mutex<Vec<Keys>>,
     /// Large entries that were removed before they were taken, with their databases.
@@ -134,6 +136,7 @@ impl Snapshot {
             unfinished: AtomicUsize::new(0),
             begun: Mutex::default(),
             severed: Mutex::default(),
+            moved: Condvar::new(),
             orphans: Mutex::default(),
             removed: Mutex::default(),
         });
@@ -174,8 +177,7 @@ impl Snapshot {
         if self.is_over {
             self.store.is_cut.store(false, SeqCst);
         } else if is_all && budget.is_left() {
-            // What is left is on its way: it is being freed, or gets another name.
-            std::thread::sleep(ON_ITS_WAY);
+            self.cut.await_value();
         }
         !self.is_over
     }
@@ -310,6 +312,23 @@ impl Cut {
     /// A value was to be freed, of which not all was taken.
     pub(crate) fn hand_over(&self, severed: Severed) {
         self.severed.lock().push(severed);
+        self.moved.notify_all();
+    }
+
+    /// A value has come under a key, or was taken whole.
+    pub(super) fn value_moved(&self) {
+        // Who is about to wait has looked already, or looks after this.
+        drop(self.severed.lock());
+        self.moved.notify_all();
+    }
+
+    /// Waits while all values that are left are on their way: being freed, or getting another name.
+    fn await_value(&self) {
+        let mut severed = self.severed.lock();
+        let is_reachable = self.begun.lock().iter().any(|place| place.key().is_some());
+        if severed.is_empty() && !is_reachable && self.unfinished.load(SeqCst) != 0 {
+            self.moved.wait_for(&mut severed, WAIT_MAX);
+        }
     }
 }
 

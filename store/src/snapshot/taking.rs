@@ -184,6 +184,7 @@ pub(crate) fn moved(entry: &mut Entry, key: &[u8]) {
         && let Some(pieces) = part.pieces()
     {
         *pieces.place.0.lock() = State::Key(key.into());
+        pieces.cut.value_moved();
     }
 }
 
@@ -253,6 +254,7 @@ impl TakenPieces {
         self.pieces.end();
         *self.place.0.lock() = State::Over;
         self.cut.unfinished.fetch_sub(1, SeqCst);
+        self.cut.value_moved();
     }
 
     /// The value is to be handed over to the snapshot, which is returned.
