@@ -14,6 +14,7 @@ mod denied;
 mod describe;
 mod file;
 mod log;
+mod matcher;
 mod pattern;
 mod rule;
 mod selector;
