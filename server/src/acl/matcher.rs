@@ -49,8 +49,7 @@ impl Matcher {
             }
             _ => (literal.len().max(1), Form::Glob(pattern.into())),
         };
-        let head_bits = 8 * literal.len().min(HEAD) as u32;
-        let mask = u64::MAX.checked_shr(u64::BITS.saturating_sub(head_bits)).unwrap_or_default();
+        let mask = literal.iter().take(HEAD).fold(0, |mask, _| mask << 8 | 0xff);
         Matcher { head: Self::head_of(&literal) & mask, mask, len_min, form }
     }
 

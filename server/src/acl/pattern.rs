@@ -127,7 +127,7 @@ impl KeyPatterns {
             return false;
         };
         self.sorted.get(*begin..*end).unwrap_or_default().iter().any(allows)
-            || self.sorted.get(..self.any_first).unwrap_or_default().iter().any(allows)
+            || self.any_first > 0 && self.sorted.get(..self.any_first).unwrap_or_default().iter().any(allows)
     }
 }
 

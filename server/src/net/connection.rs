@@ -217,7 +217,12 @@ impl Connection {
         if worker.server.attention.get() & Attention::DURABLE != 0 || self.output.is_held() {
             self.hold_back(&worker.server);
         }
-        self.output.poll_write(&mut self.stream, cx, &worker.stats)
+        let sent = self.output.sent_total();
+        let written = self.output.poll_write(&mut self.stream, cx, &worker.stats);
+        if self.client.attention & Attention::FED != 0 {
+            worker.stats.replication_bytes_out.add(self.output.sent_total() - sent);
+        }
+        written
     }
 
     /// Holds output back that depends on what has not reached the disk, and lets go of what no longer does.
@@ -272,8 +277,7 @@ impl Connection {
                 if worker.acks_quickly() {
                     self.stream.rearm_quickack();
                 }
-                worker.stats.bytes_in.add(read as u64);
-                worker.stats.reads.add(1);
+                worker.stats.count_read(read, self.client.attention & Attention::FOLLOWED != 0);
                 let seen = &self.client.handle.published;
                 seen.bytes_in.store(seen.bytes_in.load(Relaxed) + read as u64, Relaxed);
                 self.query_peak = self.query_peak.max(self.query.len());
