@@ -1,7 +1,7 @@
 //! Recording a unit, and what becomes of the record.
 
 use super::fate::Fate;
-use super::journal::{Before, Journal};
+use super::journal::{Discarded, Journal};
 use crate::effects::EffectsMark;
 use crate::error::Error;
 use crate::shard::Shard;
@@ -65,12 +65,12 @@ impl Undo {
         self.detach(txn);
         let mut log = self.journal.take();
         let core = &txn.store().core;
-        let replaced = log.records.drain(..).filter_map(|record| match record.before {
-            Before::Entry(entry) => Some(entry),
-            _ => None,
-        });
+        let replaced = log.records.drain(..).filter_map(|record| record.before.into_discarded());
         let discarded = std::mem::take(&mut log.discarded);
-        replaced.chain(discarded).for_each(|entry| core.entry(Removed { entry, owed: None }));
+        replaced.chain(discarded).for_each(|discarded| match discarded {
+            Discarded::Entry(entry) => core.entry(Removed { entry, owed: None }),
+            Discarded::Value(value) => core.value(value),
+        });
         if let Some(journal) = Arc::get_mut(&mut self.journal) {
             journal.give_back(log);
         }
