@@ -112,6 +112,11 @@ impl Journal {
         *self.is_full.get_mut() = false;
     }
 
+    /// What was recorded.
+    pub(crate) fn log(&mut self) -> &mut Log {
+        self.log.get_mut()
+    }
+
     /// Takes out what was recorded; nothing if it was given up.
     pub(crate) fn take(&self) -> Log {
         std::mem::take(&mut self.log.lock())
@@ -257,6 +262,13 @@ impl Attachment {
 }
 
 impl Log {
+    /// Forgets everything. What is not needed any more goes to `free`.
+    pub(crate) fn end(&mut self, mut free: impl FnMut(Discarded)) {
+        self.records.drain(..).filter_map(|record| record.before.into_discarded()).for_each(&mut free);
+        self.discarded.drain(..).for_each(free);
+        self.clear();
+    }
+
     fn clear(&mut self) {
         self.records.clear();
         self.records.shrink_to(ROOM_KEPT / size_of::<Record>());
