@@ -4,7 +4,7 @@ use crate::args::{Args, as_number, as_string, function};
 use crate::debugger::{self, Session};
 use crate::host::{Host, LogLevel, Refusal, Replicate};
 use crate::library::{self, Loading};
-use crate::names::Names;
+use crate::names::CommandNames;
 use crate::raise;
 use crate::reply::{self, Words};
 use crate::vm::VmOptions;
@@ -63,7 +63,7 @@ struct Call {
     bytes: Vec<u8>,
     spans: Vec<Span>,
     reply: Vec<u8>,
-    names: Names,
+    names: CommandNames,
 }
 
 /// Buffers that grew larger are not kept.

@@ -1,10 +1,10 @@
-//! Names of commands that scripts call again and again.
+//! CommandNames of commands that scripts call again and again.
 
 use mlua::LuaString;
 
-/// Names that were called last. Lua has one string of equal ones, so where a string lies tells which it is for as long as it
+/// CommandNames that were called last. Lua has one string of equal ones, so where a string lies tells which it is for as long as it
 /// is kept from the collector.
-pub(crate) struct Names([Option<Name>; SLOTS]);
+pub(crate) struct CommandNames([Option<Name>; SLOTS]);
 
 struct Name {
     place: usize,
@@ -18,13 +18,13 @@ const LEN_MAX: usize = 64;
 /// No two strings of Lua lie nearer to each other.
 const APART: usize = 32;
 
-impl Default for Names {
-    fn default() -> Names {
-        Names([const { None }; SLOTS])
+impl Default for CommandNames {
+    fn default() -> CommandNames {
+        CommandNames([const { None }; SLOTS])
     }
 }
 
-impl Names {
+impl CommandNames {
     /// Appends the bytes of a name.
     #[inline]
     pub(crate) fn read(&mut self, name: &LuaString, bytes: &mut Vec<u8>) {

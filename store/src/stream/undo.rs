@@ -35,12 +35,18 @@ pub(crate) struct GroupState {
     name: Box<[u8]>,
     last_id: StreamId,
     entries_read: Option<u64>,
-    /// A consumer with its times; no times if there is none of this name.
-    consumer: Option<(Box<[u8]>, Option<(i64, Option<i64>)>)>,
+    consumer: Option<ConsumerState>,
     /// How many slots there are for consumers.
     slots: usize,
     /// What is known of some entries, if they are pending.
     nacks: Vec<(StreamId, Option<Nack>)>,
+}
+
+/// A consumer before it changes.
+struct ConsumerState {
+    name: Box<[u8]>,
+    /// When it was seen, and when it was active; none if there is no consumer of this name.
+    times: Option<(i64, Option<i64>)>,
 }
 
 impl StreamChange {
@@ -97,7 +103,7 @@ impl Stream {
         let times = |consumer: &Consumer| (consumer.seen_ms, consumer.active_ms);
         let consumer = consumer.map(|name| {
             let found = group.find_consumer(name).and_then(|id| group.consumer(id));
-            (name.into(), found.map(times))
+            ConsumerState { name: name.into(), times: found.map(times) }
         });
         let nacks = ids.map(|id| (id, group.nack(id))).collect();
         Some(StreamChange::Group(Box::new(GroupState {
@@ -203,11 +209,11 @@ impl Group {
         }
         (self.last_id, self.entries_read) = (state.last_id, state.entries_read);
         match &state.consumer {
-            Some((name, None)) => {
+            Some(ConsumerState { name, times: None }) => {
                 self.consumers.remove(name);
                 self.consumers.truncate(state.slots);
             }
-            Some((name, Some((seen_ms, active_ms)))) => {
+            Some(ConsumerState { name, times: Some((seen_ms, active_ms)) }) => {
                 if let Some(consumer) = self.consumers.find(name).and_then(|id| self.consumers.get_mut(id)) {
                     (consumer.seen_ms, consumer.active_ms) = (*seen_ms, *active_ms);
                 }
