@@ -248,8 +248,11 @@ impl Connection {
         if !self.output.is_empty() {
             return false;
         }
+        if replica.is_new() && worker.config().repl_disable_tcp_nodelay {
+            self.stream.fill_packets();
+        }
         let is_over = replica.feed(&worker.server, id, crate::clock::unix_ms(), &mut self.output);
-        self.publish_output();
+        self.publish_output(worker);
         is_over
     }
 
@@ -265,6 +268,7 @@ impl Connection {
                 }
             }
             self.query.reserve(READ_LEN);
+            worker.member.publish_memory();
         }
         match tokio_util::io::poll_read_buf(std::pin::Pin::new(&mut self.stream), cx, &mut self.query) {
             Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(false),
@@ -286,6 +290,11 @@ impl Connection {
     /// Executes what has been read, and sends the replies.
     async fn serve_input(&mut self, worker: &Worker) {
         worker.begin_batch();
+        if self.output.allocated() == 0 {
+            // What a client takes that was idle is counted before it asks how much memory is used.
+            self.output.make_room();
+            worker.member.publish_memory();
+        }
         if self.is_over_query_limit(worker) {
             return;
         }
@@ -332,6 +341,10 @@ impl Connection {
                 tokio::task::yield_now().await;
                 worker.begin_batch();
             }
+        }
+        if self.client.replica.is_some() && self.query.is_empty() {
+            // It says a word now and then, which is not worth a buffer meanwhile.
+            self.query = BytesMut::new();
         }
         // Before anybody hears of the changes, so that whoever asks next finds them counted.
         worker.member.publish_memory();
@@ -554,7 +567,7 @@ impl Connection {
             self.flush(worker);
         }
         if worker.limits_clients() {
-            self.publish_output();
+            self.publish_output(worker);
             worker.evict_clients(&self.client.handle);
             if self.client.handle.is_killed() {
                 self.closing = Closing::Now;

@@ -88,9 +88,13 @@ impl Output {
     #[inline]
     pub(crate) fn reply(&mut self, protocol: Protocol) -> ReplyWriter<'_> {
         if self.bytes.capacity() == 0 {
-            self.bytes.reserve(self.capacity);
+            self.make_room();
         }
         ReplyWriter::new(&mut self.bytes, protocol).with_doubles(self.doubles)
+    }
+    /// Has the buffer be as large as it is while nothing waits.
+    pub(crate) fn make_room(&mut self) {
+        self.bytes.reserve(self.capacity);
     }
     /// The same output, with doubles in another form.
     pub(crate) fn with_doubles(self, doubles: DoubleFormat) -> Output {

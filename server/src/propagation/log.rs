@@ -27,8 +27,10 @@ pub struct Log {
     state: Mutex<State>,
     /// Bytes allocated for the stream.
     allocated: AtomicU64,
-    /// Those that are there for replicas alone: beyond what is kept anyway, and in their connections.
+    /// Those of them that are there for replicas alone: beyond what is to be kept anyway.
     for_replicas: AtomicU64,
+    /// Bytes allocated for what is to be appended to the append-only file.
+    for_file: AtomicU64,
 }
 
 struct State {
@@ -104,22 +106,35 @@ impl Log {
             }),
             allocated: AtomicU64::new(0),
             for_replicas: AtomicU64::new(0),
+            for_file: AtomicU64::new(0),
         }
     }
 
-    /// Bytes allocated for the stream, and of these the ones that are there for replicas alone: it is not for memory's sake
-    /// that keys are evicted which only slow replicas take.
+    /// Bytes allocated for the stream, and of these the ones that are there for replicas alone: no key has to go for memory
+    /// that only slow replicas take.
     pub fn allocated(&self) -> (u64, u64) {
         (self.allocated.load(Relaxed), self.for_replicas.load(Relaxed))
+    }
+
+    /// Bytes allocated for what is to be appended to the append-only file.
+    pub fn allocated_for_file(&self) -> u64 {
+        self.for_file.load(Relaxed)
+    }
+
+    /// Bytes of the stream in the connections of replicas.
+    pub fn in_connections(&self, server: &Server) -> u64 {
+        if server.attention.get() & Attention::PROPAGATES == 0 {
+            return 0;
+        }
+        let state = self.state.lock();
+        state.handles.values().map(|handle| handle.published.output_allocated.load(Relaxed)).sum()
     }
 
     /// Shows others what is allocated.
     fn note(&self, state: &State) {
         let allocated = state.primary.backlog().map_or(0, Backlog::allocated) as u64;
         self.allocated.store(allocated, Relaxed);
-        let kept = Backlog::allocated_for(state.settings.backlog_bytes);
-        let outputs = state.handles.values().map(|handle| handle.published.output_allocated.load(Relaxed));
-        self.for_replicas.store(allocated.saturating_sub(kept).saturating_add(outputs.sum()), Relaxed);
+        self.for_replicas.store(allocated.saturating_sub(state.settings.backlog_bytes), Relaxed);
     }
 
     /// Appends a unit whose locks are held; the end of the log then.
@@ -134,6 +149,7 @@ impl Log {
             }
             unit.write(Reach::All, wraps, &mut tail.selected, &mut tail.pending);
             *appended += (tail.pending.len() - before) as u64;
+            self.for_file.store(tail.pending.capacity() as u64, Relaxed);
         }
         // What a replica changes by itself stays with it.
         if primary.is_recording() && !primary.follows() {
@@ -180,15 +196,16 @@ impl Log {
     }
 
     /// Moves what was appended to the end of `into`; where it ends. None: nothing is appended at all.
-    pub(crate) fn take_appended(&self, into: &mut Vec<u8>) -> Option<u64> {
+    pub(crate) fn take_appended(&self, into: &mut Vec<u8>) -> Option<End> {
         let mut state = self.state.lock();
-        let end = state.appended;
+        let end = state.end();
         let tail = state.tail.as_mut()?;
         if into.is_empty() {
             std::mem::swap(into, &mut tail.pending);
         } else {
             into.append(&mut tail.pending);
         }
+        self.for_file.store(tail.pending.capacity() as u64, Relaxed);
         Some(end)
     }
 
@@ -288,6 +305,11 @@ impl Log {
     /// How many replicas have applied the stream up to an offset.
     pub fn acknowledged(&self, offset: u64) -> usize {
         self.state.lock().primary.acknowledged(offset)
+    }
+
+    /// How many replicas have the stream on their disks up to an offset.
+    pub fn durable(&self, offset: u64) -> usize {
+        self.state.lock().primary.durable(offset)
     }
 
     /// Whether some replica does not have all there is.
