@@ -100,7 +100,7 @@ impl Durable {
     }
 }
 
-/// A replica has said how far it has come: answers those who have waited for that.
+/// A replica has said how far it has come: answers those who have waited for that, and tells who waits with the end.
 pub(crate) fn acknowledged(server: &Server) {
     server.blocked.each_keyless(WaitKind::Replication, |waiter| {
         let acknowledged = server.log.acknowledged(waiter.written().offset);
@@ -109,6 +109,7 @@ pub(crate) fn acknowledged(server: &Server) {
         }
     });
     durable(server);
+    server.shutdown.replica_moved();
 }
 
 /// More has reached a disk, or the append-only file was switched off: answers those who have waited for that.

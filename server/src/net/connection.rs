@@ -163,6 +163,8 @@ impl Connection {
         }
         let id = self.client.id();
         if let Some(replica) = &mut self.client.replica {
+            // Once it is no replica, what waited for it counts as any other memory.
+            self.output = Output::default();
             replica.detach(&worker.server, id, crate::clock::unix_ms());
         }
         self.leave_watched(&worker).await;
@@ -268,7 +270,6 @@ impl Connection {
                 }
             }
             self.query.reserve(READ_LEN);
-            worker.member.publish_memory();
         }
         match tokio_util::io::poll_read_buf(std::pin::Pin::new(&mut self.stream), cx, &mut self.query) {
             Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => Poll::Ready(false),
@@ -290,11 +291,6 @@ impl Connection {
     /// Executes what has been read, and sends the replies.
     async fn serve_input(&mut self, worker: &Worker) {
         worker.begin_batch();
-        if self.output.allocated() == 0 {
-            // What a client takes that was idle is counted before it asks how much memory is used.
-            self.output.make_room();
-            worker.member.publish_memory();
-        }
         if self.is_over_query_limit(worker) {
             return;
         }

@@ -88,13 +88,9 @@ impl Output {
     #[inline]
     pub(crate) fn reply(&mut self, protocol: Protocol) -> ReplyWriter<'_> {
         if self.bytes.capacity() == 0 {
-            self.make_room();
+            self.bytes.reserve(self.capacity);
         }
         ReplyWriter::new(&mut self.bytes, protocol).with_doubles(self.doubles)
-    }
-    /// Has the buffer be as large as it is while nothing waits.
-    pub(crate) fn make_room(&mut self) {
-        self.bytes.reserve(self.capacity);
     }
     /// The same output, with doubles in another form.
     pub(crate) fn with_doubles(self, doubles: DoubleFormat) -> Output {

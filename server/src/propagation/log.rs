@@ -130,11 +130,16 @@ impl Log {
         state.handles.values().map(|handle| handle.published.output_allocated.load(Relaxed)).sum()
     }
 
-    /// Shows others what is allocated.
-    fn note(&self, state: &State) {
+    /// Shows others what is allocated. That less is there for replicas is shown once it is known to be free, or keys would
+    /// have to go for it meanwhile.
+    fn note(&self, server: &Server, state: &State) {
         let allocated = state.primary.backlog().map_or(0, Backlog::allocated) as u64;
+        let for_replicas = allocated.saturating_sub(state.settings.backlog_bytes);
+        if for_replicas < self.for_replicas.load(Relaxed) {
+            server.store.publish_memory();
+        }
         self.allocated.store(allocated, Relaxed);
-        self.for_replicas.store(allocated.saturating_sub(state.settings.backlog_bytes), Relaxed);
+        self.for_replicas.store(for_replicas, Relaxed);
     }
 
     /// Appends a unit whose locks are held; the end of the log then.
@@ -156,7 +161,7 @@ impl Log {
             encoded.clear();
             unit.write(Reach::Replicas, wraps, selected, encoded);
             state.feed(server);
-            self.note(&state);
+            self.note(server, &state);
         }
         let (end, appends) = (state.end(), state.tail.is_some());
         drop(state);
@@ -245,16 +250,24 @@ impl Log {
         (state.primary.id().to_owned(), state.primary.offset())
     }
 
-    /// A replica has gone.
+    /// A replica has gone, and has given its memory back.
     pub fn detach(&self, server: &Server, client: u64, now_ms: i64) {
+        self.give_up(server, client, now_ms);
+        let mut state = self.state.lock();
+        server.store.publish_memory();
+        state.handles.remove(&client);
+    }
+
+    /// A replica is to go: nothing is kept for it from now on.
+    pub fn give_up(&self, server: &Server, client: u64, now_ms: i64) {
         let mut state = self.state.lock();
         state.see_settings(server);
         let settings = state.settings;
         state.primary.detach(client, now_ms, &settings);
-        state.handles.remove(&client);
-        self.note(&state);
+        self.note(server, &state);
         drop(state);
         self.judge(server, now_ms);
+        server.shutdown.replica_moved();
     }
 
     /// How many replicas are in touch, if that matters for writes.
@@ -348,7 +361,7 @@ impl Log {
             let seconds = server.config().repl_backlog_ttl;
             tracing::info!("Replication backlog freed after {seconds} seconds without connected replicas.");
         }
-        self.note(&state);
+        self.note(server, &state);
         drop(state);
         self.judge(server, now_ms);
     }
@@ -438,7 +451,7 @@ impl Log {
             state.encoded.extend_from_slice(&expired.bytes);
             state.feed(server);
         }
-        self.note(&state);
+        self.note(server, &state);
     }
 
     /// The name of the history, its end, and the database it is at; nothing where there is nobody who could go on there.
@@ -474,7 +487,7 @@ impl Log {
             state.encoded.extend_from_slice(bytes);
             state.followed_db = db;
             state.feed(server);
-            self.note(&state);
+            self.note(server, &state);
         }
     }
 }
