@@ -673,7 +673,7 @@ fn execute<'w>(
             effects.record_events = false;
         }
         if propagates {
-            client.written = worker.log_end.get().offset;
+            client.written = worker.log_end.get();
             if attention & Attention::DURABLE != 0 {
                 depend(worker, client, command, guard.set(), appended);
             }

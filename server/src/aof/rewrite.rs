@@ -257,6 +257,7 @@ fn conclude(server: &Server, running: &Arc<Running>, written: Result<(), WriteEr
     end(server, running);
     drop(open);
     aof.judge(server);
+    super::writer::tell(server);
 }
 
 /// Whether it was not cancelled.

@@ -163,6 +163,8 @@ impl Connection {
         }
         let id = self.client.id();
         if let Some(replica) = &mut self.client.replica {
+            // Once it is no replica, what waited for it counts as any other memory.
+            self.output = Output::default();
             replica.detach(&worker.server, id, crate::clock::unix_ms());
         }
         self.leave_watched(&worker).await;
@@ -253,8 +255,11 @@ impl Connection {
         if !self.output.is_empty() {
             return false;
         }
+        if replica.is_new() && worker.config().repl_disable_tcp_nodelay {
+            self.stream.fill_packets();
+        }
         let is_over = replica.feed(&worker.server, id, crate::clock::unix_ms(), &mut self.output);
-        self.publish_output();
+        self.publish_output(worker);
         is_over
     }
 
@@ -336,6 +341,10 @@ impl Connection {
                 tokio::task::yield_now().await;
                 worker.begin_batch();
             }
+        }
+        if self.client.replica.is_some() && self.query.is_empty() {
+            // It says a word now and then, which is not worth a buffer meanwhile.
+            self.query = BytesMut::new();
         }
         // Before anybody hears of the changes, so that whoever asks next finds them counted.
         worker.member.publish_memory();
@@ -558,7 +567,7 @@ impl Connection {
             self.flush(worker);
         }
         if worker.limits_clients() {
-            self.publish_output();
+            self.publish_output(worker);
             worker.evict_clients(&self.client.handle);
             if self.client.handle.is_killed() {
                 self.closing = Closing::Now;

@@ -49,7 +49,7 @@ pub struct Worker {
     /// What the unit that runs is going to propagate.
     pub(crate) unit: RefCell<Unit>,
     /// Where scripts record what they change; taken while one runs.
-    pub(crate) undo: RefCell<Undo>,
+    pub(crate) undo: RefCell<Option<Undo>>,
     /// The end of the propagation log when the last unit was appended.
     pub(crate) log_end: Cell<End>,
     pub(crate) evictor: RefCell<Evictor>,

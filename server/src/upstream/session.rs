@@ -58,7 +58,7 @@ pub(crate) async fn follow(worker: Rc<Worker>) {
         let order = server.upstream.ordered().await;
         // The data set is loaded first when the process begins.
         if crate::persistence::is_loading(&server) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            server.persistence.started(&server).await;
             continue;
         }
         let was_up = tokio::select! {

@@ -90,6 +90,27 @@ impl Consumers {
         self.slots.get_mut(slot as usize)?.take()
     }
 
+    /// Number of slots, free ones included.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Takes the slots away, which are free, beyond so many.
+    pub(super) fn truncate(&mut self, slots: usize) {
+        debug_assert!(self.slots.iter().skip(slots).all(Option::is_none));
+        self.slots.truncate(slots);
+    }
+
+    /// Puts a consumer back into the slot that it was taken out of, which is free.
+    pub(super) fn put_back(&mut self, id: ConsumerId, consumer: Box<Consumer>) {
+        if let Err(at) = self.search(&consumer.name)
+            && let Some(slot) = self.slots.get_mut(id.0 as usize)
+        {
+            *slot = Some(consumer);
+            self.order.insert(at, id.0);
+        }
+    }
+
     fn search(&self, name: &[u8]) -> Result<usize, usize> {
         self.order.binary_search_by(|&slot| {
             let consumer = self.get(ConsumerId(slot));

@@ -33,6 +33,7 @@ mod reference;
 mod sharing;
 mod size;
 mod trim;
+mod undo;
 mod validate;
 mod value;
 
@@ -55,6 +56,7 @@ pub use sharing::{
     delete_consumer, destroy_group, read_group, set_group_id,
 };
 pub use trim::{Trim, TrimTo};
+pub(crate) use undo::StreamChange;
 pub use value::{Facts, SetId, SetIdError, Stream};
 
 #[cfg(test)]

@@ -227,12 +227,13 @@ impl Stream {
     }
 
     /// Removes the first node.
-    pub(super) fn pop_node(&mut self) {
-        let popped = self.more.as_mut().is_some_and(|more| more.earlier.pop_first().is_some());
-        if popped {
-            self.give_up_more();
-        } else {
-            self.tail = None;
+    pub(super) fn pop_node(&mut self) -> Option<Node> {
+        match self.more.as_mut().and_then(|more| more.earlier.pop_first()) {
+            Some((master, pack)) => {
+                self.give_up_more();
+                Some(Node { master, pack })
+            }
+            None => self.tail.take(),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::workspace;
 const FILE: &str = "tests/bench/instructions.toml";
 
 /// What is counted: a command and a pipeline depth, as the example `hot_path` takes them.
-const ROWS: [(&str, u64); 8] = [
+const ROWS: [(&str, u64); 9] = [
     ("get", 1),
     ("get", 16),
     ("get-as-user", 16),
@@ -22,6 +22,7 @@ const ROWS: [(&str, u64); 8] = [
     ("set-as-user", 16),
     ("mset", 16),
     ("mset-as-user", 16),
+    ("evalsha", 16),
 ];
 
 /// Batches of the two runs whose difference is taken, so that starting up does not count.
