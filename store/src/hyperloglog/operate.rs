@@ -58,7 +58,7 @@ pub fn add<'e>(
 
 fn add_to_dense(entry: &mut EntryMut<'_>, places: &mut dyn Iterator<Item = (usize, u8)>) -> Result<u64, Error> {
     let mut changes = 0;
-    entry.edit(DENSE_BYTES, &mut |value| {
+    entry.edit(DENSE_BYTES, &mut whole(), &mut |value| {
         for (register, number) in &mut *places {
             changes += u64::from(dense::raise(value, register, number));
         }
@@ -107,7 +107,7 @@ pub fn count(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<u64, Error> {
     let cardinality = histogram(value)?.estimate();
     let len = value.len();
     if let Some((mut entry, around)) = txn.find_existing(db, &key)? {
-        entry.edit(len, &mut |value| set_cached(value, cardinality))?;
+        entry.edit(len, &mut whole(), &mut |value| set_cached(value, cardinality))?;
         around.effects.dirty += 1;
         around.effects.touched(db, key.bytes());
     }
@@ -195,7 +195,12 @@ pub(super) fn replace(entry: &mut EntryMut<'_>, around: &mut Around<'_>, value: 
         around.core.replaced(entry.set(Contents::Buffer(value, Encoding::Raw), deadline));
         return Ok(());
     }
-    entry.edit(value.len(), &mut |bytes| bytes.copy_from_slice(&value))
+    entry.edit(value.len(), &mut whole(), &mut |bytes| bytes.copy_from_slice(&value))
+}
+
+/// What may change of a value: all of it.
+fn whole() -> impl Iterator<Item = std::ops::Range<usize>> {
+    std::iter::once(0..usize::MAX)
 }
 
 fn sparse_bytes_max(txn: &Txn<'_>) -> usize {

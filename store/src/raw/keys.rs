@@ -15,7 +15,7 @@ use crate::undo::{Attachment, Before, Journal, Part};
 use crate::value::ValueRef;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -590,11 +590,20 @@ impl<'a> EntryMut<'a> {
         Some(Removed { entry: self.exchange(new), owed })
     }
 
-    /// Lets `edit` change the string's bytes, of which there are `len` afterwards (new ones zero).
-    /// Must be a string; its encoding becomes raw. Errs with `NotKept` if what there was is to be kept and cannot be.
-    pub(crate) fn edit(&mut self, len: usize, edit: &mut dyn FnMut(&mut [u8])) -> Result<(), Error> {
+    /// Lets `edit` change the string's bytes, of which there are `len` afterwards (new ones zero), and of those that are there
+    /// only what `changing` names. Must be a string; its encoding becomes raw. Errs with `NotKept` if what there was is to
+    /// be kept and cannot be.
+    pub(crate) fn edit(
+        &mut self,
+        len: usize,
+        changing: &mut dyn Iterator<Item = Range<usize>>,
+        edit: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), Error> {
         self.keep()?;
         self.before_change();
+        if self.entry.text_taking().is_some() {
+            changing.chain([len..usize::MAX]).for_each(|changing| self.entry.before_text_change(changing));
+        }
         if self.entry.try_edit_embedded(len, edit) {
             return Ok(());
         }

@@ -144,6 +144,7 @@ impl Stream {
 
     /// Marks entries of a node as deleted.
     fn mark(&mut self, master: StreamId, doomed: &[(Position, i64, StreamId)]) {
+        self.node_changes(master);
         let pack = match &mut self.tail {
             Some(tail) if tail.master == master => Some(&mut tail.pack),
             _ => self.more.as_mut().and_then(|more| more.earlier.get_mut(&master)),
