@@ -159,6 +159,7 @@ impl Pieces for Parts {
             Piece::Member(member) => text(Str::Bytes(member)),
             Piece::Scored(member, score) => format!("{}={score}", text(Str::Bytes(member))),
             Piece::Field(field) => format!("{}={}", text(Str::Bytes(field.name)), text(Str::Bytes(field.value))),
+            Piece::Stream(_) | Piece::Bytes(_) => unreachable!("none is so large here"),
         });
     }
 

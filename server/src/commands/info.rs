@@ -9,6 +9,7 @@ mod process;
 use crate::clock::unix_ms;
 use crate::command::{AclCategories, CommandSpec, Flags};
 use crate::context::Context;
+use crate::errand::{Errand, Outcome};
 use crate::error::{self, CommandError, CommandResult};
 use crate::server::Server;
 use std::fmt::{Display, Write};
@@ -39,7 +40,10 @@ fn info(context: &mut Context<'_>) -> CommandResult {
             text.push_str("\r\n");
         }
         text.push_str("# Keysizes\r\n");
-        return Err(CommandError::Survey(text.into()));
+        return Err(CommandError::Errand(Errand::new(move |server| {
+            text.push_str(&crate::metrics::key_sizes::survey(server));
+            Outcome::Text(text)
+        })));
     }
     context.reply.verbatim(b"txt", text);
     Ok(())

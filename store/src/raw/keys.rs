@@ -605,6 +605,10 @@ impl<'a> EntryMut<'a> {
             self.keep_bytes(places);
         }
         self.before_change();
+        if self.entry.text_taking().is_some() {
+            places(&mut |changing| self.entry.before_text_change(changing));
+            self.entry.before_text_change(len..usize::MAX);
+        }
         if self.entry.try_edit_embedded(len, edit) {
             return Ok(());
         }

@@ -123,6 +123,10 @@ pub fn set_group_id(txn: &mut Txn<'_>, db: usize, key: Key<'_>, set: &NewGroup<'
 /// Destroys a group; returns whether it was there.
 pub fn destroy_group(txn: &mut Txn<'_>, db: usize, key: Key<'_>, name: &[u8]) -> Result<bool, GroupError> {
     let mut open = txn.open::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    // A snapshot that takes the stream may want the group, which a journal cannot have then.
+    if open.value().taken_pieces().is_some() {
+        open.keep_change(|_| None)?;
+    }
     let by_parts = open.by_parts();
     let (stream, around) = open.parts();
     let Some(group) = stream.destroy_group(name) else { return Ok(false) };

@@ -70,9 +70,11 @@ impl Stream {
             let Some(whole) = self.goes_whole(trim, deleted, master, pack) else { break };
             if whole {
                 let live = counts(pack).0;
-                let node = self.pop_node();
                 if let Some(kept) = &mut kept {
-                    kept.extend(node);
+                    self.node_changes(master);
+                    kept.extend(self.pop_node());
+                } else if let Some(Node { master, pack }) = self.pop_node() {
+                    self.node_goes(master, pack);
                 }
                 self.facts.length = self.facts.length.saturating_sub(live);
                 deleted += live;
@@ -165,6 +167,7 @@ impl Stream {
 
     /// Marks entries of a node as deleted.
     fn mark(&mut self, master: StreamId, doomed: &[(Position, i64, StreamId)]) {
+        self.node_changes(master);
         let pack = match &mut self.tail {
             Some(tail) if tail.master == master => Some(&mut tail.pack),
             _ => self.more.as_mut().and_then(|more| more.earlier.get_mut(&master)),

@@ -37,7 +37,7 @@ pub(crate) struct GroupState {
     entries_read: Option<u64>,
     consumer: Option<ConsumerState>,
     /// How many slots there are for consumers.
-    slots: usize,
+    slots: u32,
     /// What is known of some entries, if they are pending.
     nacks: Vec<(StreamId, Option<Nack>)>,
 }
@@ -231,8 +231,15 @@ impl Group {
     /// Takes a consumer out, with what it has not acknowledged, and tells how to bring it back.
     pub(super) fn take_consumer(&mut self, name: &[u8]) -> Option<StreamChange> {
         let slot = self.consumers.find(name)?;
+        // Whoever takes the group learns of it.
+        self.consumer_mut(slot)?;
         let consumer = self.consumers.remove(name)?;
-        let nacks = consumer.pending.iter().filter_map(|id| Some((*id, self.pending.remove(id)?))).collect();
+        let mut nacks = Vec::with_capacity(consumer.pending.len());
+        for &id in &consumer.pending {
+            let nack = self.pending.remove(&id);
+            self.nack_changed(id, nack);
+            nacks.extend(nack.map(|nack| (id, nack)));
+        }
         Some(StreamChange::Deleted(self.name().into(), slot, consumer, nacks))
     }
 }
