@@ -1,14 +1,15 @@
 //! From a decoded command to its reply: gates, locks, handler, accounts.
 
-use crate::acl::{LogContext, acl_check};
+use crate::acl::{LogContext, acl_check, surely_allowed};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
 use crate::client::{ClientHandle, ReplyMode};
 use crate::command::{Command, Flags, LockClass};
-use crate::commands::debug::is_forbidden;
+use crate::commands::debug::{is_debug, is_forbidden};
 use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
 use crate::context::{After, Context, Mode, Rare};
+use crate::errand::Errand;
 use crate::error::{self, CommandError};
 use crate::migration::Job;
 use crate::net::{Closing, Connection, Queued, Worker};
@@ -22,10 +23,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 mod changes;
+mod errand;
 mod followed;
 mod prepare;
 mod replies;
-mod survey;
 mod transfer;
 
 use changes::see_changes;
@@ -49,8 +50,8 @@ pub(crate) enum Step {
     NeedAll,
     /// This must be freed, without a lock, before the next command and before the reply goes out.
     Free(Vec<Garbage>),
-    /// The last command is to be answered with this text and what a walk over all keys finds.
-    Survey(Box<str>),
+    /// This is to be done by a thread of its own; if so, the last command is answered with what comes of it.
+    Errand(Errand, bool),
     /// The next command is to send keys elsewhere; it is ended with [`finish_transfer`].
     Transfer(Box<Job>),
     /// The next command has to wait for a transfer, that many of which had ended when it was found out.
@@ -225,9 +226,9 @@ pub(crate) fn run<'w>(
                 *next += 1;
                 return Step::Free(garbage);
             }
-            Executed::Survey(text) => {
+            Executed::Errand(errand, is_answered) => {
                 *next += 1;
-                return Step::Survey(text);
+                return Step::Errand(errand, is_answered);
             }
             Executed::Served => {
                 *next += 1;
@@ -282,11 +283,18 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
         return Gate::Reject(error::unknown_subcommand(command.spec.name, argv().at(1)));
     }
     let attention = server.attention.get() | connection.client.attention;
-    if attention & !Attention::NO_GATE == 0 {
-        Gate::Pass(command)
-    } else {
-        attended_gates(connection, worker, queued, command, attention, is_short)
-    }
+    // Who may not use everything mostly uses what it may.
+    let is_open = attention & !Attention::NO_GATE == 0
+        || attention & !Attention::NO_GATE == Attention::RESTRICTED && may_run(connection, queued, command);
+    if is_open { Gate::Pass(command) } else { attended_gates(connection, worker, queued, command, attention, is_short) }
+}
+
+/// Whether the user's permissions are enough, and nothing but them is asked for.
+#[inline(never)]
+fn may_run(connection: &Connection, queued: &Queued, command: &Command) -> bool {
+    let client = &connection.client;
+    let argv = connection.batch.argv(queued, connection.argument_bytes());
+    !is_debug(command) && surely_allowed(&client.user, command, argv)
 }
 
 /// Whether a client that has not logged in has to do so before this command. Only some versions say so before they look
@@ -491,8 +499,8 @@ enum Executed {
     Barrier,
     /// This must be freed before the next command, and before the reply goes out.
     Free(Vec<Garbage>),
-    /// The reply takes a walk over all keys.
-    Survey(Box<str>),
+    /// A thread of its own does this, and brings the reply, if there is to be one.
+    Errand(Errand, bool),
     /// Clients that waited were served: they are to be woken once the locks are released.
     Served,
     /// The client may have sent messages to itself, which come right behind its reply.
@@ -617,11 +625,12 @@ fn execute<'w>(
                 }
                 return Some(Box::new(Executed::Wait(waiter)));
             }
-            if let CommandError::Survey(text) = error {
+            if let CommandError::Errand(errand) = error {
                 let now = worker.ticks.now();
                 let nanos = worker.ticks.nanos(*tick, now);
                 *tick = now;
-                return survey::begin(worker, (client, output, mark), command, argv, (text, nanos));
+                settle_effects(worker, guard, &mut effects, clock, access, client.id());
+                return Some(errand::begin(worker, (client, output, mark), command, argv, (errand, nanos)));
             }
             if let CommandError::Transfer(job) = error {
                 settle_effects(worker, guard, &mut effects, clock, access, client.id());

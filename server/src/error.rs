@@ -27,8 +27,8 @@ pub enum CommandError {
     Refused(Box<CommandError>),
     /// There is nothing for the client yet, so it waits: see [`Context::block`](crate::context::Context::block).
     Blocked(Box<crate::blocking::Block>),
-    /// The reply is this text with what a walk over all keys finds at its end, which takes a while.
-    Survey(Box<str>),
+    /// It takes long: a thread of its own does it, and the reply is what comes of that.
+    Errand(crate::errand::Errand),
     /// Keys are to be sent to another server; then the command is run again.
     Transfer(Box<crate::migration::Job>),
 }
@@ -45,7 +45,7 @@ impl CommandError {
             CommandError::Contended(_) => "ERR the data is locked".into(),
             CommandError::Execute(_) => "ERR commands are queued".into(),
             CommandError::Script(_) => "ERR a script is to run".into(),
-            CommandError::Survey(_) => "ERR the keys are to be walked over".into(),
+            CommandError::Errand(_) => "ERR it is to be done elsewhere".into(),
             CommandError::Transfer(_) => "ERR the keys are to be sent elsewhere".into(),
             CommandError::Refused(reason) => format!("{EXEC_ABORT_BECAUSE}{}", reason.text()).into(),
         }

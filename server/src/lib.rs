@@ -16,6 +16,7 @@ pub mod context;
 mod cron;
 mod dispatch;
 mod effects;
+pub mod errand;
 pub mod error;
 pub mod glob;
 mod huge_pages;

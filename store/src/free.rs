@@ -21,8 +21,8 @@ pub(crate) const LARGE_BYTES: usize = 64 << 10;
 /// Values of more allocations are freed by the thread.
 const MANY_PIECES: usize = 64;
 
-/// The usual fill of tables that are about to grow: most of the seven slots a bucket has.
-const BUCKET_FILL_TENTHS: usize = 63;
+/// The usual fill of tables that are about to grow: nearly the seven slots a bucket has.
+const BUCKET_FILL_TENTHS: usize = 66;
 
 /// Something that dropping frees.
 pub struct Garbage(Content);
@@ -31,6 +31,7 @@ enum Content {
     Entry(Entry),
     Value(Value),
     Element(Element),
+    Bytes(Vec<u8>),
     Keys(Keys),
     /// With the number of the next bucket to be freed; nothing if all have been.
     Members(Members, Option<Tree<Handle>>, Option<usize>),
@@ -58,6 +59,10 @@ impl Garbage {
         Garbage(Content::Value(value))
     }
 
+    pub(crate) fn buffer(bytes: Vec<u8>) -> Garbage {
+        Garbage(Content::Bytes(bytes))
+    }
+
     pub(crate) fn element(element: Element) -> Garbage {
         Garbage(Content::Element(element))
     }
@@ -77,6 +82,7 @@ impl Garbage {
             Content::Value(value) => value.view().memory(),
             Content::Entry(entry) => entry.memory(),
             Content::Element(element) => element.get().memory(),
+            Content::Bytes(bytes) => bytes.capacity(),
             Content::Members(members, order, _) => members.memory() + order.as_ref().map_or(0, Tree::bytes),
             Content::Keys(_) => 0,
             Content::Array(array) => array.bytes(),
@@ -86,7 +92,7 @@ impl Garbage {
     /// How many keys `lazyfree_pending_objects` counts for it.
     fn objects(&self) -> usize {
         match &self.0 {
-            Content::Value(_) | Content::Entry(_) | Content::Members(..) => 1,
+            Content::Value(_) | Content::Entry(_) | Content::Bytes(_) | Content::Members(..) => 1,
             Content::Keys(keys) => keys.len(),
             Content::Array(_) | Content::Element(_) => 0,
         }

@@ -5,8 +5,9 @@ use ochre_store::hash::Hash;
 use ochre_store::keyspace::{self, Record};
 use ochre_store::quicklist::End;
 use ochre_store::snapshot::Piece;
-use ochre_store::stream::{Stream, StreamId};
+use ochre_store::stream::{Nack, StreamId, StreamPiece};
 use ochre_store::{Error, Str, Txn, ValueRef};
+use std::convert::Infallible;
 use std::io::{self, Write};
 
 /// Elements that one command adds.
@@ -69,7 +70,14 @@ pub fn write_record(record: &Record<'_>, out: &mut Vec<u8>) {
             line.end();
             write_deadlines(key, hash, out);
         }
-        ValueRef::Stream(stream) => write_stream(key, stream, out),
+        ValueRef::Stream(stream) => {
+            let mut commands = StreamCommands::default();
+            let written = stream.try_pieces(|piece| {
+                commands.add(key, piece, out);
+                Ok::<(), Infallible>(())
+            });
+            let Ok(()) = written;
+        }
     }
     if let Some(at_ms) = record.deadline_ms {
         encode_command(out, &[b"PEXPIREAT".as_slice(), key, at_ms.to_string().as_bytes()]);
@@ -117,16 +125,29 @@ pub(crate) struct CommandPieces {
     elements: usize,
     /// Fields of those elements with their deadlines.
     deadlines: Vec<(Vec<u8>, i64)>,
+    stream: StreamCommands,
+    /// Of a string, bytes that are to come.
+    text_left: usize,
 }
 
 impl CommandPieces {
-    pub(crate) fn new(record: &Record<'_>) -> CommandPieces {
+    /// Begins with a key; what is to be said before its first piece is appended.
+    pub(crate) fn new(record: &Record<'_>, out: &mut Vec<u8>) -> CommandPieces {
         let command: &[u8] = match record.value {
             ValueRef::SortedSet(_) => b"ZADD",
             ValueRef::Hash(_) => b"HMSET",
             ValueRef::List(_) => b"RPUSH",
             _ => b"SADD",
         };
+        let mut text_left = 0;
+        if let ValueRef::String(text) = record.value {
+            text_left = text.len();
+            out.extend_from_slice(b"*3\r\n$3\r\nSET\r\n");
+            begin_word(out, record.key.len());
+            out.extend_from_slice(record.key);
+            out.extend_from_slice(b"\r\n");
+            begin_word(out, text_left);
+        }
         CommandPieces {
             key: record.key.to_vec(),
             deadline_ms: record.deadline_ms,
@@ -134,6 +155,8 @@ impl CommandPieces {
             words: Vec::new(),
             elements: 0,
             deadlines: Vec::new(),
+            stream: StreamCommands::default(),
+            text_left,
         }
     }
 
@@ -142,6 +165,15 @@ impl CommandPieces {
         match piece {
             Piece::Node(node) => {
                 node.for_each(|element| self.element([bytes(element)], out));
+                return;
+            }
+            Piece::Stream(piece) => return self.stream.add(&self.key, piece, out),
+            Piece::Bytes(bytes) => {
+                out.extend_from_slice(bytes);
+                self.text_left = self.text_left.saturating_sub(bytes.len());
+                if self.text_left == 0 {
+                    out.extend_from_slice(b"\r\n");
+                }
                 return;
             }
             Piece::Member(member) => self.words.push(member.to_vec()),
@@ -204,44 +236,62 @@ fn write_deadline(key: &[u8], field: &[u8], at_ms: i64, out: &mut Vec<u8>) {
     encode_command(out, &[b"HPEXPIREAT".as_slice(), key, at_ms.as_bytes(), b"FIELDS", b"1", field]);
 }
 
-fn write_stream(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
-    let facts = stream.facts();
-    if facts.length == 0 {
-        // An entry that goes at once: only so does a stream without entries come to be.
-        let id = StreamId { ms: 0, seq: 1 };
-        encode_command(out, &[b"XADD".as_slice(), key, b"MAXLEN", b"0", &id.text(), b"x", b"y"]);
-    }
-    for (id, fields) in stream.range(StreamId::MIN, StreamId::MAX) {
-        let mut words = vec![b"XADD".to_vec(), key.to_vec(), id.text().to_vec()];
-        words.extend(fields.flat_map(|(name, value)| [bytes(name), bytes(value)]));
-        encode_command(out, &words);
-    }
-    let (added, max_deleted) = (facts.entries_added.to_string(), facts.max_deleted_id.text());
-    let (last, options): (&[u8], [&[u8]; 4]) =
-        (&facts.last_id.text(), [b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", &max_deleted]);
-    encode_command(out, &[&[b"XSETID".as_slice(), key, last], options.as_slice()].concat());
-    for group in stream.groups() {
-        let read = group.entries_read().map_or_else(|| "-1".to_owned(), |read| read.to_string());
-        encode_command(
-            out,
-            &[
-                b"XGROUP".as_slice(),
-                b"CREATE",
-                key,
-                group.name(),
-                &group.last_id().text(),
-                b"ENTRIESREAD",
-                read.as_bytes(),
-            ],
-        );
-        for (number, consumer) in group.consumers() {
-            encode_command(out, &[b"XGROUP".as_slice(), b"CREATECONSUMER", key, group.name(), consumer.name()]);
-            for pending in group.pending_of(number, StreamId::MIN, StreamId::MAX) {
-                let (time, count) = (pending.nack.delivery_ms.to_string(), pending.nack.deliveries.to_string());
-                let begin: [&[u8]; 6] = [b"XCLAIM", key, group.name(), consumer.name(), b"0", &pending.id.text()];
-                let end: [&[u8]; 6] = [b"TIME", time.as_bytes(), b"RETRYCOUNT", count.as_bytes(), b"JUSTID", b"FORCE"];
-                encode_command(out, &[begin, end].concat());
+/// Begins a word of so many bytes.
+fn begin_word(out: &mut Vec<u8>, len: usize) {
+    out.extend_from_slice(format!("${len}\r\n").as_bytes());
+}
+
+/// Makes commands of the pieces of a stream.
+#[derive(Default)]
+struct StreamCommands {
+    /// The group and the consumer that pieces belong to.
+    group: Vec<u8>,
+    consumer: Vec<u8>,
+}
+
+impl StreamCommands {
+    fn add(&mut self, key: &[u8], piece: StreamPiece<'_>, out: &mut Vec<u8>) {
+        match piece {
+            StreamPiece::Node(node) => {
+                for (id, fields) in node.entries() {
+                    let mut words = vec![b"XADD".to_vec(), key.to_vec(), id.text().to_vec()];
+                    words.extend(fields.flat_map(|(name, value)| [bytes(name), bytes(value)]));
+                    encode_command(out, &words);
+                }
             }
+            StreamPiece::Facts(facts, _) => {
+                if facts.length == 0 {
+                    // An entry that goes at once: only so does a stream without entries come to be.
+                    let id = StreamId { ms: 0, seq: 1 };
+                    encode_command(out, &[b"XADD".as_slice(), key, b"MAXLEN", b"0", &id.text(), b"x", b"y"]);
+                }
+                let (added, max_deleted) = (facts.entries_added.to_string(), facts.max_deleted_id.text());
+                let options: [&[u8]; 4] = [b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", &max_deleted];
+                let begin: [&[u8]; 3] = [b"XSETID", key, &facts.last_id.text()];
+                encode_command(out, &[begin.as_slice(), &options].concat());
+            }
+            StreamPiece::Group(group) => {
+                self.group = group.name.to_vec();
+                let read = group.entries_read.map_or_else(|| "-1".to_owned(), |read| read.to_string());
+                let begin: [&[u8]; 4] = [b"XGROUP", b"CREATE", key, group.name];
+                let end: [&[u8]; 3] = [&group.last_id.text(), b"ENTRIESREAD", read.as_bytes()];
+                encode_command(out, &[begin.as_slice(), &end].concat());
+            }
+            StreamPiece::Consumer(consumer) => {
+                self.consumer = consumer.name.to_vec();
+                let words: [&[u8]; 5] = [b"XGROUP", b"CREATECONSUMER", key, &self.group, consumer.name];
+                encode_command(out, &words);
+            }
+            StreamPiece::Held(id, nack) => self.claim(key, id, nack, out),
+            // The consumers tell of it.
+            StreamPiece::Pending(..) | StreamPiece::Consumers(_) => {}
         }
+    }
+
+    fn claim(&self, key: &[u8], id: StreamId, nack: Nack, out: &mut Vec<u8>) {
+        let (time, count) = (nack.delivery_ms.to_string(), nack.deliveries.to_string());
+        let begin: [&[u8]; 6] = [b"XCLAIM", key, &self.group, &self.consumer, b"0", &id.text()];
+        let end: [&[u8]; 6] = [b"TIME", time.as_bytes(), b"RETRYCOUNT", count.as_bytes(), b"JUSTID", b"FORCE"];
+        encode_command(out, &[begin, end].concat());
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Begun {
 pub(super) struct BegunState {
     /// What is not written yet.
     pub(super) bytes: Vec<u8>,
+    /// Behind it, a string that is compressed once it is whole.
+    pub(super) text: Option<Vec<u8>>,
     /// Whether that is the last of it.
     pub(super) is_whole: bool,
 }
@@ -58,7 +60,14 @@ impl Begun {
 
     fn take(&self) -> BegunState {
         let mut state = self.state.lock();
-        BegunState { bytes: std::mem::take(&mut state.bytes), is_whole: state.is_whole }
+        let text = if state.is_whole { state.text.take() } else { None };
+        BegunState { bytes: std::mem::take(&mut state.bytes), text, is_whole: state.is_whole }
+    }
+
+    /// Bytes that wait to be written.
+    fn waiting(&self) -> usize {
+        let state = self.state.lock();
+        state.bytes.len() + state.text.as_ref().map_or(0, Vec::len)
     }
 }
 
@@ -229,6 +238,9 @@ impl<W: Write> Background<W> {
         let Some(current) = &self.current else { return Ok(true) };
         let state = current.take();
         self.file.part(&state.bytes)?;
+        if let Some(text) = state.text {
+            self.file.text(&text)?;
+        }
         if state.is_whole {
             self.current = None;
         }
@@ -240,7 +252,7 @@ impl<W: Write> Background<W> {
         let (pieces, next) = {
             let mut gathered = self.collector.gathered.lock();
             // The one that the walk is at, as a rule; others grow more slowly.
-            let most = gathered.begun.iter().enumerate().max_by_key(|(_, begun)| begun.state.lock().bytes.len());
+            let most = gathered.begun.iter().enumerate().max_by_key(|(_, begun)| begun.waiting());
             let most = most.map(|(number, _)| number);
             (std::mem::take(&mut gathered.pieces), most.map(|number| gathered.begun.swap_remove(number)))
         };
@@ -297,6 +309,14 @@ impl<W: Write> File<W> {
         match self {
             File::Rdb(file) => file.part(bytes),
             File::Commands(sink) => Ok(sink.write_all(bytes)?),
+        }
+    }
+
+    /// Writes a string that belongs to what was written last.
+    fn text(&mut self, text: &[u8]) -> Result<(), WriteError> {
+        match self {
+            File::Rdb(file) => file.text(text),
+            File::Commands(sink) => Ok(sink.write_all(text)?),
         }
     }
 }

@@ -136,6 +136,11 @@ impl<W: Write> FileWriter<W> {
         Ok(self.output.raw(bytes)?)
     }
 
+    /// Writes a string, compressed where that pays, behind such a part.
+    pub(super) fn text(&mut self, text: &[u8]) -> Result<(), WriteError> {
+        Ok(self.output.string(text)?)
+    }
+
     /// Ends the file and returns the sink, which is not flushed.
     ///
     /// # Errors

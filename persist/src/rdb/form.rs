@@ -4,7 +4,7 @@ use super::collect::Begun;
 use super::file_write::{KeyRecord, WriteError, write_key, write_key_head};
 use super::output::Output;
 use super::save::UsageKind;
-use super::write::{NO_DEADLINE, Writing, write_node};
+use super::write::{NO_DEADLINE, Writing, write_node, write_stream_piece};
 use crate::aof::base::{CommandPieces, write_record};
 use ochre_store::ValueRef;
 use ochre_store::hash::Hash;
@@ -13,6 +13,9 @@ use ochre_store::quicklist::List;
 use ochre_store::snapshot::{Piece, Pieces};
 use std::io;
 use std::sync::Arc;
+
+/// Longer strings are not compressed if they come in pieces, since then they would have to be gathered first.
+const COMPRESS_MAX: usize = 16 << 20;
 
 /// A form of the file.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +28,7 @@ pub(super) enum Form {
 struct RdbPieces {
     begun: Arc<Begun>,
     compress: bool,
+    writing: Writing,
     /// Whether each field has a place for its deadline.
     with_deadlines: bool,
 }
@@ -56,19 +60,32 @@ impl Form {
             Form::Rdb { version, compress, usage } => {
                 let mut head = Vec::new();
                 let mut output = Output::part(&mut head, compress);
-                write_key_head(&mut output, Writing { version }, &key_record(record, usage))?;
-                // A list counts its nodes.
+                let writing = Writing { version };
+                write_key_head(&mut output, writing, &key_record(record, usage))?;
+                // A list and a stream count their nodes.
                 let len = match record.value {
                     ValueRef::List(List::Quick(list)) => list.node_count(),
+                    ValueRef::Stream(stream) => stream.nodes_len(),
                     other => other.len(),
                 };
-                output.length(len as u64)?;
-                begun.change(|state| state.bytes = head);
+                let is_gathered = compress && len <= COMPRESS_MAX && matches!(record.value, ValueRef::String(_));
+                if !is_gathered {
+                    output.length(len as u64)?;
+                }
+                begun.change(|state| {
+                    state.bytes = head;
+                    state.text = is_gathered.then(Vec::new);
+                });
                 let with_deadlines =
                     matches!(record.value, ValueRef::Hash(Hash::Table(fields)) if fields.volatile_len() > 0);
-                Ok(Box::new(RdbPieces { begun, compress, with_deadlines }))
+                Ok(Box::new(RdbPieces { begun, compress, writing, with_deadlines }))
             }
-            Form::Commands => Ok(Box::new(Commands { begun, pieces: CommandPieces::new(&record) })),
+            Form::Commands => {
+                let mut head = Vec::new();
+                let pieces = CommandPieces::new(&record, &mut head);
+                begun.change(|state| state.bytes = head);
+                Ok(Box::new(Commands { begun, pieces }))
+            }
         }
     }
 }
@@ -83,6 +100,8 @@ impl RdbPieces {
         match piece {
             Piece::Member(member) => output.string(member),
             Piece::Node(node) => write_node(output, node),
+            Piece::Stream(piece) => write_stream_piece(output, piece, self.writing),
+            Piece::Bytes(bytes) => output.raw(bytes),
             Piece::Scored(member, score) => {
                 output.string(member)?;
                 output.raw(&score.to_le_bytes())
@@ -99,6 +118,9 @@ impl RdbPieces {
 impl Pieces for RdbPieces {
     fn piece(&mut self, piece: Piece<'_>) {
         self.begun.change(|state| {
+            if let (Piece::Bytes(bytes), Some(text)) = (piece, &mut state.text) {
+                return text.extend_from_slice(bytes);
+            }
             // Writing to memory does not fail.
             let _ = self.write(&mut Output::part(&mut state.bytes, self.compress), piece);
         });

@@ -8,7 +8,7 @@ use ochre_store::hash::Hash;
 use ochre_store::quicklist::{List, NodeView};
 use ochre_store::set::Set;
 use ochre_store::sorted_set::SortedSet;
-use ochre_store::stream::{Group, Stream, StreamId};
+use ochre_store::stream::{StreamId, StreamPiece};
 use std::io::{self, Write};
 
 /// The first version with listpacks for sets and the times at which consumers were active.
@@ -79,7 +79,10 @@ pub fn write_value<W: Write>(output: &mut Output<W>, value: ValueRef<'_>, writin
             Ok(())
         }
         ValueRef::Hash(Hash::Table(fields)) => write_fields(output, fields),
-        ValueRef::Stream(stream) => write_stream(output, stream, writing),
+        ValueRef::Stream(stream) => {
+            output.length(stream.nodes_len() as u64)?;
+            stream.try_pieces(|piece| write_stream_piece(output, piece, writing))
+        }
     }
 }
 
@@ -142,45 +145,47 @@ fn write_fields<W: Write>(output: &mut Output<W>, fields: &FieldMap) -> io::Resu
     Ok(())
 }
 
-fn write_stream<W: Write>(output: &mut Output<W>, stream: &Stream, writing: Writing) -> io::Result<()> {
-    output.length(stream.nodes_len() as u64)?;
-    for (master, pack) in stream.nodes() {
-        output.string(&master.to_bytes())?;
-        output.string(pack)?;
-    }
-    let facts = stream.facts();
-    output.length(facts.length)?;
-    write_id(output, facts.last_id)?;
-    write_id(output, facts.first_id)?;
-    write_id(output, facts.max_deleted_id)?;
-    output.length(facts.entries_added)?;
-    output.length(stream.groups().len() as u64)?;
-    stream.groups().try_for_each(|group| write_group(output, group, writing))
-}
-
-fn write_group<W: Write>(output: &mut Output<W>, group: &Group, writing: Writing) -> io::Result<()> {
-    output.string(group.name())?;
-    write_id(output, group.last_id())?;
-    output.length(group.entries_read().unwrap_or(NEVER as u64))?;
-    output.length(group.pending_len() as u64)?;
-    for pending in group.pending(StreamId::MIN, StreamId::MAX) {
-        output.raw(&pending.id.to_bytes())?;
-        output.i64(pending.nack.delivery_ms)?;
-        output.length(pending.nack.deliveries)?;
-    }
-    output.length(group.consumers_len() as u64)?;
-    for (id, consumer) in group.consumers() {
-        output.string(consumer.name())?;
-        output.i64(consumer.seen_ms)?;
-        if writing.version >= VERSION_7_2 {
-            output.i64(consumer.active_ms.unwrap_or(NEVER))?;
+/// Writes a piece of a stream.
+pub(super) fn write_stream_piece<W: Write>(
+    output: &mut Output<W>,
+    piece: StreamPiece<'_>,
+    writing: Writing,
+) -> io::Result<()> {
+    match piece {
+        StreamPiece::Node(node) => {
+            output.string(&node.master().to_bytes())?;
+            output.string(node.bytes())
         }
-        output.length(consumer.pending_len() as u64)?;
-        for pending in group.pending_of(id, StreamId::MIN, StreamId::MAX) {
-            output.raw(&pending.id.to_bytes())?;
+        StreamPiece::Facts(facts, groups) => {
+            output.length(facts.length)?;
+            write_id(output, facts.last_id)?;
+            write_id(output, facts.first_id)?;
+            write_id(output, facts.max_deleted_id)?;
+            output.length(facts.entries_added)?;
+            output.length(groups as u64)
         }
+        StreamPiece::Group(group) => {
+            output.string(group.name)?;
+            write_id(output, group.last_id)?;
+            output.length(group.entries_read.unwrap_or(NEVER as u64))?;
+            output.length(group.pending as u64)
+        }
+        StreamPiece::Pending(id, nack) => {
+            output.raw(&id.to_bytes())?;
+            output.i64(nack.delivery_ms)?;
+            output.length(nack.deliveries)
+        }
+        StreamPiece::Consumers(consumers) => output.length(consumers as u64),
+        StreamPiece::Consumer(consumer) => {
+            output.string(consumer.name)?;
+            output.i64(consumer.seen_ms)?;
+            if writing.version >= VERSION_7_2 {
+                output.i64(consumer.active_ms.unwrap_or(NEVER))?;
+            }
+            output.length(consumer.pending as u64)
+        }
+        StreamPiece::Held(id, _) => output.raw(&id.to_bytes()),
     }
-    Ok(())
 }
 
 fn write_id<W: Write>(output: &mut Output<W>, id: StreamId) -> io::Result<()> {

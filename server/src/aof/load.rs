@@ -99,20 +99,29 @@ pub(crate) fn load_first(
 /// DEBUG LOADAOF: what the files hold in place of what the store does; `txn` holds all shards. Whether that went well; if not,
 /// the process had better end.
 pub(crate) fn reload(server: &Server, txn: &mut Txn<'_>) -> bool {
-    let mut open = server.aof.open.lock();
+    empty(server, txn) && read_again(server, txn, &mut |_| true).is_ok()
+}
+
+/// The first half of it: the store is emptied, and from then on there is to be read what was in it.
+pub(crate) fn empty(server: &Server, txn: &mut Txn<'_>) -> bool {
     if server.aof.mode() == Mode::On {
-        server.aof.flush(server, &mut open, Sync::Now);
+        server.aof.flush(server, &mut server.aof.open.lock(), Sync::Now);
     }
     server.functions.flush();
-    if let Err(error) = keyspace::flush_all(txn, FreeMode::Caller) {
-        tracing::warn!(%error, "the shards are not locked");
-        return false;
-    }
-    if open.files.read_manifest().inspect_err(report).is_err() {
-        return false;
-    }
+    let flushed = keyspace::flush_all(txn, FreeMode::Later);
+    flushed.inspect_err(|error| tracing::warn!(%error, "the shards are not locked")).is_ok()
+}
+
+/// The second half.
+pub(crate) fn read_again(
+    server: &Server,
+    target: &mut dyn Target,
+    look: &mut dyn FnMut(u64) -> bool,
+) -> Result<(), Failure> {
+    let mut open = server.aof.open.lock();
+    open.files.read_manifest().inspect_err(report).map_err(|_| Failure::Bad)?;
     super::rewrite::remove_history(server, &mut open.files);
-    load(server, &mut open.files, txn, &mut |_| true).is_ok()
+    load(server, &mut open.files, target, look).map(drop)
 }
 
 struct Loader<'l> {

@@ -15,7 +15,7 @@ mod switch;
 mod writer;
 
 pub(crate) use disk::SystemDisk;
-pub(crate) use load::{Failure, load_first, read_manifest, reload};
+pub(crate) use load::{Failure, empty, load_first, read_again, read_manifest, reload};
 pub(crate) use rewrite::{NotBegun, begin as begin_rewrite, look};
 pub use state::Aof;
 pub(crate) use state::Tail;

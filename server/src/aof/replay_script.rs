@@ -8,13 +8,15 @@ use crate::commands::script::{is_by_name, is_read_only};
 use crate::context::{After, Context, Mode};
 use crate::error;
 use crate::net::KeyHashes;
-use crate::scripting::{ScriptRequest, Sha, vm_options};
+use crate::scripting::{Busy, ScriptRequest, Sha, vm_options};
 use crate::server::Server;
 use ochre_resp::reply::{Protocol, ReplyWriter};
 use ochre_resp::request::Span;
-use ochre_scripting::{Host, LoadedLibrary, LogLevel, Names, Refusal, Replicate, Script, Shebang, Vm};
+use ochre_scripting::{Host, LoadedLibrary, LogLevel, Names, Refusal, Replicate, Script, Shebang, Vm, sha1_hex};
 use ochre_store::Txn;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// What is needed to run scripts; it is made when the first one comes.
 #[derive(Default)]
@@ -50,11 +52,21 @@ impl Scripts {
             self.script(server, argv.at(1))?
         };
         let db = client.db;
-        let mut caller = Caller { server, client, txn, is_read_only: is_read_only(command) };
+        let mut caller = Caller {
+            server,
+            client,
+            txn,
+            is_read_only: is_read_only(command),
+            command,
+            argv,
+            started: Instant::now(),
+            busy: None,
+        };
         let (arguments, mut reply) = (argv.from(3), Vec::new());
         let (keys, rest) = (arguments.to(keys), arguments.from(keys));
         let mut writer = ReplyWriter::new(&mut reply, Protocol::Resp2);
         vm.run(&script, Names { script: "of a file" }, keys.iter(), rest.iter(), &mut caller, &mut writer);
+        caller.is_over();
         client.db = db;
         if reply.starts_with(b"-") {
             tracing::debug!(error = %String::from_utf8_lossy(&reply), "a script of the append-only file failed");
@@ -95,6 +107,11 @@ struct Caller<'r, 't> {
     client: &'r mut Client,
     txn: Txn<'t>,
     is_read_only: bool,
+    command: &'r Command,
+    argv: Argv<'r>,
+    started: Instant,
+    /// While it counts as busy.
+    busy: Option<Arc<Busy>>,
 }
 
 impl Host for Caller<'_, '_> {
@@ -148,6 +165,11 @@ impl Host for Caller<'_, '_> {
     fn replicate(&mut self, _: Replicate) {}
 
     fn interrupt(&mut self) -> bool {
+        let threshold = self.server.config().busy_reply_threshold;
+        let millis = self.started.elapsed().as_millis();
+        if self.busy.is_none() && threshold > 0 && millis >= u128::from(threshold) {
+            self.become_busy(millis);
+        }
         self.server.shutdown.is_requested()
     }
 
@@ -155,5 +177,33 @@ impl Host for Caller<'_, '_> {
 
     fn ask(&mut self) -> Option<Vec<Vec<u8>>> {
         None
+    }
+}
+
+impl Caller<'_, '_> {
+    #[cold]
+    fn become_busy(&mut self, millis: u128) {
+        let is_function = is_function_call(self.command);
+        let name = if is_function || is_by_name(self.command) {
+            String::from_utf8_lossy(self.argv.at(1)).into_owned()
+        } else {
+            String::from_utf8_lossy(&sha1_hex(self.argv.at(1))).into_owned()
+        };
+        tracing::warn!(
+            "Slow script detected: still in execution after {millis} milliseconds. It stands in the append-only file and \
+             cannot be killed. Script name is: {name}."
+        );
+        let command = self.argv.iter().map(<[u8]>::to_vec).collect();
+        let busy = Arc::new(Busy::new(name, is_function, command, self.started));
+        // What was done once is to be done again.
+        busy.fate.fix();
+        self.server.busy_scripts.add(self.server, busy.clone());
+        self.busy = Some(busy);
+    }
+
+    fn is_over(&mut self) {
+        if let Some(busy) = self.busy.take() {
+            self.server.busy_scripts.remove(self.server, &busy);
+        }
     }
 }

@@ -83,6 +83,18 @@ pub struct Figures {
     pub failures: AtomicU64,
     /// Syncs that took so long that the next one was late.
     pub delayed_syncs: AtomicU64,
+    /// Whether one is in progress that no client waits for.
+    pub syncs: AtomicBool,
+    /// Microseconds spent on writing, and on syncs that clients wait for.
+    pub write_us: AtomicU64,
+    /// Bytes that the last rewrite copied because they changed meanwhile.
+    pub last_bytes_ahead: AtomicU64,
+}
+
+impl Figures {
+    fn spent(&self, began: Instant) {
+        self.write_us.fetch_add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
 }
 
 /// What only one thread at a time works with.
@@ -252,7 +264,10 @@ impl Aof {
             if delay_us > 0 {
                 std::thread::sleep(Duration::from_micros(delay_us));
             }
-            if !self.write(server, open, policy) {
+            let began = Instant::now();
+            let was_written = self.write(server, open, policy);
+            self.figures.spent(began);
+            if !was_written {
                 return false;
             }
         }
@@ -271,7 +286,14 @@ impl Aof {
                 self.figures.delayed_syncs.fetch_add(1, Relaxed);
             }
             let began = Instant::now();
-            if let Err(error) = open.files.sync() {
+            let is_awaited = policy == AppendFsync::Always;
+            self.figures.syncs.store(!is_awaited, Relaxed);
+            let synced = open.files.sync();
+            self.figures.syncs.store(false, Relaxed);
+            if is_awaited {
+                self.figures.spent(began);
+            }
+            if let Err(error) = synced {
                 self.fail(server, open, policy, &error, "Fail to fsync the AOF file");
                 return false;
             }

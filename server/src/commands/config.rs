@@ -72,7 +72,7 @@ fn set(context: &mut Context<'_>) -> CommandResult {
         }
         pairs.push((name, value));
     }
-    let loading = context.server.attention.get() & Attention::LOADING != 0;
+    let loading = context.server.attention.get() & (Attention::LOADING | Attention::LOADS_ASIDE) != 0;
     let requester = Requester { local: context.client.handle.is_local(), loading };
     match change(context.server, &pairs, requester) {
         Ok(()) => {

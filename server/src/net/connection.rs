@@ -12,6 +12,7 @@ use crate::command::{Flags, LockClass};
 use crate::commands::transaction::is_exec;
 use crate::config::Config;
 use crate::dispatch::Step;
+use crate::errand::{Errand, Outcome};
 use crate::server::{Attention, Server};
 use bytes::{Buf, BytesMut};
 use ochre_resp::ProtocolError;
@@ -219,7 +220,12 @@ impl Connection {
         if worker.server.attention.get() & Attention::DURABLE != 0 || self.output.is_held() {
             self.hold_back(&worker.server);
         }
-        self.output.poll_write(&mut self.stream, cx, &worker.stats)
+        let sent = self.output.sent_total();
+        let written = self.output.poll_write(&mut self.stream, cx, &worker.stats);
+        if self.client.attention & Attention::FED != 0 {
+            worker.stats.replication_bytes_out.add(self.output.sent_total() - sent);
+        }
+        written
     }
 
     /// Holds output back that depends on what has not reached the disk, and lets go of what no longer does.
@@ -277,8 +283,7 @@ impl Connection {
                 if worker.acks_quickly() {
                     self.stream.rearm_quickack();
                 }
-                worker.stats.bytes_in.add(read as u64);
-                worker.stats.reads.add(1);
+                worker.stats.count_read(read, self.client.attention & Attention::FOLLOWED != 0);
                 let seen = &self.client.handle.published;
                 seen.bytes_in.store(seen.bytes_in.load(Relaxed) + read as u64, Relaxed);
                 self.query_peak = self.query_peak.max(self.query.len());
@@ -455,7 +460,7 @@ impl Connection {
                     worker.begin_batch();
                 }
                 Step::Free(garbage) => self.free(worker, garbage).await,
-                Step::Survey(text) => self.answer_survey(worker, text).await,
+                Step::Errand(errand, is_answered) => self.run_errand(worker, errand, is_answered).await,
                 Step::Barrier => {
                     let mut all = worker.member.party().lock_all().await;
                     crate::tracking::limit(worker, &mut all);
@@ -486,18 +491,16 @@ impl Connection {
         worker.begin_batch();
     }
 
-    /// Has a thread walk over all keys, and answers with `text` and what it has found.
-    async fn answer_survey(&mut self, worker: &Worker, text: Box<str>) {
+    /// Has a thread do something, and answers with what comes of it.
+    async fn run_errand(&mut self, worker: &Worker, errand: Errand, is_answered: bool) {
         let server = worker.server.clone();
-        let walk = tokio::task::spawn_blocking(move || crate::metrics::key_sizes::survey(&server));
-        match self.unless_killed(walk).await {
-            Some(Ok(found)) => {
-                let mut text = text.into_string();
-                text.push_str(&found);
-                self.output.reply(self.client.protocol).verbatim(b"txt", text);
-            }
+        let run = tokio::task::spawn_blocking(move || errand.run(&server));
+        match self.unless_killed(run).await {
+            Some(Ok(_)) if !is_answered => {}
+            Some(Ok(Outcome::Done)) => self.output.reply(self.client.protocol).ok(),
+            Some(Ok(Outcome::Text(text))) => self.output.reply(self.client.protocol).verbatim(b"txt", text),
             Some(Err(error)) => {
-                tracing::error!(%error, "the walk over the keys has failed");
+                tracing::error!(%error, "the thread of a command has failed");
                 self.closing = Closing::Now;
             }
             None => {}

@@ -5,6 +5,7 @@ use crate::effects::EventClass;
 use crate::error::Error;
 use crate::store::Key;
 use crate::txn::Txn;
+use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What happens when a number does not fit.
@@ -76,7 +77,11 @@ pub fn field(
     };
     let mut results = Vec::with_capacity(operations.len());
     let mut changes = 0;
-    let grown = edit(txn, db, &key, len as usize, &mut |bytes| {
+    let places = |each: &mut dyn FnMut(Range<usize>)| {
+        let writes = operations.iter().filter(|operation| operation.action != FieldAction::Get);
+        writes.for_each(|operation| each(operation.bytes()));
+    };
+    let grown = edit(txn, db, &key, len as usize, &places, &mut |bytes| {
         for operation in operations {
             let (result, changed) = operation.apply(bytes);
             results.push(result);
@@ -99,6 +104,12 @@ impl FieldOperation {
     fn bounds(&self) -> (i128, i128) {
         let width = u32::from(self.width);
         if self.signed { (-(1 << (width - 1)), (1 << (width - 1)) - 1) } else { (0, (1 << width) - 1) }
+    }
+
+    /// The bytes it lies in; its offset is in bounds.
+    fn bytes(&self) -> Range<usize> {
+        let end = (self.offset + u64::from(self.width)).div_ceil(8);
+        (self.offset / 8) as usize..end as usize
     }
 
     fn read(&self, bytes: &[u8]) -> i64 {

@@ -7,9 +7,10 @@
 //! A deadline within two years or so of the process' first one takes four bytes and the high bits of the flags
 //! (see [`Deadline`]). Nothing behind it is aligned.
 //!
-//! The string is an `i64`, or the bytes of a short string, or (`OUTLINE`) pointer, length and capacity of a buffer. An
-//! entry of another type has no string but a value (see [`slot`](super::slot)). The allocation is rounded up to the
-//! allocator's size class, and its capacity remembered, so that a string can be overwritten in place.
+//! The string is an `i64`, or the bytes of a short string, or (`OUTLINE`) pointer, length and capacity of a buffer; while a
+//! snapshot takes that in pieces, a [`Rider`](taken::Rider) stands in place of the capacity. An entry of another type has
+//! no string but a value (see [`slot`](super::slot)). The allocation is rounded up to the allocator's size class, and its
+//! capacity remembered, so that a string can be overwritten in place.
 
 use super::deadline::{Deadline, ERA_SHIFT, NO_DEADLINE, NO_ERA, WIDE};
 use super::slot::{self, InEntry, SLOT_BYTES};
@@ -117,6 +118,9 @@ const LONG: u8 = 2;
 const OUTLINE: u8 = 4;
 const VALUE: u8 = 8;
 
+/// In the kind: a snapshot takes the string in pieces.
+const TAKEN: u8 = 0x80;
+
 /// In the units: says, as compared with its table's, whether a snapshot still has to take the entry as it is.
 const MARK: u8 = 0x80;
 
@@ -130,7 +134,7 @@ const ALIGN: usize = 8;
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Header {
-    /// Type in the low four bits; in the high four the encoding, if it is a string.
+    /// Type in the low four bits; in the next three the encoding, if it is a string; the highest is [`TAKEN`].
     kind: u8,
     flags: u8,
     access: [u8; 3],
@@ -239,6 +243,7 @@ impl Entry {
     }
 
     fn moved(&mut self, key: Option<&[u8]>, deadline: Option<i64>) -> Entry {
+        let taking = self.dismount();
         let (kind, access) = (self.header().kind, self.access());
         let (value, buffer) = (self.take_value(), self.take_buffer());
         let contents = match value {
@@ -246,7 +251,11 @@ impl Entry {
             None if buffer.capacity() > 0 => Contents::Buffer(buffer, encoding_of(kind)),
             None => string_contents(self.string_unchecked(), encoding_of(kind)),
         };
-        Entry::new(key.unwrap_or(self.key()), contents, deadline, access)
+        let mut moved = Entry::new(key.unwrap_or(self.key()), contents, deadline, access);
+        if let Some(taking) = taking {
+            moved.mount(taking);
+        }
+        moved
     }
 
     /// A copy under another key, with the same deadline.
@@ -463,8 +472,12 @@ impl Entry {
         if self.header().flags & OUTLINE == 0 {
             return 0;
         }
-        // SAFETY: OUTLINE announces an initialised triple.
-        unsafe { read_triple(self.value_at()).2 }
+        match self.rider() {
+            // SAFETY: the rider belongs to the entry, which is borrowed.
+            Some(rider) => unsafe { rider.as_ref() }.capacity,
+            // SAFETY: OUTLINE announces an initialised triple.
+            None => unsafe { read_triple(self.value_at()).2 },
+        }
     }
 
     /// Whether there is a place for a deadline, be it only a short one.
@@ -566,16 +579,21 @@ impl Entry {
         if self.header().flags & OUTLINE == 0 {
             return false;
         }
+        let taking = self.dismount();
         let mut buffer = self.take_buffer();
         edit(&mut buffer);
         // SAFETY: OUTLINE announces room for a triple; the one there is empty and owns nothing.
         unsafe { write_triple(self.value_at(), buffer) };
         self.header_mut().kind = string_kind(encoding);
+        if let Some(taking) = taking {
+            self.mount(taking);
+        }
         true
     }
 
-    /// Takes the out-of-line buffer and leaves an empty one; an empty one if there is none.
+    /// Takes the out-of-line buffer and leaves an empty one; an empty one if there is none. No snapshot may be taking it.
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+        debug_assert!(self.rider().is_none());
         if self.header().flags & OUTLINE == 0 {
             return Vec::new();
         }
@@ -593,7 +611,10 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         drop(self.take_value());
-        drop(self.take_buffer());
+        match self.dismount() {
+            Some(taking) => taking.sever(self.take_buffer()),
+            None => drop(self.take_buffer()),
+        }
         // SAFETY: allocated with this layout.
         unsafe { dealloc(self.0.as_ptr(), layout(self.capacity())) };
     }
@@ -636,7 +657,7 @@ fn string_kind(encoding: Encoding) -> u8 {
 
 /// The encoding of a string of this kind.
 fn encoding_of(kind: u8) -> Encoding {
-    match kind >> 4 {
+    match (kind & !TAKEN) >> 4 {
         0 => Encoding::Int,
         1 => Encoding::Embstr,
         _ => Encoding::Raw,
@@ -680,5 +701,6 @@ unsafe fn read_triple(at: NonNull<u8>) -> (*mut u8, usize, usize) {
     }
 }
 
+mod taken;
 #[cfg(test)]
 mod tests;

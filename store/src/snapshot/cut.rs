@@ -213,7 +213,9 @@ impl Snapshot {
         while budget.is_left() {
             let Some(mut severed) = self.cut.severed.lock().pop() else { return };
             if severed.take_some(budget) {
-                self.store.free_later(severed.into_garbage());
+                if let Some(garbage) = severed.into_garbage() {
+                    self.store.free_later(garbage);
+                }
             } else {
                 self.cut.severed.lock().push(severed);
             }

@@ -9,8 +9,8 @@
 //!
 //! So a table may grow, shrink, be rehashed or swapped with that of another database meanwhile: the mark lies in the entry,
 //! and the tie goes with the table. A table that is flushed is handed over as a whole
-//! ([`release`]), and so is a large value that is deleted or overwritten ([`Removed`]). A large hash, set, sorted set
-//! or list is taken in pieces, also while it changes ([`Taking`]).
+//! ([`release`]), and so is a large value that is deleted or overwritten ([`Removed`]). Any other large value is taken in
+//! pieces, also while it changes ([`Taking`]).
 //!
 //! The walk relies on what a scan promises: what stays in a table from start to end is visited at least once.
 
@@ -20,4 +20,4 @@ mod taking;
 pub(crate) use cut::{Budget, Cut, Owed, Removed, Tie, release};
 pub use cut::{Capture, Progress, Snapshot};
 pub use taking::{Piece, Pieces};
-pub(crate) use taking::{Place, Severed, TakenPieces, Taking, moved, taken_part};
+pub(crate) use taking::{Place, Severed, Spent, TakenPieces, Taking, moved, taken_part};

@@ -4,7 +4,8 @@
 //! tied to its table of elements. From then on the walk takes some elements at a time, and who is about to change an element
 //! that was not taken has it taken first, as it is.
 //!
-//! A list is taken node by node: see `quicklist/taking.rs`.
+//! A list is taken node by node, a stream by nodes and groups, and a long string in pieces of some thousand bytes: see
+//! `quicklist/taking.rs`, `stream/taking`, `string/taking.rs`.
 //!
 //! Which elements the walk has behind it follows from their hashes alone: a scan goes over the hashes in the order of their
 //! reversed bits, whatever the table's size. So the table may be rehashed meanwhile, and each element is taken exactly once.
@@ -19,11 +20,13 @@ use crate::keyspace::record_of;
 use crate::quicklist::{List, NodeView, Quicklist};
 use crate::raw::block::PackedBox;
 use crate::raw::element::ElementRef;
-use crate::raw::entry::{Entry, Type};
+use crate::raw::entry::{Entry, Str, Type};
 use crate::raw::members::Members;
 use crate::raw::ordered::score_of;
 use crate::set::Set;
 use crate::sorted_set::SortedSet;
+use crate::stream::{Group, GroupTaking, Stream, StreamPiece};
+use crate::string::taking::{SeveredText, TextTaking};
 use crate::value::{Value, ValueRef};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -31,7 +34,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// Values of no more elements are taken at once, unless they are large otherwise.
 const ELEMENTS_AT_ONCE: usize = 256;
-/// Lists of no more nodes are.
+/// Lists and streams of no more nodes are.
 const NODES_AT_ONCE: usize = 8;
 
 /// Where the elements of a value go that is taken in pieces. Called under the lock of the value's shard: it must be quick,
@@ -55,6 +58,10 @@ pub enum Piece<'a> {
     Field(Field<'a>),
     /// A node of a list; these come in order.
     Node(NodeView<'a>),
+    /// A piece of a stream; these come in order.
+    Stream(StreamPiece<'a>),
+    /// Some of the bytes of a string; these come in order.
+    Bytes(&'a [u8]),
 }
 
 /// Where the pieces of a value go, and what the snapshot knows of it.
@@ -78,12 +85,24 @@ pub(crate) struct Taking {
 pub(crate) enum Severed {
     Members(Members),
     List(Quicklist),
+    Stream(Box<Stream>),
+    Text(SeveredText),
+    /// Nothing more is to be taken of this.
+    Spent(Spent),
+}
+
+/// What was kept for a snapshot and is only to be freed, which may take long.
+pub(crate) enum Spent {
+    /// What has changed of a group, and the group, if it is gone.
+    Group(Box<GroupTaking>, Option<Group>),
 }
 
 /// The part of a value that is taken in pieces.
 pub(crate) enum Taken<'v> {
     Members(&'v mut Members),
     List(&'v mut Quicklist),
+    Stream(&'v mut Stream),
+    Text(&'v mut Entry),
 }
 
 /// Where a value stands that is being taken in pieces.
@@ -128,6 +147,10 @@ fn is_large(value: ValueRef<'_>) -> bool {
         ValueRef::Hash(Hash::Table(fields)) => fields.members(),
         // A node takes as long as some hundred elements.
         ValueRef::List(List::Quick(list)) => return list.node_count() > NODES_AT_ONCE,
+        ValueRef::Stream(stream) => {
+            return stream.nodes_len() > NODES_AT_ONCE || stream.drop_effort() > ELEMENTS_AT_ONCE;
+        }
+        ValueRef::String(Str::Bytes(bytes)) => return bytes.len() >= LARGE_BYTES,
         _ => return false,
     };
     members.len() > ELEMENTS_AT_ONCE || members.memory() >= LARGE_BYTES
@@ -152,7 +175,9 @@ pub(crate) fn taken_part(entry: &mut Entry) -> Option<Taken<'_>> {
             List::Quick(list) => Taken::List(list),
             List::Pack(_) => return None,
         },
-        Type::String | Type::Stream => return None,
+        Type::Stream => Taken::Stream(entry.get_mut::<PackedBox<Stream>>()?),
+        Type::String if entry.is_outline() => Taken::Text(entry),
+        Type::String => return None,
     })
 }
 
@@ -173,6 +198,11 @@ pub(super) fn begin(cut: &Arc<Cut>, db: usize, entry: &mut Entry) -> bool {
             members.begin_taking(Box::new(Taking { pieces, kind, cursor: 0, ahead }));
         }
         Some(Taken::List(list)) => list.begin_taking(pieces),
+        Some(Taken::Stream(stream)) => stream.begin_taking(pieces),
+        Some(Taken::Text(entry)) => {
+            let len = entry.value().len();
+            entry.begin_taking(TextTaking::new(pieces, len));
+        }
         None => unreachable!("what is large has such a part"),
     }
     true
@@ -194,6 +224,8 @@ impl Taken<'_> {
         match self {
             Taken::Members(members) => members.taking().map(|taking| &taking.pieces),
             Taken::List(list) => list.taken_pieces(),
+            Taken::Stream(stream) => stream.taken_pieces(),
+            Taken::Text(entry) => entry.text_taking().map(TextTaking::pieces),
         }
     }
 
@@ -202,6 +234,8 @@ impl Taken<'_> {
         match self {
             Taken::Members(members) => members.take_some(budget),
             Taken::List(list) => list.take_some(budget),
+            Taken::Stream(stream) => stream.take_some(budget),
+            Taken::Text(entry) => entry.take_text(budget),
         }
     }
 }
@@ -212,14 +246,24 @@ impl Severed {
         match self {
             Severed::Members(members) => members.take_some(budget),
             Severed::List(list) => list.take_some(budget),
+            Severed::Stream(stream) => stream.take_some(budget),
+            Severed::Text(text) => text.take_some(budget),
+            Severed::Spent(_) => true,
         }
     }
 
-    pub(super) fn into_garbage(self) -> Garbage {
-        match self {
+    /// What is to be freed; nothing if that is done.
+    pub(super) fn into_garbage(self) -> Option<Garbage> {
+        Some(match self {
             Severed::Members(members) => Garbage::members(members, None),
             Severed::List(list) => Garbage::value(Value::List(List::Quick(PackedBox::new(list)))),
-        }
+            Severed::Stream(stream) => Garbage::value(Value::Stream(stream.into())),
+            Severed::Text(text) => Garbage::buffer(text.into_bytes()),
+            Severed::Spent(Spent::Group(taking, group)) => {
+                drop((taking, group));
+                return None;
+            }
+        })
     }
 }
 
@@ -255,6 +299,11 @@ impl TakenPieces {
         *self.place.0.lock() = State::Over;
         self.cut.unfinished.fetch_sub(1, SeqCst);
         self.cut.value_moved();
+    }
+
+    /// Has the thread of the snapshot free something.
+    pub(crate) fn spend(&self, spent: Spent) {
+        self.cut.hand_over(Severed::Spent(spent));
     }
 
     /// The value is to be handed over to the snapshot, which is returned.

@@ -70,7 +70,13 @@ impl Stream {
             return Err(AppendError::TooLarge);
         }
         match &mut self.tail {
-            Some(tail) if !full(&tail.pack, &size, limits) => append_to(tail, id, fields, size.count),
+            Some(tail) if !full(&tail.pack, &size, limits) => {
+                let master = tail.master;
+                self.node_changes(master);
+                if let Some(tail) = &mut self.tail {
+                    append_to(tail, id, fields, size.count);
+                }
+            }
             _ => self.append_node(id, fields, size.count),
         }
         self.facts.length += 1;
@@ -103,6 +109,7 @@ impl Stream {
         let values = fields.map(|(_, value)| Str::Bytes(value));
         let foot = [Str::Int(count as i64 + 3)];
         pack.append_all(head.into_iter().chain(names).chain(entry).chain(values).chain(foot));
+        self.node_comes(id);
         self.tail = Some(Node { master: id, pack });
     }
 }

@@ -71,7 +71,7 @@ impl<'a> Delivery<'a> {
             consumer,
         };
         self.group.give(id, nack);
-        if let Some(consumer) = self.group.consumers.get_mut(consumer) {
+        if let Some(consumer) = self.group.consumer_mut(consumer) {
             consumer.active_ms = Some(claim.now_ms);
         }
         Claimed::Taken(fields, nack)

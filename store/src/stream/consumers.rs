@@ -10,6 +10,14 @@ pub struct ConsumerId(u32);
 impl ConsumerId {
     /// Stands for no consumer, while a group is being read.
     pub(super) const NONE: ConsumerId = ConsumerId(u32::MAX);
+
+    pub(super) fn of(slot: u32) -> ConsumerId {
+        ConsumerId(slot)
+    }
+
+    pub(super) fn slot(self) -> u32 {
+        self.0
+    }
 }
 
 /// One consumer of a group.
@@ -46,6 +54,11 @@ pub(super) struct Consumers {
 impl Consumers {
     pub(super) fn len(&self) -> usize {
         self.order.len()
+    }
+
+    /// Number of slots, those included that are free.
+    pub(super) fn slots(&self) -> u32 {
+        self.slots.len() as u32
     }
 
     /// The consumers in the order of names.
@@ -88,6 +101,22 @@ impl Consumers {
         let at = self.search(name).ok()?;
         let slot = self.order.remove(at);
         self.slots.get_mut(slot as usize)?.take()
+    }
+
+    /// Takes the slots away, which are free, beyond so many.
+    pub(super) fn truncate(&mut self, slots: u32) {
+        debug_assert!(self.slots.iter().skip(slots as usize).all(Option::is_none));
+        self.slots.truncate(slots as usize);
+    }
+
+    /// Puts a consumer back into the slot that it was taken out of, which is free.
+    pub(super) fn put_back(&mut self, id: ConsumerId, consumer: Box<Consumer>) {
+        if let Err(at) = self.search(&consumer.name)
+            && let Some(slot) = self.slots.get_mut(id.0 as usize)
+        {
+            *slot = Some(consumer);
+            self.order.insert(at, id.0);
+        }
     }
 
     fn search(&self, name: &[u8]) -> Result<usize, usize> {

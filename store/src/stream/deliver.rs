@@ -73,7 +73,7 @@ impl<'a> Delivery<'a> {
         }
         if delivered > 0
             && !read.no_ack
-            && let Some(consumer) = self.group.consumers.get_mut(consumer)
+            && let Some(consumer) = self.group.consumer_mut(consumer)
         {
             consumer.active_ms = Some(read.now_ms);
         }
@@ -90,7 +90,7 @@ impl<'a> Delivery<'a> {
         now_ms: i64,
         mut each: impl FnMut(Delivered<'a>),
     ) -> u64 {
-        let Group { consumers, pending, .. } = &mut *self.group;
+        let Group { consumers, pending, taking, .. } = &mut *self.group;
         let Some(consumer) = consumers.get(consumer) else { return 0 };
         let mut delivered = 0;
         for &id in consumer.pending.range((Bound::Excluded(after), Bound::Unbounded)) {
@@ -98,6 +98,9 @@ impl<'a> Delivery<'a> {
             let nack = pending.get_mut(&id);
             let nack = nack.map(|nack| {
                 if fields.is_some() {
+                    if let Some(taking) = &mut taking.0 {
+                        taking.keep_nack(id, Some(*nack));
+                    }
                     nack.delivery_ms = now_ms;
                     nack.deliveries = nack.deliveries.saturating_add(1);
                 }

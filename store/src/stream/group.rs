@@ -2,6 +2,7 @@
 
 use super::StreamId;
 use super::consumers::{Consumer, ConsumerId, Consumers};
+use super::taking::{Attached, GroupTaking};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -35,11 +36,19 @@ pub struct Group {
     pub(super) entries_read: Option<u64>,
     pub(super) pending: BTreeMap<StreamId, Nack>,
     pub(super) consumers: Consumers,
+    pub(super) taking: Attached<GroupTaking>,
 }
 
 impl Group {
     pub(super) fn new(name: &[u8], last_id: StreamId, entries_read: Option<u64>) -> Group {
-        Group { name: name.into(), last_id, entries_read, pending: BTreeMap::new(), consumers: Consumers::default() }
+        Group {
+            name: name.into(),
+            last_id,
+            entries_read,
+            pending: BTreeMap::new(),
+            consumers: Consumers::default(),
+            taking: Attached::default(),
+        }
     }
 
     /// The group's name.
@@ -92,20 +101,33 @@ impl Group {
 
     /// A consumer of this group, for setting its times; `None` if it was deleted.
     pub fn consumer_mut(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
+        if let Some(taking) = &mut self.taking.0
+            && let Some(consumer) = self.consumers.get(id)
+        {
+            taking.keep_consumer(id, Some(consumer));
+        }
         self.consumers.get_mut(id)
     }
 
     /// Creates a consumer, seen now; `None` if there is one of this name.
     pub fn create_consumer(&mut self, name: &[u8], now_ms: i64) -> Option<ConsumerId> {
-        self.consumers.add(name, now_ms)
+        let id = self.consumers.add(name, now_ms)?;
+        if let Some(taking) = &mut self.taking.0 {
+            taking.keep_consumer(id, None);
+        }
+        Some(id)
     }
 
     /// Deletes a consumer with all that it has not acknowledged, and returns how many entries those were. `None` if there
     /// is none of this name.
     pub fn delete_consumer(&mut self, name: &[u8]) -> Option<usize> {
+        let id = self.consumers.find(name)?;
+        // Whoever takes the group learns of it.
+        self.consumer_mut(id)?;
         let consumer = self.consumers.remove(name)?;
-        for id in &consumer.pending {
-            self.pending.remove(id);
+        for &id in &consumer.pending {
+            let nack = self.pending.remove(&id);
+            self.nack_changed(id, nack);
         }
         Some(consumer.pending.len())
     }
@@ -151,7 +173,8 @@ impl Group {
     /// Acknowledges the entry `id`; returns what was known of it if it was pending.
     pub fn ack(&mut self, id: StreamId) -> Option<Nack> {
         let nack = self.pending.remove(&id)?;
-        if let Some(consumer) = self.consumers.get_mut(nack.consumer) {
+        self.nack_changed(id, Some(nack));
+        if let Some(consumer) = self.consumer_mut(nack.consumer) {
             consumer.pending.remove(&id);
         }
         Some(nack)
@@ -164,16 +187,26 @@ impl Group {
                 entry.insert(nack);
                 None
             }
-            Entry::Occupied(mut entry) => Some(entry.insert(nack).consumer),
+            Entry::Occupied(mut entry) => Some(entry.insert(nack)),
         };
+        self.nack_changed(id, before);
+        let before = before.map(|before| before.consumer);
         if before == Some(nack.consumer) {
             return;
         }
-        if let Some(consumer) = before.and_then(|before| self.consumers.get_mut(before)) {
+        if let Some(consumer) = before.and_then(|before| self.consumer_mut(before)) {
             consumer.pending.remove(&id);
         }
-        if let Some(consumer) = self.consumers.get_mut(nack.consumer) {
+        if let Some(consumer) = self.consumer_mut(nack.consumer) {
             consumer.pending.insert(id);
+        }
+    }
+
+    /// Something else is known of an ID than this.
+    #[inline]
+    pub(super) fn nack_changed(&mut self, id: StreamId, before: Option<Nack>) {
+        if let Some(taking) = &mut self.taking.0 {
+            taking.keep_nack(id, before);
         }
     }
 }

@@ -28,11 +28,14 @@ mod id;
 mod lag;
 mod load;
 mod node;
+mod pieces;
 mod range;
 mod reference;
 mod sharing;
 mod size;
+mod taking;
 mod trim;
+mod undo;
 mod validate;
 mod value;
 
@@ -48,13 +51,16 @@ pub use id::{Bound, IdText, NewId, StreamId};
 pub use lag::Counting;
 pub use load::{GroupLoader, StreamLoader};
 pub use node::Fields;
+pub use pieces::{ConsumerFacts, GroupFacts, StreamNode, StreamPiece};
 pub use range::{Range, ReverseRange};
 pub use reference::{Deletion, References};
 pub use sharing::{
     Claims, GroupError, Member, NewGroup, ReadFrom, ack, autoclaim, check_group, claim, create_consumer, create_group,
     delete_consumer, destroy_group, read_group, set_group_id,
 };
+pub(crate) use taking::GroupTaking;
 pub use trim::{Trim, TrimTo};
+pub(crate) use undo::StreamChange;
 pub use value::{Facts, SetId, SetIdError, Stream};
 
 #[cfg(test)]

@@ -58,6 +58,9 @@ impl Stream {
     pub(super) fn forget(&mut self, id: StreamId) {
         if let Some(more) = &mut self.more {
             for group in &mut more.groups {
+                if let Some(taking) = &more.taking.0 {
+                    taking.watch(group);
+                }
                 group.ack(id);
             }
         }

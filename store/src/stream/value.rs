@@ -3,6 +3,7 @@
 use super::group::Group;
 use super::node::{Entry, Node, Removed, Walk, remove};
 use super::range::{Range, ReverseRange, View};
+use super::taking::{Attached, StreamTaking};
 use super::{Delivery, StreamId};
 use crate::listpack::Listpack;
 use std::collections::BTreeMap;
@@ -66,6 +67,7 @@ pub(super) struct More {
     pub(super) earlier: BTreeMap<StreamId, Listpack>,
     /// By name.
     pub(super) groups: Vec<Group>,
+    pub(super) taking: Attached<StreamTaking>,
 }
 
 impl Stream {
@@ -168,13 +170,20 @@ impl Stream {
     /// The group of this name, for changing.
     pub fn group_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
         let at = self.find_group(name).ok()?;
-        Some(&mut self.more.as_mut()?.groups[at])
+        let More { groups, taking, .. } = &mut **self.more.as_mut()?;
+        if let Some(taking) = &taking.0 {
+            taking.watch(&mut groups[at]);
+        }
+        Some(&mut groups[at])
     }
 
     /// The group of this name together with the stream's entries, to deliver them.
     pub fn delivery(&mut self, name: &[u8]) -> Option<Delivery<'_>> {
         let at = self.find_group(name).ok()?;
-        let More { earlier, groups } = &mut **self.more.as_mut()?;
+        let More { earlier, groups, taking } = &mut **self.more.as_mut()?;
+        if let Some(taking) = &taking.0 {
+            taking.watch(&mut groups[at]);
+        }
         let view = View { facts: &self.facts, earlier: Some(earlier), tail: self.tail.as_ref() };
         Some(Delivery::new(view, &mut groups[at]))
     }
@@ -189,7 +198,10 @@ impl Stream {
     pub fn destroy_group(&mut self, name: &[u8]) -> Option<Group> {
         let at = self.find_group(name).ok()?;
         let more = self.more.as_mut()?;
-        let group = more.groups.remove(at);
+        let mut group = more.groups.remove(at);
+        if let Some(taking) = &mut more.taking.0 {
+            group = taking.group_goes(group);
+        }
         if more.groups.is_empty() {
             more.groups = Vec::new();
         }
@@ -202,7 +214,11 @@ impl Stream {
         match self.find_group(group.name()) {
             Ok(_) => false,
             Err(at) => {
-                self.more.get_or_insert_default().groups.insert(at, group);
+                let more = self.more.get_or_insert_default();
+                if let Some(taking) = &mut more.taking.0 {
+                    taking.group_comes(group.name());
+                }
+                more.groups.insert(at, group);
                 true
             }
         }
@@ -226,32 +242,38 @@ impl Stream {
         self.facts.first_id = first.map_or(StreamId::MIN, |(id, _)| id);
     }
 
-    /// Removes the first node.
-    pub(super) fn pop_node(&mut self) {
-        let popped = self.more.as_mut().is_some_and(|more| more.earlier.pop_first().is_some());
-        if popped {
-            self.give_up_more();
-        } else {
-            self.tail = None;
-        }
+    /// Removes the first node, which [`node_changes`](Stream::node_changes) or [`node_goes`](Stream::node_goes) is to learn
+    /// of.
+    pub(super) fn pop_node(&mut self) -> Option<Node> {
+        let node = match self.more.as_mut().and_then(|more| more.earlier.pop_first()) {
+            Some((master, pack)) => Some(Node { master, pack }),
+            None => self.tail.take(),
+        };
+        self.give_up_more();
+        node
     }
 
     /// Removes the last node; the one before it becomes the last.
     pub(super) fn pop_tail(&mut self) {
         let last = self.more.as_mut().and_then(|more| more.earlier.pop_last());
-        self.tail = last.map(|(master, pack)| Node { master, pack });
+        let last = last.map(|(master, pack)| Node { master, pack });
+        if let Some(Node { master, pack }) = std::mem::replace(&mut self.tail, last) {
+            self.node_goes(master, pack);
+        }
         self.give_up_more();
     }
 
     /// Removes a node that is not the last.
     pub(super) fn remove_earlier(&mut self, master: StreamId) {
-        if let Some(more) = &mut self.more {
-            more.earlier.remove(&master);
+        if let Some(pack) = self.more.as_mut().and_then(|more| more.earlier.remove(&master)) {
+            self.node_goes(master, pack);
             self.give_up_more();
         }
     }
 
     fn delete_in_tail(&mut self, id: StreamId) -> bool {
+        let Some(master) = self.tail.as_ref().map(|tail| tail.master) else { return false };
+        self.node_changes(master);
         let Some(tail) = &mut self.tail else { return false };
         match remove(&mut tail.pack, tail.master, id) {
             Removed::Missing => return false,
@@ -262,8 +284,11 @@ impl Stream {
     }
 
     fn delete_earlier(&mut self, id: StreamId) -> bool {
-        let Some(more) = &mut self.more else { return false };
-        let Some((&master, pack)) = more.earlier.range_mut(..=id).next_back() else { return false };
+        let Some(more) = &self.more else { return false };
+        let Some((&master, _)) = more.earlier.range(..=id).next_back() else { return false };
+        self.node_changes(master);
+        let pack = self.more.as_mut().and_then(|more| more.earlier.get_mut(&master));
+        let Some(pack) = pack else { return false };
         match remove(pack, master, id) {
             Removed::Missing => return false,
             Removed::Marked => {}
@@ -272,8 +297,9 @@ impl Stream {
         true
     }
 
-    fn give_up_more(&mut self) {
-        if self.more.as_ref().is_some_and(|more| more.earlier.is_empty() && more.groups.is_empty()) {
+    pub(super) fn give_up_more(&mut self) {
+        let is_needed = |more: &More| !more.earlier.is_empty() || !more.groups.is_empty() || more.taking.0.is_some();
+        if self.more.as_ref().is_some_and(|more| !is_needed(more)) {
             self.more = None;
         }
     }

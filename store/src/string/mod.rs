@@ -5,6 +5,7 @@ pub(crate) mod float;
 mod lcs;
 mod number;
 mod range;
+pub(crate) mod taking;
 
 pub use basic::{
     Condition, Expiry, GetExpiry, SetOptions, SetOutcome, delete_if_equal, get, get_and_delete, get_and_expire, length,

@@ -1,10 +1,15 @@
 //! Saving the data set and loading it again.
 
+use crate::aof;
 use crate::context::Context;
+use crate::errand::{Errand, Outcome};
 use crate::error::{self, CommandError, CommandResult};
 use crate::persistence::is_loading;
 use crate::persistence::load::{Loading, NotLoaded, load, report};
 use crate::persistence::save::save;
+use crate::server::{Attention, Server};
+use ochre_persist::rdb::Unlocked;
+use ochre_store::Clock;
 use ochre_store::keyspace::{self, FreeMode};
 use std::path::Path;
 
@@ -67,19 +72,52 @@ fn parse(context: &Context<'_>) -> Result<ReloadArgs, CommandError> {
 
 /// What the append-only file holds.
 pub(super) fn load_aof(context: &mut Context<'_>) -> CommandResult {
+    let server = context.server;
+    if is_loading(server) {
+        return Err(error::LOADING);
+    }
     let dirty = context.txn.effects().dirty;
-    let done = crate::aof::reload(context.server, &mut context.txn);
+    // What follows in a transaction, or comes from a primary, needs all of it.
+    let at_once = context.denies_blocking() || server.upstream.is_set();
+    let goes_on = if at_once { aof::reload(server, &mut context.txn) } else { aof::empty(server, &mut context.txn) };
     context.after.time_passed = true;
     // Nothing has changed that anybody would have to be told.
     let effects = context.txn.effects();
     effects.dirty = dirty;
     effects.removals_are_recorded();
-    if !done {
-        tracing::warn!("The data set is gone. Exiting...");
-        std::process::exit(1);
+    if !goes_on {
+        give_up();
     }
-    context.server.persistence.loaded(context.server);
+    if at_once {
+        loaded(server);
+        context.reply.ok();
+        return Ok(());
+    }
+    server.attention.set(Attention::LOADING, true);
+    server.bump_gate_epoch();
+    Err(CommandError::Errand(Errand::new(|server| {
+        let member = server.store.register();
+        let mut target = Unlocked { member: &member, clock: Clock { now_ms: crate::clock::unix_ms() } };
+        match aof::read_again(server, &mut target, &mut |_| !server.shutdown.is_requested()) {
+            Ok(()) => {
+                loaded(server);
+                server.attention.set(Attention::LOADING, false);
+                server.bump_gate_epoch();
+            }
+            // The process ends; what was loaded in part is not saved.
+            Err(aof::Failure::Stopped) => {}
+            Err(aof::Failure::Bad) => give_up(),
+        }
+        Outcome::Done
+    })))
+}
+
+fn loaded(server: &Server) {
+    server.persistence.loaded(server);
     tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
-    context.reply.ok();
-    Ok(())
+}
+
+fn give_up() -> ! {
+    tracing::warn!("The data set is gone. Exiting...");
+    std::process::exit(1);
 }

@@ -1,142 +1,19 @@
 //! A snapshot holds what there was at its cut, whatever is done to the store while it is taken.
 
-use ochre_store::keyspace::{self, FreeMode, Record};
+mod keeper;
+mod streams;
+mod texts;
+
+use keeper::{DATABASES, Keeper, difference, image_of, with_all};
+use ochre_store::keyspace::{self, FreeMode};
 use ochre_store::list::{self, End, Side};
 use ochre_store::random::Random;
-use ochre_store::snapshot::{Capture, Piece, Pieces, Snapshot};
+use ochre_store::snapshot::Snapshot;
 use ochre_store::sorted_set::{self, AddOptions};
 use ochre_store::string::{self, SetOptions};
-use ochre_store::sync::ShardSet;
-use ochre_store::{Clock, Effects, Error, Key, Member, Options, Store, Str, Txn, ValueRef, hash, set};
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
-
-const DATABASES: usize = 3;
-
-type Image = BTreeMap<(usize, Vec<u8>), (String, Option<i64>)>;
-
-/// Keeps what it is given, and notes whether anything came twice.
-#[derive(Default)]
-struct Keeper(Arc<Kept>);
-
-#[derive(Default)]
-struct Kept {
-    image: Mutex<Image>,
-    twice: AtomicBool,
-    /// Values that came in pieces, and lists among them.
-    begun: AtomicUsize,
-    lists: AtomicUsize,
-}
-
-impl std::ops::Deref for Keeper {
-    type Target = Kept;
-    fn deref(&self) -> &Kept {
-        &self.0
-    }
-}
-
-impl Kept {
-    fn keep(&self, db: usize, key: &[u8], state: (String, Option<i64>)) {
-        if self.image.lock().unwrap().insert((db, key.to_vec()), state).is_some() {
-            self.twice.store(true, SeqCst);
-        }
-    }
-}
-
-impl Capture for Keeper {
-    fn record(&self, db: usize, record: Record<'_>) {
-        self.keep(db, record.key, (shown(record.value), record.deadline_ms));
-    }
-
-    fn begin(&self, db: usize, record: Record<'_>) -> Box<dyn Pieces> {
-        let (begun, key) = (self.0.clone(), record.key.to_vec());
-        self.begun.fetch_add(1, SeqCst);
-        self.lists.fetch_add(usize::from(matches!(record.value, ValueRef::List(_))), SeqCst);
-        Box::new(Parts {
-            keeper: begun,
-            db,
-            key,
-            deadline_ms: record.deadline_ms,
-            len: record.value.len(),
-            parts: Vec::new(),
-            is_list: false,
-        })
-    }
-}
-
-/// Puts together a value that comes in pieces.
-struct Parts {
-    keeper: Arc<Kept>,
-    db: usize,
-    key: Vec<u8>,
-    deadline_ms: Option<i64>,
-    len: usize,
-    parts: Vec<String>,
-    is_list: bool,
-}
-
-impl Pieces for Parts {
-    fn piece(&mut self, piece: Piece<'_>) {
-        let text = String::from_utf8_lossy;
-        self.parts.push(match piece {
-            Piece::Node(node) => {
-                self.is_list = true;
-                node.for_each(|element| self.parts.push(text(&element.to_vec()).into_owned()));
-                return;
-            }
-            Piece::Member(member) => text(member).into_owned(),
-            Piece::Scored(member, score) => format!("{}={score}", text(member)),
-            Piece::Field(field) => format!("{}={}", text(field.name), text(field.value)),
-        });
-    }
-
-    fn end(&mut self) {
-        if !self.is_list {
-            self.parts.sort_unstable();
-        }
-        let shown = format!("{:?}: {}", self.len, self.parts.join(" "));
-        self.keeper.keep(self.db, &self.key, (shown, self.deadline_ms));
-    }
-}
-
-fn shown(value: ValueRef<'_>) -> String {
-    let text = |value: Str<'_>| String::from_utf8_lossy(&value.to_vec()).into_owned();
-    let mut parts = Vec::new();
-    match value {
-        ValueRef::String(value) => return text(value),
-        ValueRef::List(list) => {
-            list.cursor(0, End::Tail).visit(list.len(), |element| parts.push(text(element)));
-        }
-        ValueRef::Set(set) => {
-            set.for_each(|member| parts.push(text(member)));
-            parts.sort_unstable();
-        }
-        ValueRef::SortedSet(set) => {
-            set.for_each(&mut |member, score| parts.push(format!("{}={score}", text(member))));
-            parts.sort_unstable();
-        }
-        ValueRef::Hash(hash) => {
-            hash.for_each(|name, value| parts.push(format!("{}={}", text(name), text(value))));
-            parts.sort_unstable();
-        }
-        ValueRef::Stream(stream) => parts.push(stream.len().to_string()),
-    }
-    format!("{:?}: {}", value.len(), parts.join(" "))
-}
-
-fn image_of(txn: &mut Txn<'_>) -> Image {
-    let mut image = Image::new();
-    for db in 0..DATABASES {
-        for shard in 0..txn.store().shards() {
-            keyspace::records_in_shard(txn, db, shard, &mut |record| {
-                image.insert((db, record.key.to_vec()), (shown(record.value), record.deadline_ms));
-            })
-            .unwrap();
-        }
-    }
-    image
-}
+use ochre_store::{Clock, Effects, Error, Key, Options, Store, Txn, hash, set};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 
 /// One random change, of whatever kind.
 fn change(txn: &mut Txn<'_>, random: &mut Random, keys: usize) {
@@ -200,10 +77,6 @@ fn change(txn: &mut Txn<'_>, random: &mut Random, keys: usize) {
         Error::IncrementOverflow,
     ];
     assert!(outcome.is_ok() || outcome.is_err_and(|error| expected.contains(&error)), "{outcome:?}");
-}
-
-fn with_all<R>(member: &Member, now_ms: i64, act: impl FnOnce(&mut Txn<'_>) -> R) -> R {
-    member.run(ShardSet::ALL, Clock { now_ms }, &mut Effects::default(), act)
 }
 
 #[test]
@@ -366,12 +239,6 @@ fn large_values_are_as_they_were_at_the_cut() {
         }
     }
     assert!(in_pieces > 100 && lists > 50, "only {in_pieces} values came in pieces, {lists} of them lists");
-}
-
-fn difference(found: &Image, expected: &Image) -> String {
-    let lost = expected.iter().find(|(key, state)| found.get(*key) != Some(state));
-    let more = found.iter().find(|(key, _)| !expected.contains_key(*key));
-    format!("{} keys for {}; lost {lost:?}, of which {more:?}", found.len(), expected.len())
 }
 
 /// Threads move amounts between accounts of different shards, each move being one unit: the sum never changes.
