@@ -58,6 +58,7 @@ pub static STATS: CommandSpec = CommandSpec {
 };
 
 fn stats(context: &mut Context<'_>) -> CommandResult {
+    context.server.store.publish_memory();
     let report = MemoryReport::take(context.server);
     let reply = &mut context.reply;
     let map = reply.deferred_map();

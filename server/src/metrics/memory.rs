@@ -90,7 +90,6 @@ impl MemoryReport {
     /// Looks now.
     pub fn take(server: &Server) -> MemoryReport {
         let store = &server.store;
-        store.publish_memory();
         let used = store.used_memory();
         server.memory.observe(used);
         let mut report = MemoryReport {
