@@ -602,7 +602,9 @@ impl<'a> EntryMut<'a> {
         self.keep()?;
         self.before_change();
         if self.entry.text_taking().is_some() {
-            changing.chain([len..usize::MAX]).for_each(|changing| self.entry.before_text_change(changing));
+            changing
+                .chain(std::iter::once(len..usize::MAX))
+                .for_each(|changing| self.entry.before_text_change(changing));
         }
         if self.entry.try_edit_embedded(len, edit) {
             return Ok(());
