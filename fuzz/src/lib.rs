@@ -1,6 +1,5 @@
 //! What fuzz targets share: scripts that are run with the bytes of an input.
 
-use ochre_resp::reply::DoubleFormat;
 use ochre_resp::{Protocol, ReplyWriter, Span};
 use ochre_scripting::{Host, LogLevel, Names, Outcome, Refusal, Replicate, Script, Vm, VmOptions};
 
@@ -19,15 +18,7 @@ impl Checker {
     /// # Panics
     /// If it does not compile.
     pub fn new(source: &str) -> Checker {
-        let options = VmOptions {
-            redis_version: "7.2.4",
-            server_name: "ochre",
-            server_version: "0.1.0",
-            seed: 1,
-            doubles: DoubleFormat::Shortest,
-            insecure: false,
-        };
-        let vm = Vm::new(&options).expect("there is memory");
+        let vm = Vm::new(&VmOptions::default()).expect("there is memory");
         let script = vm.compile(source.as_bytes()).expect("the script of a target compiles");
         Checker { vm, script }
     }

@@ -53,11 +53,6 @@ impl Backlog {
     pub fn allocated(&self) -> usize {
         self.blocks.len() * Self::BLOCK_COST
     }
-    /// Bytes allocated for so many bytes of the stream, and for the block that they have not filled yet.
-    pub fn allocated_for(len: u64) -> u64 {
-        let blocks = len.div_ceil(BLOCK_BYTES as u64).saturating_add(1);
-        blocks.saturating_mul(Self::BLOCK_COST as u64)
-    }
     /// Adds bytes at the end.
     pub fn append(&mut self, bytes: &[u8]) {
         let mut rest = bytes;

@@ -321,6 +321,12 @@ impl Primary {
         online.filter(|replica| replica.acked >= offset).count()
     }
 
+    /// How many replicas have the stream on their disks up to an offset.
+    pub fn durable(&self, offset: u64) -> usize {
+        let online = self.replicas.values().filter(|replica| replica.state == ReplicaState::Online);
+        online.filter(|replica| replica.acked_durable >= offset).count()
+    }
+
     /// How many replicas have been heard of within the last `lag_max_ms`.
     pub fn good(&self, now_ms: i64, lag_max_ms: i64) -> usize {
         let online = self.replicas.values().filter(|replica| replica.state == ReplicaState::Online);

@@ -4,6 +4,7 @@ use crate::args::{Args, as_number, as_string, function};
 use crate::debugger::{self, Session};
 use crate::host::{Host, LogLevel, Refusal, Replicate};
 use crate::library::{self, Loading};
+use crate::names::CommandNames;
 use crate::raise;
 use crate::reply::{self, Words};
 use crate::vm::VmOptions;
@@ -62,6 +63,7 @@ struct Call {
     bytes: Vec<u8>,
     spans: Vec<Span>,
     reply: Vec<u8>,
+    names: CommandNames,
 }
 
 /// Buffers that grew larger are not kept.
@@ -290,6 +292,7 @@ impl Call {
         for value in args.values.iter() {
             let start = self.bytes.len();
             match value {
+                Value::String(name) if start == 0 => self.names.read(name, &mut self.bytes),
                 Value::String(string) => self.bytes.extend_from_slice(&string.as_bytes()),
                 Value::Integer(number) if doubles == DoubleFormat::Shortest => {
                     self.bytes.extend_from_slice(number.to_string().as_bytes());

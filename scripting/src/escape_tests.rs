@@ -1,7 +1,6 @@
 //! Scripts that broke out of servers, or broke them: none does so here. Each group names the vulnerability as it is known.
 
-use crate::Vm;
-use crate::tests::{Echo, OPTIONS, check, run_in, vm};
+use crate::tests::{Echo, check, run_in, vm, vm_for_functions};
 use ochre_resp::Protocol;
 
 #[test]
@@ -107,8 +106,9 @@ fn bytecode_is_not_run() {
     let code = b"\x1bLua\x51\0\x01\x04\x08\x04\x08\0".as_slice();
     assert!(vm.compile(code).err().unwrap().contains("unexpected symbol near"));
     let library = [b"#!lua name=l\n".as_slice(), code].concat();
-    let functions = Vm::for_functions(&OPTIONS).unwrap();
-    assert!(functions.load_library(&library).err().unwrap().to_string().starts_with("Error compiling function: "));
+    assert!(
+        vm_for_functions().load_library(&library).err().unwrap().to_string().starts_with("Error compiling function: ")
+    );
 }
 
 #[test]

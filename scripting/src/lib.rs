@@ -16,6 +16,7 @@ mod host;
 mod json;
 mod library;
 mod msgpack;
+mod names;
 mod packing;
 mod raise;
 mod random;

@@ -1,7 +1,6 @@
 //! Scripts against a host that echoes.
 
 use crate::{Host, LogLevel, Names, Outcome, Refusal, Replicate, Vm, VmOptions};
-use ochre_resp::reply::DoubleFormat;
 use ochre_resp::{Protocol, ReplyWriter, Span};
 
 #[derive(Default)]
@@ -55,17 +54,16 @@ impl Host for Echo {
     }
 }
 
-pub(crate) const OPTIONS: VmOptions = VmOptions {
-    redis_version: "7.2.4",
-    server_name: "ochre",
-    server_version: "0.1.0",
-    seed: 1,
-    doubles: DoubleFormat::Shortest,
-    insecure: true,
-};
+fn options() -> VmOptions {
+    VmOptions { insecure: true, ..VmOptions::default() }
+}
 
 pub(crate) fn vm() -> Vm {
-    Vm::new(&OPTIONS).unwrap()
+    Vm::new(&options()).unwrap()
+}
+
+pub(crate) fn vm_for_functions() -> Vm {
+    Vm::for_functions(&options()).unwrap()
 }
 
 pub(crate) fn run_in(vm: &Vm, source: &str, host: &mut Echo, protocol: Protocol) -> String {
@@ -182,15 +180,7 @@ fn errors_say_where_they_arose() {
 
 #[test]
 fn libraries_register_functions() {
-    let options = VmOptions {
-        redis_version: "7.2.4",
-        server_name: "ochre",
-        server_version: "0.1.0",
-        seed: 1,
-        doubles: DoubleFormat::Shortest,
-        insecure: true,
-    };
-    let vm = Vm::for_functions(&options).unwrap();
+    let vm = vm_for_functions();
     let code = b"#!lua name=lib\nlocal function f(keys, args) return {keys[1], args[1], redis.call('echo', 'x')} end\n\
         redis.register_function('f', f)\n\
         redis.register_function{function_name='g', callback=f, flags={'no-writes'}, description='d'}";
@@ -428,15 +418,7 @@ fn memory_is_limited() {
 
 #[test]
 fn what_is_insecure_is_seen_only_where_it_is_wanted() {
-    let options = VmOptions {
-        redis_version: "7.2.4",
-        server_name: "ochre",
-        server_version: "0.1.0",
-        seed: 1,
-        doubles: DoubleFormat::Shortest,
-        insecure: false,
-    };
-    let vm = Vm::new(&options).unwrap();
+    let vm = Vm::new(&VmOptions::default()).unwrap();
     for name in ["newproxy", "getfenv", "setfenv"] {
         let source = format!("return rawget(_G, '{name}') == nil and 1");
         assert_eq!(run_in(&vm, &source, &mut Echo::default(), Protocol::Resp2), ":1|");

@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::library::{FunctionInfo, LibraryError, LibraryHeader, Loading};
 use crate::result::{self, Errors};
 use crate::sandbox::{self, Sandbox};
+use bstr::ByteSlice;
 use mlua::state::{GcIncParams, GcMode};
 use mlua::{Either, Function, IntoLua, Lua, Table, Value, Variadic};
 use ochre_resp::reply::DoubleFormat;
@@ -31,6 +32,20 @@ pub struct VmOptions {
     pub doubles: DoubleFormat,
     /// Whether there are `newproxy`, `getfenv` and `setfenv`.
     pub insecure: bool,
+}
+
+impl Default for VmOptions {
+    /// Those of a server of version 7.2 that has changed nothing.
+    fn default() -> VmOptions {
+        VmOptions {
+            redis_version: "7.2.4",
+            server_name: "ochre",
+            server_version: env!("CARGO_PKG_VERSION"),
+            seed: 1,
+            doubles: DoubleFormat::Shortest,
+            insecure: false,
+        }
+    }
 }
 
 /// A Lua state with the globals of scripts. It stays on its thread.
@@ -88,7 +103,7 @@ pub enum Outcome {
 
 /// A string for Lua. Text goes straight onto its stack.
 fn string(bytes: &[u8]) -> Either<&str, Bytes<'_>> {
-    match std::str::from_utf8(bytes) {
+    match bytes.to_str() {
         Ok(text) => Either::Left(text),
         Err(_) => Either::Right(Bytes(bytes)),
     }
@@ -103,8 +118,8 @@ impl IntoLua for Bytes<'_> {
     }
 }
 
-/// After so many scripts the collector goes a step.
-const RUNS_A_STEP: u32 = 50;
+/// After so many scripts the collector goes a step, even where it would pause. More often it would never do that.
+const RUNS_A_STEP: u32 = 1000;
 /// Scripts with more arguments get them in tables that are made for them.
 const SPREAD_MAX: usize = 40;
 

@@ -3,7 +3,7 @@
 use crate::net::Worker;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Runs the periodic work of a worker: sweeping its clients, taking figures.
 pub(crate) async fn run(worker: Rc<Worker>) {
@@ -11,6 +11,7 @@ pub(crate) async fn run(worker: Rc<Worker>) {
     loop {
         let hz = u64::from(worker.config().hz.clamp(1, 500));
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
+        let began = Instant::now();
         if !worker.server.switches.cron_rests.load(Relaxed) {
             worker.sweep();
         }
@@ -37,5 +38,6 @@ pub(crate) async fn run(worker: Rc<Worker>) {
                 crate::upstream::expire_own_keys(&worker).await;
             }
         }
+        worker.stats.cron_us.add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
     }
 }

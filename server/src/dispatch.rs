@@ -1,11 +1,11 @@
 //! From a decoded command to its reply: gates, locks, handler, accounts.
 
-use crate::acl::{LogContext, acl_check};
+use crate::acl::{LogContext, acl_check, surely_allowed};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
 use crate::client::{ClientHandle, ReplyMode};
 use crate::command::{Command, Flags, LockClass};
-use crate::commands::debug::is_forbidden;
+use crate::commands::debug::{is_debug, is_forbidden};
 use crate::commands::pubsub::is_for_listeners;
 use crate::commands::transaction::{is_exec, is_never_queued};
 use crate::context::{After, Context, Mode, Rare};
@@ -283,11 +283,18 @@ fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_sh
         return Gate::Reject(error::unknown_subcommand(command.spec.name, argv().at(1)));
     }
     let attention = server.attention.get() | connection.client.attention;
-    if attention & !Attention::NO_GATE == 0 {
-        Gate::Pass(command)
-    } else {
-        attended_gates(connection, worker, queued, command, attention, is_short)
-    }
+    // Who may not use everything mostly uses what it may.
+    let is_open = attention & !Attention::NO_GATE == 0
+        || attention & !Attention::NO_GATE == Attention::RESTRICTED && may_run(connection, queued, command);
+    if is_open { Gate::Pass(command) } else { attended_gates(connection, worker, queued, command, attention, is_short) }
+}
+
+/// Whether the user's permissions are enough, and nothing but them is asked for.
+#[inline(never)]
+fn may_run(connection: &Connection, queued: &Queued, command: &Command) -> bool {
+    let client = &connection.client;
+    let argv = connection.batch.argv(queued, connection.argument_bytes());
+    !is_debug(command) && surely_allowed(&client.user, command, argv)
 }
 
 /// Whether a client that has not logged in has to do so before this command. Only some versions say so before they look
@@ -668,7 +675,7 @@ fn execute<'w>(
             effects.record_events = false;
         }
         if propagates {
-            client.written = worker.log_end.get().offset;
+            client.written = worker.log_end.get();
             if attention & Attention::DURABLE != 0 {
                 depend(worker, client, command, guard.set(), appended);
             }

@@ -1,7 +1,7 @@
 //! Keeping memory in bounds: eviction before a command, expiry in slices between commands.
 
 use crate::net::Worker;
-use crate::server::Attention;
+use crate::server::{Attention, Server};
 use ochre_store::evict::{Eviction, excess_bytes};
 use ochre_store::expire::{CycleKind, time_limit_us};
 use std::rc::Rc;
@@ -33,16 +33,22 @@ pub(crate) fn is_short(worker: &Worker) -> bool {
 #[cold]
 fn is_over_limit(worker: &Worker) -> bool {
     worker.member.publish_memory();
-    let is_over = excess_bytes(&worker.server.store, not_counted(worker)).is_some();
+    let store = &worker.server.store;
+    // It takes longer to count everything, and mostly it is not needed.
+    let is_over = store.used_memory() > worker.config().maxmemory as usize
+        && excess_bytes(store, not_counted(&worker.server)).is_some();
     worker.server.over_limit.set(is_over, crate::clock::unix_us);
     is_over
 }
 
-/// Bytes for which no key has to go: those that are about to be freed, and those that only slow replicas take. Each deletion
-/// would add to the latter.
-fn not_counted(worker: &Worker) -> usize {
-    let (_, for_replicas) = worker.server.log.allocated();
-    worker.server.client_memory.leaving().saturating_add(usize::try_from(for_replicas).unwrap_or(usize::MAX))
+/// Bytes for which no key has to go: those that are about to be freed, and those that wait for slow replicas or for the disk.
+/// Each deletion would add to the latter.
+pub(crate) fn not_counted(server: &Server) -> usize {
+    let log = &server.log;
+    let waiting =
+        [log.allocated().1, log.in_connections(server), log.allocated_for_file(), server.aof.unwritten_bytes()];
+    let waiting = usize::try_from(waiting.iter().sum::<u64>()).unwrap_or(usize::MAX);
+    server.client_memory.leaving().saturating_add(waiting)
 }
 
 /// Evicts keys until memory is below its limit; false if it stays above and nothing is left to evict. The caller must
@@ -62,7 +68,7 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     let outcome = worker.evictor.borrow_mut().run(
         &worker.member,
         worker.clock(),
-        not_counted(worker),
+        not_counted(&worker.server),
         &mut effects,
         &mut || started.elapsed() >= time_max,
         &mut |guard, effects| {

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// How the process should end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,6 +120,8 @@ impl Shutdown {
                 (None, ..) | (Some(_), true, None) => return false,
                 (Some(_), true, Some(_)) => {
                     state.is_aborted = true;
+                    drop(state);
+                    self.changed.notify_waiters();
                     return true;
                 }
                 (Some(_), false, _) => {}
@@ -126,6 +129,18 @@ impl Shutdown {
         }
         self.give_up();
         true
+    }
+
+    /// Waits until something has changed that the end may wait for, from this call on.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// A replica has come further, or is gone: perhaps the end waits for that.
+    pub(crate) fn replica_moved(&self) {
+        if self.is_requested() {
+            self.changed.notify_waiters();
+        }
     }
 
     /// Whether the wish was taken back while replicas were waited for.

@@ -163,6 +163,10 @@ pub struct WorkerStats {
     pub bytes_in: Counter,
     /// Bytes written to clients.
     pub bytes_out: Counter,
+    /// Those of `bytes_in` that came from the primary.
+    pub replication_bytes_in: Counter,
+    /// Those of `bytes_out` that went to replicas.
+    pub replication_bytes_out: Counter,
     /// Read events.
     pub reads: Counter,
     /// Write calls.
@@ -181,6 +185,8 @@ pub struct WorkerStats {
     pub reply_buffer_shrinks: Counter,
     /// Times a reply buffer was made larger.
     pub reply_buffer_expands: Counter,
+    /// Microseconds spent on periodic work.
+    pub cron_us: Counter,
     /// Microseconds spent on looking for expired keys.
     pub expire_cycle_us: Counter,
     /// Processor time of the thread in its own code, in microseconds, as of its last look.
@@ -198,6 +204,10 @@ pub struct WorkerStats {
     /// The event loop, and what it had done when the statistics were last set to zero.
     event_loop: OnceLock<RuntimeMetrics>,
     event_loop_base: (Counter, Counter),
+    /// The longest turn of the event loop, in microseconds, and the most commands of one.
+    pub cycle_peaks: (Counter, Counter),
+    /// What `busy` and `commands` were when the last turn ended.
+    cycle_base: (Counter, Counter),
     /// By [`crate::command::CommandId`].
     pub by_command: Vec<CommandStats>,
 }
@@ -220,6 +230,28 @@ impl WorkerStats {
             busy_us: busy_us.saturating_sub(self.event_loop_base.1.get()),
         }
     }
+    /// Counts bytes that were read at once, perhaps from the primary. Only the owning thread may call this.
+    #[inline]
+    pub fn count_read(&self, bytes: usize, from_primary: bool) {
+        self.bytes_in.add(bytes as u64);
+        self.reads.add(1);
+        if from_primary {
+            self.replication_bytes_in.add(bytes as u64);
+        }
+    }
+    /// Notes that a turn of the event loop is over. Only the owning thread may call this.
+    pub fn end_cycle(&self) {
+        let Some(metrics) = self.event_loop.get() else { return };
+        let busy_us = u64::try_from(metrics.worker_total_busy_duration(0).as_micros()).unwrap_or(u64::MAX);
+        let (busy_base, commands_base) = &self.cycle_base;
+        let (busy_max, commands_max) = &self.cycle_peaks;
+        let commands = self.commands.get();
+        // Commands are counted anew after CONFIG RESETSTAT.
+        busy_max.set(busy_max.get().max(busy_us.saturating_sub(busy_base.get())));
+        commands_max.set(commands_max.get().max(commands.saturating_sub(commands_base.get())));
+        busy_base.set(busy_us);
+        commands_base.set(commands);
+    }
     fn reset(&self) {
         let WorkerStats {
             commands,
@@ -227,6 +259,8 @@ impl WorkerStats {
             rejected_connections,
             bytes_in,
             bytes_out,
+            replication_bytes_in,
+            replication_bytes_out,
             reads,
             writes,
             errors,
@@ -236,6 +270,7 @@ impl WorkerStats {
             evicted_clients,
             reply_buffer_shrinks,
             reply_buffer_expands,
+            cron_us,
             expire_cycle_us,
             cpu_user_us: _,
             cpu_system_us: _,
@@ -245,13 +280,16 @@ impl WorkerStats {
             buffer_peaks: _,
             event_loop: _,
             event_loop_base,
+            cycle_peaks,
+            cycle_base: _,
             by_command,
         } = self;
         let done = self.event_loop();
         event_loop_base.0.add(done.cycles);
         event_loop_base.1.add(done.busy_us);
-        let totals = [evicted_clients, reply_buffer_shrinks, reply_buffer_expands, expire_cycle_us];
-        totals.into_iter().for_each(|total| total.set(0));
+        let totals = [evicted_clients, reply_buffer_shrinks, reply_buffer_expands, cron_us, expire_cycle_us];
+        let replication = [replication_bytes_in, replication_bytes_out];
+        totals.into_iter().chain(replication).chain([&cycle_peaks.0, &cycle_peaks.1]).for_each(|total| total.set(0));
         let totals = [connections, rejected_connections, bytes_in, bytes_out, reads, writes, errors];
         totals.into_iter().chain([&**commands, output_limit_closed, query_limit_closed]).for_each(|total| total.set(0));
         for command in by_command {

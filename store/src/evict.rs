@@ -39,6 +39,8 @@ pub struct Evictor {
     policy: Policy,
     next_db: usize,
     random: Random,
+    /// What the keys took that were evicted in this run.
+    freed_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -69,12 +71,13 @@ pub fn excess_bytes(store: &Store, not_counted: usize) -> Option<usize> {
 impl Evictor {
     /// An evictor with the given random seed.
     pub fn new(seed: u64) -> Evictor {
-        Evictor { pool: Vec::new(), policy: Policy::NoEviction, next_db: 0, random: Random::new(seed) }
+        Evictor { pool: Vec::new(), policy: Policy::NoEviction, next_db: 0, random: Random::new(seed), freed_bytes: 0 }
     }
 
-    /// Evicts until no more memory is used than allowed, or `out_of_time` says so (asked after every eviction, and while
-    /// shards are locked by others). `commit` is called with the locked shard after a key was removed from it: it
-    /// propagates the removal and clears the effects. The caller must hold no shard.
+    /// Evicts until no more memory is used than allowed, or what was too much at first is freed, or `out_of_time` says so
+    /// (asked after every eviction, and while shards are locked by others). `commit` is called with the locked shard after a
+    /// key was removed from it: it propagates the removal and clears the effects. What that allocates, so that others hear
+    /// of the removal, costs no further key. The caller must hold no shard.
     pub fn run(
         &mut self,
         member: &Member,
@@ -85,9 +88,12 @@ impl Evictor {
         commit: &mut dyn FnMut(&mut Guard<'_, Shard>, &mut Effects),
     ) -> Eviction {
         let store = member.store();
+        let mut due = None;
+        self.freed_bytes = 0;
         loop {
             member.publish_memory();
-            if excess_bytes(store, not_counted).is_none() {
+            let Some(excess) = excess_bytes(store, not_counted) else { return Eviction::Enough };
+            if self.freed_bytes >= *due.get_or_insert(excess) {
                 return Eviction::Enough;
             }
             let policy = store.settings().policy();
@@ -140,8 +146,9 @@ impl Evictor {
                 Some(entry.key().to_vec())
             });
             if let Some(key) = key
-                && remove(&mut txn, db, &key, volatile) == Ok(true)
+                && let Ok(Some(freed)) = remove(&mut txn, db, &key, volatile)
             {
+                self.freed_bytes = self.freed_bytes.saturating_add(freed);
                 commit(&mut guard, effects);
                 return Step::Evicted;
             }
@@ -174,7 +181,8 @@ impl Evictor {
                     continue;
                 };
                 let mut txn = Txn::new(store, &mut guard, clock, effects, ACCESS);
-                if remove(&mut txn, candidate.db, &candidate.key, volatile) == Ok(true) {
+                if let Ok(Some(freed)) = remove(&mut txn, candidate.db, &candidate.key, volatile) {
+                    self.freed_bytes = self.freed_bytes.saturating_add(freed);
                     commit(&mut guard, effects);
                     return Step::Evicted;
                 }
@@ -260,16 +268,17 @@ fn offer(pool: &mut Vec<Candidate>, score: u64, db: usize, key: &[u8]) {
     pool.insert(place, Candidate { score, db, key: key.into() });
 }
 
-/// Removes a key if it still may be evicted.
-fn remove(txn: &mut Txn<'_>, db: usize, key: &[u8], volatile: bool) -> Result<bool, Error> {
+/// Removes a key if it still may be evicted; how many bytes it took.
+fn remove(txn: &mut Txn<'_>, db: usize, key: &[u8], volatile: bool) -> Result<Option<usize>, Error> {
     let key = txn.store().key(key);
     if txn.shard(key.shard())?.0.pins.has(db, key.bytes()) {
-        return Ok(false);
+        return Ok(None);
     }
-    let Some((entry, mut around)) = txn.find_existing(db, &key)? else { return Ok(false) };
+    let Some((entry, mut around)) = txn.find_existing(db, &key)? else { return Ok(None) };
     if volatile && entry.deadline().is_none() {
-        return Ok(false);
+        return Ok(None);
     }
+    let bytes = entry.memory();
     around.evict(entry);
-    Ok(true)
+    Ok(Some(bytes))
 }

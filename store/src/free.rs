@@ -21,8 +21,8 @@ pub(crate) const LARGE_BYTES: usize = 64 << 10;
 /// Values of more allocations are freed by the thread.
 const MANY_PIECES: usize = 64;
 
-/// The usual fill of tables that are about to grow: most of the seven slots a bucket has.
-const BUCKET_FILL_TENTHS: usize = 63;
+/// The usual fill of tables that are about to grow: nearly the seven slots a bucket has.
+const BUCKET_FILL_TENTHS: usize = 66;
 
 /// Something that dropping frees.
 pub struct Garbage(Content);

@@ -4,12 +4,34 @@
 //! Where jemalloc is not the program's allocator the counts are zero and only bucket arrays are known.
 
 use crate::raw::hint::Seat;
-use std::cell::OnceCell;
+use crossbeam_utils::CachePadded;
+use std::cell::{OnceCell, RefCell};
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
 use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp, deallocatedp};
 
 thread_local! {
     static COUNTERS: OnceCell<Option<(ThreadLocal<u64>, ThreadLocal<u64>)>> = const { OnceCell::new() };
+    /// The seats of this thread, and the addresses of the stores they are of.
+    static SEATS: RefCell<Vec<(usize, Weak<CachePadded<Seat>>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Remembers the calling thread's seat in the store at that address.
+pub(crate) fn seated(store: usize, seat: &Arc<CachePadded<Seat>>) {
+    SEATS.with_borrow_mut(|seats| {
+        seats.retain(|(_, seat)| seat.strong_count() > 0);
+        seats.push((store, Arc::downgrade(seat)));
+    });
+}
+
+/// Publishes the calling thread's counts at its first seat in the store at that address, if it has one.
+pub(crate) fn publish_own(store: usize) {
+    SEATS.with_borrow(|seats| {
+        let own = seats.iter().find(|(at, seat)| *at == store && seat.strong_count() > 0);
+        if let Some(seat) = own.and_then(|(_, seat)| seat.upgrade()) {
+            publish(&seat);
+        }
+    });
 }
 
 /// Publishes the calling thread's counts at its seat.

@@ -3,22 +3,31 @@
 use crate::effects::EventClass;
 use crate::error::Error;
 use crate::hash::Hash;
-use crate::quicklist::{End, List};
+use crate::quicklist::{End, List, Side, index_of};
 use crate::random::Random;
+use crate::raw::block::PackedBox;
 use crate::raw::entry::{Contents, Entry};
 use crate::raw::keys::{EntryMut, Found};
 use crate::raw::slot::InEntry;
 use crate::set::Set;
 use crate::sorted_set::SortedSet;
 use crate::store::Key;
+use crate::stream::{Group, Stream, StreamChange, StreamId};
 use crate::txn::{Around, Expired, Txn};
-use crate::undo::{PARTS_MAX, Part};
+use crate::undo::{MIDDLE_MAX, MovedPart, PARTS_MAX, POPS_MAX, Part};
+use crate::value::Value;
 use std::marker::PhantomData;
 use std::ops::Range;
+
+/// Most bytes of nodes of a stream that are copied for one operation.
+const NODE_BYTES_MAX: usize = 1 << 20;
 
 /// A value opened for changes, with its key.
 ///
 /// No key holds an empty value: who may have taken the last element out ends with [`close`](Open::close).
+///
+/// Whoever changes it says so before, by one of the functions that begin with `keep`: a large value that may have to be
+/// brought back is recorded by what is told there.
 pub(crate) struct Open<'a, T> {
     entry: EntryMut<'a>,
     around: Around<'a>,
@@ -29,14 +38,6 @@ pub(crate) struct Open<'a, T> {
 
 impl<'a, T: InEntry> Open<'a, T> {
     fn new(mut entry: EntryMut<'a>, around: Around<'a>) -> Result<Open<'a, T>, Error> {
-        // Looked at here once, so that no later access can fail.
-        entry.get::<T>().ok_or(Error::WrongType)?;
-        entry.keep()?;
-        Ok(Open { entry, around, kind: PhantomData, by_parts: false })
-    }
-
-    /// For operations that tell before they change an element.
-    fn new_by_parts(mut entry: EntryMut<'a>, around: Around<'a>) -> Result<Open<'a, T>, Error> {
         entry.get::<T>().ok_or(Error::WrongType)?;
         let by_parts = entry.keep_or_parts()?;
         Ok(Open { entry, around, kind: PhantomData, by_parts })
@@ -55,6 +56,11 @@ impl<'a, T: InEntry> Open<'a, T> {
             self.by_parts = false;
         }
         Ok(self.by_parts)
+    }
+
+    /// Whether so many elements are to be recorded one by one; to be asked before they change.
+    pub(crate) fn keeps(&mut self, count: usize) -> Result<bool, Error> {
+        self.keep_whole_if(count > PARTS_MAX)
     }
 
     /// The value.
@@ -124,6 +130,21 @@ impl Open<'_, Hash> {
 }
 
 impl Open<'_, Set> {
+    /// To be called when members were taken out.
+    pub(crate) fn keep_taken(&mut self, members: &[Vec<u8>]) {
+        members.iter().for_each(|member| self.entry.keep_part(Part::Member(member, true)));
+    }
+
+    /// Puts another set in the place of this one, and frees it.
+    pub(crate) fn exchange(&mut self, other: Set) {
+        let old = std::mem::replace(self.value(), other);
+        if self.by_parts {
+            self.entry.keep_part(Part::Moved(MovedPart::Set(old)));
+        } else {
+            self.around.core.value(Value::Set(old));
+        }
+    }
+
     /// To be called before a member comes or goes.
     #[inline]
     pub(crate) fn keep_member(&mut self, member: &[u8]) {
@@ -169,10 +190,58 @@ impl Open<'_, List> {
         }
     }
 
-    /// To be called before so many elements are taken off these ends, whatever comes.
-    pub(crate) fn keep_pops(&mut self, pops: &[(End, usize)]) -> Result<(), Error> {
-        if self.by_parts && self.keep_whole_if(pops.iter().map(|(_, count)| count).sum::<usize>() > PARTS_MAX)? {
-            pops.iter().for_each(|(end, count)| self.record_pops(*end, *count));
+    /// To be called before an element is taken off this end, whatever comes.
+    #[inline]
+    pub(crate) fn keep_pop(&mut self, end: End) {
+        if self.by_parts {
+            self.record_pops(end, 1);
+        }
+    }
+
+    /// Takes elements off an end; some must stay.
+    pub(crate) fn cut(&mut self, end: End, count: usize) {
+        if self.by_parts && count > POPS_MAX {
+            if let List::Quick(list) = self.value() {
+                let cut = list.cut(end, count);
+                self.entry.keep_part(Part::Moved(MovedPart::Cut(end, cut)));
+            }
+            return;
+        }
+        if self.by_parts {
+            self.record_pops(end, count);
+        }
+        let list = self.value();
+        let start = if end == End::Head { 0 } else { list.len().saturating_sub(count) };
+        list.delete_range(start, count);
+    }
+
+    /// To be called before an element is inserted beside the one at `index`.
+    pub(crate) fn keep_insertion(&mut self, index: usize, side: Side) {
+        if self.by_parts {
+            self.entry.keep_part(Part::Inserted(index + usize::from(side == Side::After)));
+        }
+    }
+
+    /// To be called before the element at an index, if there is one, is replaced.
+    pub(crate) fn keep_replaced(&mut self, index: i64) {
+        if !self.by_parts {
+            return;
+        }
+        let Some(list) = self.entry.get::<List>() else { return };
+        let Some(from_start) = index_of(index, list.len()) else { return };
+        list.get(index, |old| self.entry.keep_part(Part::Replaced(from_start, old)));
+    }
+
+    /// To be called before elements equal to `element`, at most `limit`, are removed, the first ones seen from `from`.
+    pub(crate) fn keep_equal(&mut self, element: &[u8], limit: usize, from: End) -> Result<(), Error> {
+        if !self.by_parts {
+            return Ok(());
+        }
+        let Some(list) = self.entry.get::<List>() else { return Ok(()) };
+        let mut found = list.find_equal(element, limit.min(MIDDLE_MAX + 1), from);
+        if self.keep_whole_if(found.len() > MIDDLE_MAX)? && !found.is_empty() {
+            found.sort_unstable();
+            self.entry.keep_part(Part::Removed(element, found));
         }
         Ok(())
     }
@@ -186,6 +255,46 @@ impl Open<'_, List> {
         };
         // The one that goes last comes back first.
         list.cursor(from, towards).visit(count, |element| self.entry.keep_part(Part::Popped(end, element)));
+    }
+}
+
+impl Open<'_, PackedBox<Stream>> {
+    /// To be called before entries are deleted, which leaves groups alone.
+    pub(crate) fn keep_entries(&mut self, ids: &[StreamId]) -> Result<(), Error> {
+        self.keep_change(|stream| stream.nodes_before(ids, NODE_BYTES_MAX))
+    }
+
+    /// To be called before what a group has got, or one of its consumers, or what is known of some entries changes, if there
+    /// is such a group.
+    pub(crate) fn keep_group(
+        &mut self,
+        name: &[u8],
+        consumer: Option<&[u8]>,
+        ids: impl FnOnce(&Stream, &Group) -> Vec<StreamId>,
+    ) -> Result<(), Error> {
+        if !self.by_parts {
+            return Ok(());
+        }
+        let Some(stream) = self.entry.get::<PackedBox<Stream>>() else { return Ok(()) };
+        let Some(group) = stream.group(name) else { return Ok(()) };
+        let ids = ids(stream, group);
+        self.keep_change(|stream| {
+            if ids.len() > PARTS_MAX { None } else { stream.group_before(name, consumer, ids.iter().copied()) }
+        })
+    }
+
+    /// To be called with what takes a change back that is made under the same locks; `None`: nothing does.
+    pub(crate) fn keep_change(&mut self, change: impl FnOnce(&Stream) -> Option<StreamChange>) -> Result<(), Error> {
+        if !self.by_parts {
+            return Ok(());
+        }
+        let change = self.entry.get::<PackedBox<Stream>>().and_then(|stream| change(stream));
+        if self.keep_whole_if(change.is_none())?
+            && let Some(change) = change
+        {
+            self.entry.keep_part(Part::Stream(change));
+        }
+        Ok(())
     }
 }
 
@@ -233,17 +342,10 @@ impl<'t> Txn<'t> {
         Open::new(entry, around).map(Some)
     }
 
-    /// As [`open`](Txn::open), for operations that tell before they change an element.
-    #[inline]
-    pub(crate) fn open_by_parts<T: InEntry>(&mut self, db: usize, key: &Key<'_>) -> Result<Option<Open<'_, T>>, Error> {
-        let Some((entry, around)) = self.write_existing(db, key)? else { return Ok(None) };
-        Open::new_by_parts(entry, around).map(Some)
-    }
-
     /// Opens a value that this operation has opened before: nothing expires and nothing is touched.
     pub(crate) fn reopen<T: InEntry>(&mut self, db: usize, key: &Key<'_>) -> Result<Option<Open<'_, T>>, Error> {
         let Some((entry, around)) = self.find_existing(db, key)? else { return Ok(None) };
-        Open::new_by_parts(entry, around).map(Some)
+        Open::new(entry, around).map(Some)
     }
 
     /// As [`open`](Txn::open), for commands that read in the first place: counts a hit or miss.
@@ -262,18 +364,6 @@ impl<'t> Txn<'t> {
     ) -> Result<Open<'_, T>, Error> {
         let (entry, around) = self.find_or_create(db, key, make)?;
         Open::new(entry, around)
-    }
-
-    /// As [`open_or_create`](Txn::open_or_create), for operations that tell before they change an element.
-    #[inline]
-    pub(crate) fn open_or_create_by_parts<T: InEntry>(
-        &mut self,
-        db: usize,
-        key: &Key<'_>,
-        make: impl FnOnce() -> T,
-    ) -> Result<Open<'_, T>, Error> {
-        let (entry, around) = self.find_or_create(db, key, make)?;
-        Open::new_by_parts(entry, around)
     }
 
     #[inline(always)]

@@ -128,7 +128,9 @@ impl Store {
 
     /// Registers the calling thread.
     pub fn register(self: &Arc<Store>) -> Member {
-        Member { party: self.locks.register(), seat: self.core.hints.seat(), store: self.clone() }
+        let seat = self.core.hints.seat();
+        memory::seated(Arc::as_ptr(self).addr(), &seat);
+        Member { party: self.locks.register(), seat, store: self.clone() }
     }
 
     /// Keys in a database, including expired ones not yet removed; 0 if there is no such database.
@@ -249,6 +251,11 @@ impl Store {
     pub fn used_memory(&self) -> usize {
         let net = self.core.hints.net_bytes().max(0) as usize;
         net + self.core.free.mapped_bytes.load(Relaxed)
+    }
+
+    /// As [`Member::publish_memory`], where the calling thread is registered.
+    pub fn publish_memory(&self) {
+        memory::publish_own(std::ptr::from_ref(self).addr());
     }
 
     /// Bytes that wait for the freeing thread; they are part of [`used_memory`](Store::used_memory).

@@ -73,6 +73,8 @@ def main():
         "ochre_error_replies_total": info["total_error_replies"],
         "ochre_connected_clients": info["connected_clients"],
         "ochre_net_input_bytes_total": info["total_net_input_bytes"],
+        "ochre_net_replication_input_bytes_total": info["total_net_repl_input_bytes"],
+        "ochre_net_replication_output_bytes_total": info["total_net_repl_output_bytes"],
         "ochre_memory_max_bytes": info["maxmemory"],
         "ochre_memory_startup_bytes": info["used_memory_startup"],
         "ochre_loading": info["loading"],

@@ -292,12 +292,24 @@ fn a_killed_script_leaves_the_rest_of_its_transaction() -> Result<()> {
     Ok(())
 }
 
+/// Makes large values.
+const FILL: &str = "
+    for i = 1, 1500 do
+        redis.call('SADD', 'set', 'member ' .. i)
+        redis.call('RPUSH', 'list', i)
+        redis.call('XADD', 'stream', '*', 'field', 'a value of some length that fills the nodes of the stream')
+    end";
+
 #[test]
 fn a_script_that_did_what_stays_cannot_be_killed() -> Result<()> {
     let all = [
         ("native", "redis.call('FLUSHALL')", true),
         ("native", "redis.call('SWAPDB', 0, 1)", true),
-        ("native", "redis.call('APPEND', 'text', 'x')", true),
+        ("native", "redis.call('RENAME', 'text', 'other')", true),
+        ("native", "redis.call('APPEND', 'text', 'x')", false),
+        ("native", "redis.call('SPOP', 'set', 500)", false),
+        ("native", "redis.call('XADD', 'stream', '*', 'a', 'b') redis.call('XTRIM', 'stream', 'MAXLEN', 10)", false),
+        ("native", "redis.call('LTRIM', 'list', 700, 800) redis.call('LREM', 'list', 0, 750)", false),
         ("native", "redis.call('HSET', 'large', 'f', 'v')", false),
         ("native", "redis.call('DEL', 'large')", false),
         ("native", "redis.call('SET', 'a', 'b')", false),
@@ -310,6 +322,7 @@ fn a_script_that_did_what_stays_cannot_be_killed() -> Result<()> {
         let (mut slow, mut other) = (server.client()?, server.client()?);
         other.command(&["EVAL", "for i = 1, 1000 do redis.call('HSET', 'large', i, i) end", "0"])?;
         other.command(&["SETRANGE", "text", "100000", "x"])?;
+        other.command(&["EVAL", FILL, "0"])?;
         slow.send(&encoded(&["EVAL", &format!("{action} while true do end"), "0"]))?;
         if !stays {
             await_killed(&mut other)?;

@@ -64,6 +64,13 @@ pub fn acl_check(user: &User, command: &Command, argv: Argv<'_>, db: usize) -> R
     Err(told)
 }
 
+/// Whether it is sure, after a short look, that `user` may execute the command line. [`acl_check`] knows of more that is
+/// allowed, and why something is not.
+#[inline]
+pub fn surely_allowed(user: &User, command: &Command, argv: Argv<'_>) -> bool {
+    user.selectors().first().is_some_and(|selector| selector.surely_allows(command, argv))
+}
+
 /// Whether a selector that allows the command line also lets the user read every key: what a command needs that finds
 /// keys by a pattern.
 pub fn may_read_all_keys(user: &User, command: &Command, argv: Argv<'_>, db: usize) -> bool {

@@ -1,5 +1,6 @@
 //! Users as rules that make them again.
 
+use super::pattern::KeyPattern;
 use super::rule::digits;
 use super::selector::Selector;
 use super::user::{RuleSet, User};
@@ -71,7 +72,7 @@ impl Selector {
     pub fn key_rules(&self) -> Vec<Vec<u8>> {
         match &self.keys {
             None => vec![b"~*".to_vec()],
-            Some(patterns) => patterns.iter().map(|pattern| pattern.rule()).collect(),
+            Some(patterns) => patterns.rules().iter().map(KeyPattern::rule).collect(),
         }
     }
 

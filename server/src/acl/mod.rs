@@ -14,13 +14,14 @@ mod denied;
 mod describe;
 mod file;
 mod log;
+mod matcher;
 mod pattern;
 mod rule;
 mod selector;
 mod user;
 
 pub use accounts::{Account, Accounts, Changed, Replaced};
-pub use check::{Denial, Reason, acl_check, may_read_all_keys};
+pub use check::{Denial, Reason, acl_check, may_read_all_keys, surely_allowed};
 pub use denied::log_denial;
 pub(crate) use denied::{log_failed_certificate, log_failed_login};
 pub use file::{LoadError, load, save};

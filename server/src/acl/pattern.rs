@@ -1,7 +1,7 @@
 //! Patterns of keys, and what may be done to the keys that match.
 
+use super::matcher::Matcher;
 use crate::command::KeyFlags;
-use crate::glob;
 
 /// What may be done to a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,7 @@ impl Access {
         let writes = flags.intersects(KeyFlags::INSERT.with(KeyFlags::DELETE).with(KeyFlags::UPDATE));
         read.with(if writes { Access::WRITE } else { Access::NONE })
     }
+    #[inline]
     pub(super) fn with(self, other: Access) -> Access {
         Access(self.0 | other.0)
     }
@@ -34,30 +35,9 @@ impl Access {
 pub(super) struct KeyPattern {
     pub(super) access: Access,
     pub(super) text: Box<[u8]>,
-    /// How many bytes stand before a star that ends it, where nothing else in it is special.
-    prefix_len: Option<usize>,
 }
 
 impl KeyPattern {
-    pub(super) fn new(access: Access, text: &[u8]) -> KeyPattern {
-        let is_plain = |text: &&[u8]| !text.iter().any(|byte| b"*?[\\".contains(byte));
-        let prefix_len = text.strip_suffix(b"*").filter(is_plain).map(<[u8]>::len);
-        KeyPattern { access, text: text.into(), prefix_len }
-    }
-    /// Whether the key may be used so.
-    #[inline]
-    pub(super) fn allows(&self, key: &[u8], access: Access) -> bool {
-        self.access.has(access) && self.matches(key)
-    }
-    #[inline]
-    fn matches(&self, key: &[u8]) -> bool {
-        match self.prefix_len {
-            Some(len) if !key.is_empty() => {
-                key.get(..len).is_some_and(|head| self.text.get(..len).is_some_and(|prefix| head == prefix))
-            }
-            _ => glob::matches(&self.text, key, false),
-        }
-    }
     /// As a rule.
     pub(super) fn rule(&self) -> Vec<u8> {
         let sign: &[u8] = match self.access {
@@ -69,16 +49,114 @@ impl KeyPattern {
     }
 }
 
+/// The patterns of a selector. A key may be used as one of them allows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct KeyPatterns {
+    /// In the order in which they were given.
+    rules: Vec<KeyPattern>,
+    /// What they allow, made for being asked: those that may begin with any byte, then the others by the byte they begin with.
+    sorted: Vec<(Access, Matcher)>,
+    /// How many of them may begin with any byte.
+    any_first: usize,
+    /// Where those begin in `sorted` that begin with a byte, and where the last of them end; made once there are so many
+    /// that looking at each would take longer.
+    by_first: Option<Box<[usize; BYTES + 1]>>,
+}
+
+/// How many values a byte has.
+const BYTES: usize = 256;
+
+impl KeyPatterns {
+    /// Up to so many are looked at one after the other.
+    const FEW: usize = 4;
+
+    /// In the order in which they were given.
+    pub(super) fn rules(&self) -> &[KeyPattern] {
+        &self.rules
+    }
+
+    /// Adds a pattern, or allows more to the keys of one that is known.
+    pub(super) fn add(&mut self, access: Access, text: &[u8]) {
+        let allowed = match self.rules.iter_mut().find(|known| *known.text == *text) {
+            Some(known) => {
+                known.access = known.access.with(access);
+                known.access
+            }
+            None => {
+                self.rules.push(KeyPattern { access, text: text.into() });
+                access
+            }
+        };
+        let matcher = Matcher::new(text);
+        // One that allows less may stay before it; two texts that mean the same do not allow together what neither does.
+        if !self.sorted.iter().any(|(access, known)| access.has(allowed) && *known == matcher) {
+            let first = matcher.first();
+            let place = self.sorted.partition_point(|(_, known)| known.first() <= first);
+            self.sorted.insert(place, (allowed, matcher));
+            self.index();
+        }
+    }
+
+    /// Whether every key may be used so, by one of them.
+    pub(super) fn allow_all(&self, access: Access) -> bool {
+        self.rules.iter().any(|pattern| *pattern.text == *b"*" && pattern.access.has(access))
+    }
+
+    fn index(&mut self) {
+        self.any_first = self.sorted.partition_point(|(_, matcher)| matcher.first().is_none());
+        self.by_first = (self.sorted.len() > Self::FEW).then(|| {
+            let begin = |byte: usize| {
+                let is_before =
+                    |(_, matcher): &(Access, Matcher)| matcher.first().is_none_or(|at| usize::from(at) < byte);
+                self.sorted.partition_point(is_before)
+            };
+            Box::new(std::array::from_fn(begin))
+        });
+    }
+
+    /// Whether a key may be used so.
+    #[inline]
+    pub(super) fn allow(&self, key: &[u8], access: Access) -> bool {
+        let head = Matcher::head_of(key);
+        let allows = |(allowed, matcher): &(Access, Matcher)| allowed.has(access) && matcher.matches(key, head);
+        let (Some(by_first), Some(first)) = (&self.by_first, key.first()) else {
+            return self.sorted.iter().any(allows);
+        };
+        let first = usize::from(*first);
+        let (Some(begin), Some(end)) = (by_first.get(first), by_first.get(first.saturating_add(1))) else {
+            return false;
+        };
+        self.sorted.get(*begin..*end).unwrap_or_default().iter().any(allows)
+            || self.any_first > 0 && self.sorted.get(..self.any_first).unwrap_or_default().iter().any(allows)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::glob;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn a_pattern_matches_as_globs_do(pattern in "[ab*?\\[\\]\\\\]{0,5}", key in "[ab*]{0,5}") {
-            let found = KeyPattern::new(Access::ALL, pattern.as_bytes()).matches(key.as_bytes());
-            prop_assert_eq!(found, glob::matches(pattern.as_bytes(), key.as_bytes(), false));
+        fn keys_match_as_globs_do(
+            patterns in proptest::collection::vec(("[ab*?\\[\\]\\\\]{0,5}", 1u8..4), 0..9),
+            key in "[ab*]{0,5}",
+            needed in 0u8..4,
+        ) {
+            let mut all = KeyPatterns::default();
+            let mut plain: Vec<(u8, &[u8])> = Vec::new();
+            for (text, access) in &patterns {
+                all.add(Access(*access), text.as_bytes());
+                match plain.iter_mut().find(|(_, known)| *known == text.as_bytes()) {
+                    Some((known, _)) => *known |= access,
+                    None => plain.push((*access, text.as_bytes())),
+                }
+            }
+            let allows = |(access, text): &(u8, &[u8])| access & needed == needed && glob::matches(text, key.as_bytes(), false);
+            prop_assert_eq!(all.allow(key.as_bytes(), Access(needed)), plain.iter().any(allows));
+            let rules: Vec<_> = all.rules().iter().map(|rule| (rule.access.0, &*rule.text)).collect();
+            prop_assert_eq!(rules, plain);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::check::{Denial, Reason};
 use super::command_set::CommandSet;
-use super::pattern::{Access, KeyPattern};
+use super::pattern::{Access, KeyPatterns};
 use super::rule::{Grant, RuleFault};
 use super::user::RuleSet;
 use crate::args::{Argv, parse_int};
@@ -25,7 +25,7 @@ pub struct Selector {
     /// First arguments with which a command is allowed that is not.
     pub(super) first_arguments: Vec<(CommandId, Vec<u8>)>,
     /// `None`: all.
-    pub(super) keys: Option<Vec<KeyPattern>>,
+    pub(super) keys: Option<KeyPatterns>,
     /// `None`: all.
     pub(super) channels: Option<Vec<Box<[u8]>>>,
     /// `None`: all.
@@ -48,7 +48,7 @@ impl Selector {
             begins_with_all: false,
             command_rules: Vec::new(),
             first_arguments: Vec::new(),
-            keys: Some(Vec::new()),
+            keys: Some(KeyPatterns::default()),
             channels: if all_channels { None } else { Some(Vec::new()) },
             databases: None,
         }
@@ -74,13 +74,9 @@ impl Selector {
     pub(super) fn apply(&mut self, grant: Grant<'_>, set: &RuleSet<'_>) -> Result<(), RuleFault> {
         match grant {
             Grant::AllKeys => self.keys = None,
-            Grant::ResetKeys => self.keys = Some(Vec::new()),
+            Grant::ResetKeys => self.keys = Some(KeyPatterns::default()),
             Grant::Keys(access, pattern) => {
-                let keys = self.keys.as_mut().ok_or(RuleFault::AllKeys)?;
-                match keys.iter_mut().find(|known| *known.text == *pattern) {
-                    Some(known) => known.access = known.access.with(access),
-                    None => keys.push(KeyPattern::new(access, pattern)),
-                }
+                self.keys.as_mut().ok_or(RuleFault::AllKeys)?.add(access, pattern);
             }
             Grant::AllChannels => self.channels = None,
             Grant::ResetChannels => self.channels = Some(Vec::new()),
@@ -201,27 +197,43 @@ impl Selector {
         }
     }
 
+    /// Whether that is sure without a look at the rules that few users have.
+    #[inline]
+    pub(super) fn surely_allows(&self, command: &Command, argv: Argv<'_>) -> bool {
+        if self.databases.is_some() || command.spec.channels.is_some() || !self.commands.contains(command.id) {
+            return false;
+        }
+        let Some(patterns) = &self.keys else { return true };
+        match command.only_key_flags {
+            Some(flags) => {
+                let access = match command.spec.key_flags {
+                    Some(of_line) if flags.has(KeyFlags::VARIABLE_FLAGS) => Access::needed(of_line(argv)),
+                    _ => Access::needed(flags),
+                };
+                argv.get(usize::from(command.only_key)).is_some_and(|key| patterns.allow(key, access))
+            }
+            None => check_keys(patterns, command, argv).is_ok(),
+        }
+    }
+
     /// Whether every key may be read.
     pub(super) fn reads_all_keys(&self) -> bool {
-        let is_all = |pattern: &KeyPattern| *pattern.text == *b"*" && pattern.access.has(Access::READ);
-        self.keys.as_ref().is_none_or(|patterns| patterns.iter().any(is_all))
+        self.keys.as_ref().is_none_or(|patterns| patterns.allow_all(Access::READ))
     }
 }
 
-#[inline]
-fn check_keys(patterns: &[KeyPattern], command: &Command, argv: Argv<'_>) -> Result<(), Denial> {
+#[inline(never)]
+fn check_keys(patterns: &KeyPatterns, command: &Command, argv: Argv<'_>) -> Result<(), Denial> {
+    let of_line = command.spec.key_flags.map(|flags| flags(argv));
+    let needed = |flags: KeyFlags| match of_line {
+        Some(of_line) if flags.has(KeyFlags::VARIABLE_FLAGS) => Access::needed(of_line),
+        _ => Access::needed(flags),
+    };
     if !command.spec.has_keys() {
         return Ok(());
     }
-    let of_line = command.spec.key_flags.map(|flags| flags(argv));
     let mut denied = None;
-    let allows = |position: &KeyPosition| {
-        let access = match of_line {
-            Some(flags) if position.flags.has(KeyFlags::VARIABLE_FLAGS) => Access::needed(flags),
-            _ => Access::needed(position.flags),
-        };
-        patterns.iter().any(|pattern| pattern.allows(argv.at(position.index), access))
-    };
+    let allows = |position: &KeyPosition| patterns.allow(argv.at(position.index), needed(position.flags));
     // Where the line makes no sense, what is a key all the same is checked.
     command_keys(command.spec, argv, |position| {
         if denied.is_none() && !position.flags.has(KeyFlags::NOT_KEY) && !allows(&position) {

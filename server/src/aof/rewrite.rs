@@ -257,6 +257,7 @@ fn conclude(server: &Server, running: &Arc<Running>, written: Result<(), WriteEr
     end(server, running);
     drop(open);
     aof.judge(server);
+    super::writer::tell(server);
 }
 
 /// Whether it was not cancelled.
@@ -328,6 +329,7 @@ fn write_snapshot(
             break;
         }
     }
+    server.aof.figures.last_bytes_ahead.store(file.progress().bytes_ahead, Relaxed);
     let mut sink = file.finish()?;
     sink.flush()?;
     let mut file = sink.into_inner().map_err(io::IntoInnerError::into_error)?;

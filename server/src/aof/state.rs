@@ -3,6 +3,7 @@
 use super::disk::SystemDisk;
 use crate::client::{ClientHandle, Signals};
 use crate::config::{AppendFsync, Config};
+use crate::propagation::End;
 use crate::server::{Attention, Server};
 use ochre_persist::aof::{AofFiles, FilesError};
 use ochre_store::sync::{SHARDS_MAX, ShardSet};
@@ -40,6 +41,11 @@ pub struct Aof {
     mode: AtomicU8,
     /// Up to which place of the log all has reached the disk.
     durable: AtomicU64,
+    /// Up to where all is on the disk for certain, whatever the policy: the place in the log and in the replicas' stream.
+    synced: AtomicU64,
+    synced_stream: AtomicU64,
+    /// Bytes allocated for what was taken from the log and is not in the file yet.
+    unwritten_bytes: AtomicU64,
     /// Clients whose output waits for that.
     waiting: Mutex<HashMap<u64, Arc<ClientHandle>>>,
     pub(super) thread: Mutex<Option<std::thread::Thread>>,
@@ -77,6 +83,18 @@ pub struct Figures {
     pub failures: AtomicU64,
     /// Syncs that took so long that the next one was late.
     pub delayed_syncs: AtomicU64,
+    /// Whether one is in progress that no client waits for.
+    pub syncs: AtomicBool,
+    /// Microseconds spent on writing, and on syncs that clients wait for.
+    pub write_us: AtomicU64,
+    /// Bytes that the last rewrite copied because they changed meanwhile.
+    pub last_bytes_ahead: AtomicU64,
+}
+
+impl Figures {
+    fn spent(&self, began: Instant) {
+        self.write_us.fetch_add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
 }
 
 /// What only one thread at a time works with.
@@ -84,8 +102,8 @@ pub(super) struct Open {
     pub(super) files: AofFiles,
     /// Taken from the log and not in the file yet, because writing fails.
     unwritten: Vec<u8>,
-    /// The place in the log where `unwritten` ends.
-    end: u64,
+    /// Where the log ended when `unwritten` was taken from it.
+    end: End,
     last_sync: Instant,
     last_report: Option<Instant>,
 }
@@ -97,12 +115,16 @@ impl Aof {
     /// That of a server with this configuration; nothing is read or written yet.
     pub fn new(config: &Config) -> Aof {
         let files = AofFiles::closed(Arc::new(SystemDisk), Path::new(&config.appenddirname), &config.appendfilename);
-        let open = Open { files, unwritten: Vec::new(), end: 0, last_sync: Instant::now(), last_report: None };
+        let open =
+            Open { files, unwritten: Vec::new(), end: End::default(), last_sync: Instant::now(), last_report: None };
         let figures = Figures { rewrite_started_s: (-1).into(), last_rewrite_s: (-1).into(), ..Figures::default() };
         Aof {
             open: Mutex::new(open),
             mode: AtomicU8::new(0),
             durable: AtomicU64::new(0),
+            synced: AtomicU64::new(0),
+            synced_stream: AtomicU64::new(0),
+            unwritten_bytes: AtomicU64::new(0),
             waiting: Mutex::default(),
             thread: Mutex::default(),
             is_asleep: AtomicBool::new(false),
@@ -123,11 +145,32 @@ impl Aof {
         }
     }
     pub(super) fn set_mode(&self, mode: Mode) {
+        if mode == Mode::Off {
+            // What comes next may be of another history.
+            self.synced.store(0, SeqCst);
+            self.synced_stream.store(0, SeqCst);
+        }
         self.mode.store(mode as u8, SeqCst);
+    }
+    /// Whether the disk has all up to the end that the log once had, in files that are a data set.
+    pub(crate) fn is_durable(&self, end: End) -> bool {
+        self.mode() == Mode::On && self.synced.load(SeqCst) >= end.appended
+    }
+    /// Up to where all is on the disk: the place in the log and in the replicas' stream.
+    pub(super) fn synced(&self) -> (u64, u64) {
+        (self.synced.load(SeqCst), self.synced_stream.load(SeqCst))
+    }
+    /// Up to which place of the replicas' stream the disk has all, if there is a file.
+    pub(crate) fn durable_stream(&self) -> Option<u64> {
+        (self.mode() == Mode::On).then(|| self.synced_stream.load(SeqCst))
     }
     /// Whether it is switched on, and there will be one.
     pub fn is_enabled(&self) -> bool {
         self.mode() != Mode::Off
+    }
+    /// Bytes allocated for what is being written.
+    pub fn unwritten_bytes(&self) -> u64 {
+        self.unwritten_bytes.load(Relaxed)
     }
     /// Whether a rewrite runs.
     pub fn is_rewriting(&self) -> bool {
@@ -215,12 +258,16 @@ impl Aof {
     pub(super) fn flush(&self, server: &Server, open: &mut Open, sync: Sync) -> bool {
         let policy = server.config().appendfsync;
         open.end = server.log.take_appended(&mut open.unwritten).unwrap_or(open.end);
+        self.unwritten_bytes.store(open.unwritten.capacity() as u64, Relaxed);
         if !open.unwritten.is_empty() && open.files.is_open() {
             let delay_us = self.flush_delay_us.load(Relaxed);
             if delay_us > 0 {
                 std::thread::sleep(Duration::from_micros(delay_us));
             }
-            if !self.write(server, open, policy) {
+            let began = Instant::now();
+            let was_written = self.write(server, open, policy);
+            self.figures.spent(began);
+            if !was_written {
                 return false;
             }
         }
@@ -239,14 +286,25 @@ impl Aof {
                 self.figures.delayed_syncs.fetch_add(1, Relaxed);
             }
             let began = Instant::now();
-            if let Err(error) = open.files.sync() {
+            let is_awaited = policy == AppendFsync::Always;
+            self.figures.syncs.store(!is_awaited, Relaxed);
+            let synced = open.files.sync();
+            self.figures.syncs.store(false, Relaxed);
+            if is_awaited {
+                self.figures.spent(began);
+            }
+            if let Err(error) = synced {
                 self.fail(server, open, policy, &error, "Fail to fsync the AOF file");
                 return false;
             }
             open.last_sync = began;
         }
+        if open.files.is_open() && (due || !open.files.is_unsynced()) {
+            self.synced.store(open.end.appended, SeqCst);
+            self.synced_stream.store(open.end.offset, SeqCst);
+        }
         if due || policy != AppendFsync::Always || skips {
-            self.durable.fetch_max(open.end, SeqCst);
+            self.durable.fetch_max(open.end.appended, SeqCst);
             if server.attention.get() & Attention::DURABLE != 0 {
                 self.wake_waiting();
             }
@@ -264,6 +322,7 @@ impl Aof {
                 self.figures.current_size.fetch_add(open.unwritten.len() as u64, Relaxed);
                 open.unwritten.clear();
                 open.unwritten.shrink_to(1 << 20);
+                self.unwritten_bytes.store(open.unwritten.capacity() as u64, Relaxed);
                 true
             }
             Err(failure) => {

@@ -116,4 +116,5 @@ pub(crate) fn end(server: &Server) {
     aof.set_mode(Mode::Off);
     aof.figures.is_scheduled.store(false, SeqCst);
     aof.judge(server);
+    writer::tell(server);
 }

@@ -23,10 +23,17 @@ pub(super) fn start(server: &Server, weak: Weak<Server>) -> std::io::Result<()> 
 
 fn run(server: &Weak<Server>) {
     crate::process::crash::prepare_thread();
+    // It frees what workers have allocated.
+    let Some(member) = server.upgrade().map(|server| server.store.register()) else { return };
     let mut last = Instant::now();
     while let Some(server) = server.upgrade() {
         let aof = &server.aof;
+        let before = aof.synced();
         let was_written = aof.flush(&server, &mut aof.open.lock(), Sync::ByPolicy);
+        if aof.synced() != before {
+            tell(&server);
+        }
+        member.publish_memory();
         let gathers = last.elapsed() < GATHER * 2 && !aof.gates(&server);
         last = Instant::now();
         if gathers {
@@ -38,4 +45,10 @@ fn run(server: &Weak<Server>) {
             std::thread::park_timeout(IDLE);
         }
     }
+}
+
+/// More has reached the disk than before: tells those who wait for that, here and at the primary.
+pub(super) fn tell(server: &Server) {
+    crate::commands::wait::durable(server);
+    server.upstream.is_durable(server);
 }

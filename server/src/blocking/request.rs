@@ -18,8 +18,10 @@ pub enum WaitKind {
     Stream,
     /// As `Stream`, but also run again when the key is deleted or becomes another type.
     StreamGroup,
-    /// No key: acknowledgements of replicas or of the disk. Ended by [`Blocked::each_keyless`](super::Blocked::each_keyless).
+    /// No key: what replicas have applied. Ended by [`Blocked::each_keyless`](super::Blocked::each_keyless).
     Replication,
+    /// No key: what has reached disks, here and those of replicas. Ended likewise.
+    Durability,
     /// No key: the end of the process. CLIENT UNBLOCK does not end it.
     Shutdown,
 }
@@ -31,7 +33,7 @@ impl WaitKind {
             WaitKind::List | WaitKind::SortedSet | WaitKind::Stream | WaitKind::StreamGroup => {
                 crate::commands::generic::type_name(kind) == self.type_name()
             }
-            WaitKind::Replication | WaitKind::Shutdown => false,
+            WaitKind::Replication | WaitKind::Durability | WaitKind::Shutdown => false,
         }
     }
     /// Whether only the first in the queue can profit.
@@ -51,7 +53,7 @@ impl WaitKind {
             WaitKind::List => "list",
             WaitKind::SortedSet => "zset",
             WaitKind::Stream | WaitKind::StreamGroup => "stream",
-            WaitKind::Replication | WaitKind::Shutdown => "",
+            WaitKind::Replication | WaitKind::Durability | WaitKind::Shutdown => "",
         }
     }
 }

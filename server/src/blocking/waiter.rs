@@ -6,6 +6,7 @@ use crate::args::Argv;
 use crate::client::{Client, ClientHandle, Signals};
 use crate::command::CommandId;
 use crate::error::CommandError;
+use crate::propagation::End;
 use ochre_resp::request::Span;
 use ochre_store::Store;
 use ochre_store::sync::ShardSet;
@@ -112,7 +113,7 @@ impl Waiter {
         &self.otherwise
     }
     /// Where the propagation log ended after the client's last command.
-    pub(crate) fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> End {
         self.client.written
     }
     /// Nanoseconds of the first run.

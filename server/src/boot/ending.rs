@@ -8,9 +8,6 @@ use crate::shutdown::ShutdownRequest;
 use ochre_store::{Access, Clock, Effects, Txn};
 use std::time::Duration;
 
-/// How often it is looked whether replicas have caught up.
-const LOOK: Duration = Duration::from_millis(10);
-
 /// Does what is to be done before the process ends, as `request` says; false, if it must not end. Then all goes on as before.
 pub(super) async fn prepare(server: &Server, request: ShutdownRequest) -> bool {
     let may_end = request.is_prepared || {
@@ -38,13 +35,21 @@ async fn replicas_caught_up(server: &Server) -> bool {
     server.pause.hold_writes(true, &server.attention);
     server.bump_gate_epoch();
     tracing::info!("Waiting for replicas before shutting down.");
-    while crate::clock::unix_ms() < deadline_ms && server.log.has_lagging_replicas() {
-        tokio::time::sleep(LOOK).await;
-        if server.shutdown.is_aborted() {
-            return false;
+    let left_ms = deadline_ms.saturating_sub(crate::clock::unix_ms()).max(0);
+    let caught_up = async {
+        loop {
+            let changed = server.shutdown.changed();
+            if server.shutdown.is_aborted() {
+                return false;
+            }
+            if !server.log.has_lagging_replicas() {
+                return true;
+            }
+            changed.await;
         }
-    }
-    true
+    };
+    // Whoever is still behind then is not waited for any longer.
+    tokio::time::timeout(Duration::from_millis(left_ms.unsigned_abs()), caught_up).await.unwrap_or(true)
 }
 
 /// Until when replicas have to be waited for, Unix milliseconds; nothing, if they need not be.

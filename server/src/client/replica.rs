@@ -24,6 +24,8 @@ pub struct ReplicaSide {
     /// It wants no functions either.
     pub without_functions: bool,
     feed: Option<Feed>,
+    /// It is attached and nobody has [asked](ReplicaSide::is_new) since.
+    is_new: bool,
 }
 
 /// What a replica is being sent.
@@ -41,6 +43,11 @@ impl ReplicaSide {
     /// From now on it is sent the stream, after a snapshot if there is one.
     pub(crate) fn attach(&mut self, snapshot: Option<Arc<Delivery>>) {
         self.feed = Some(snapshot.map_or(Feed::Stream, Feed::Snapshot));
+        self.is_new = true;
+    }
+    /// Whether it is attached; true once.
+    pub(crate) fn is_new(&mut self) -> bool {
+        std::mem::take(&mut self.is_new)
     }
     /// It has gone.
     pub(crate) fn detach(&mut self, server: &Server, client: u64, now_ms: i64) {

@@ -2,7 +2,7 @@
 
 use super::{ClientHandle, ReplicaSide};
 use crate::acl::{Account, Accounts, User};
-use crate::propagation::Rewrite;
+use crate::propagation::{End, Rewrite};
 use crate::pubsub::{Space, Subscriptions};
 use crate::server::{Attention, Server};
 use crate::tracking::Tracks;
@@ -69,7 +69,7 @@ pub struct Client {
     /// What came of the transfer that its command is about to end.
     pub(crate) migrated: Option<Box<crate::migration::Outcome>>,
     /// Where the propagation log ended after its last command.
-    pub(crate) written: u64,
+    pub(crate) written: End,
     /// Up to which place of the log for the append-only file its output depends on what was done.
     pub(crate) depends: u64,
     /// Its commands come from a log: they were accepted once, and are what their effect was.
@@ -114,7 +114,7 @@ impl Client {
             prefixes: BTreeSet::new(),
             rewrite: None,
             migrated: None,
-            written: 0,
+            written: End::default(),
             depends: 0,
             is_log: false,
             link: None,

@@ -31,7 +31,11 @@ pub fn command_keys(spec: &CommandSpec, argv: Argv<'_>, mut found: impl FnMut(Ke
                     valid = false;
                     continue;
                 };
-                (begin..=last).step_by(usize::from(step.max(1))).for_each(&mut push);
+                let mut index = begin;
+                while index <= last {
+                    push(index);
+                    index = index.saturating_add(usize::from(step.max(1)));
+                }
             }
             Find::KeyNum { count, first, step } => {
                 let number = argv.get(begin + usize::from(count)).and_then(parse_count);

@@ -1,6 +1,6 @@
 //! Looking commands up by name.
 
-use super::{Begin, CommandSpec, Find, Flags, KeySpec};
+use super::{Begin, CommandSpec, Find, Flags, KeyFlags, KeySpec};
 use crate::args::Argv;
 use crate::config::{RenameCommand, fatal_error};
 
@@ -21,6 +21,8 @@ pub struct Command {
     pub subcommands: Vec<CommandId>,
     /// The only argument that is a key, where that never depends on the arguments; 0: it has none, or several.
     pub(crate) only_key: u8,
+    /// What happens to that key, where it is all there is to say about the keys.
+    pub(crate) only_key_flags: Option<KeyFlags>,
 }
 
 impl Command {
@@ -170,7 +172,8 @@ fn add(commands: &mut Vec<Command>, spec: &'static CommandSpec, parent: Option<C
         Some(parent) => format!("{}|{}", commands[usize::from(parent)].full_name, spec.name),
         None => spec.name.to_owned(),
     };
-    commands.push(Command { id, spec, full_name, parent, subcommands: Vec::new(), only_key: only_key(spec) });
+    let (only_key, only_key_flags) = (only_key(spec), only_key_flags(spec));
+    commands.push(Command { id, spec, full_name, parent, subcommands: Vec::new(), only_key, only_key_flags });
     let subcommands = spec.subcommands.iter().map(|sub| add(commands, sub, Some(id))).collect();
     commands[usize::from(id)].subcommands = subcommands;
     id
@@ -184,6 +187,13 @@ fn only_key(spec: &CommandSpec) -> u8 {
         }
         _ => 0,
     }
+}
+
+/// See [`Command::only_key_flags`].
+fn only_key_flags(spec: &CommandSpec) -> Option<KeyFlags> {
+    let [KeySpec { flags, .. }] = spec.keys else { return None };
+    let is_all = only_key(spec) != 0 && spec.open_keys.is_none() && spec.all_keys.is_none();
+    (is_all && !flags.has(KeyFlags::NOT_KEY)).then_some(*flags)
 }
 
 /// Bytes of a name that are compared as one number.

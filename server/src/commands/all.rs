@@ -39,6 +39,7 @@ pub fn all() -> Vec<&'static CommandSpec> {
         super::persistence::ALL,
         super::pubsub::ALL,
         super::replication::ALL,
+        super::wait::ALL,
         super::scan::ALL,
         super::script::ALL,
         super::server::ALL,

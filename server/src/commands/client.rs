@@ -426,8 +426,7 @@ fn kill(context: &mut Context<'_>) -> CommandResult {
         } else {
             context.server.blocked.cancel(&handle);
             if handle.kind() == ClientKind::Replica {
-                // Nothing is kept for it from now on.
-                context.server.log.detach(context.server, handle.id, context.now_ms());
+                context.server.log.give_up(context.server, handle.id, context.now_ms());
             }
             handle.kill()
         }

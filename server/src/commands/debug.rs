@@ -169,9 +169,14 @@ const NOT_YET: &[&str] = &[
     "STRUCTSIZE",
 ];
 
+/// Whether the command is DEBUG.
+pub(crate) fn is_debug(command: &Command) -> bool {
+    std::ptr::eq(command.spec, &DEBUG)
+}
+
 /// Whether the command is DEBUG, and the configuration keeps it from the client.
 pub(crate) fn is_forbidden(command: &Command, config: &Config, client: &ClientHandle) -> bool {
-    std::ptr::eq(command.spec, &DEBUG) && !config.enable_debug_command.allows(client.is_local())
+    is_debug(command) && !config.enable_debug_command.allows(client.is_local())
 }
 
 fn debug(context: &mut Context<'_>) -> CommandResult {

@@ -56,17 +56,26 @@ struct Section {
     /// The names it is asked for by, in lower case.
     names: &'static [&'static str],
     title: &'static str,
-    /// Whether INFO without arguments shows it.
-    default: bool,
+    shown: Shown,
     write: fn(&mut Lines, &View<'_>),
 }
 
+/// When a section is shown that is not asked for by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// By INFO without arguments.
+    ByDefault,
+    /// With all.
+    WithAll,
+    Never,
+}
+
 const fn section(name: &'static [&'static str], title: &'static str, write: fn(&mut Lines, &View<'_>)) -> Section {
-    Section { names: name, title, default: true, write }
+    Section { names: name, title, shown: Shown::ByDefault, write }
 }
 
 const fn on_demand(name: &'static [&'static str], title: &'static str, write: fn(&mut Lines, &View<'_>)) -> Section {
-    Section { names: name, title, default: false, write }
+    Section { names: name, title, shown: Shown::WithAll, write }
 }
 
 /// In the order in which they are shown.
@@ -86,6 +95,7 @@ const SECTIONS: &[Section] = &[
     section(&["cluster"], "Cluster", data::cluster),
     on_demand(&["scriptingengines"], "Scripting Engines", memory::scripting_engines),
     section(&["keyspace"], "Keyspace", data::keyspace),
+    Section { names: &["debug"], title: "Debug", shown: Shown::Never, write: activity::debug },
 ];
 
 /// All sections, for a report.
@@ -106,7 +116,12 @@ fn text(view: &View<'_>, names: &[&[u8]]) -> String {
     let default = names.is_empty() || is_asked_for("default");
     let mut lines = Lines(String::with_capacity(8 * 1024));
     for section in SECTIONS {
-        if all || default && section.default || section.names.iter().any(|name| is_asked_for(name)) {
+        let is_shown = match section.shown {
+            Shown::ByDefault => all || default,
+            Shown::WithAll => all,
+            Shown::Never => false,
+        };
+        if is_shown || section.names.iter().any(|name| is_asked_for(name)) {
             if !lines.0.is_empty() {
                 lines.0.push_str("\r\n");
             }

@@ -68,9 +68,8 @@ fn stats(context: &mut Context<'_>) -> CommandResult {
     figures.int("replication.backlog", report.replication_backlog);
     figures.int("clients.slaves", report.clients_replicas);
     figures.int("clients.normal", report.clients_normal);
-    for name in ["cluster.links", "aof.buffer"] {
-        figures.int(name, 0);
-    }
+    figures.int("cluster.links", 0);
+    figures.int("aof.buffer", report.file_buffer);
     figures.int("lua.caches", context.server.scripts.bytes() as u64);
     figures.int("functions.caches", context.server.functions.bytes() as u64);
     for tables in &report.databases {

@@ -63,6 +63,7 @@ pub mod string_number;
 mod string_options;
 pub mod string_range;
 pub mod transaction;
+pub mod wait;
 pub mod zset;
 pub mod zset_combine;
 mod zset_number;

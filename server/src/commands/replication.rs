@@ -1,7 +1,6 @@
-//! The primary's side of replication: SYNC, PSYNC, REPLCONF, WAIT, ROLE, REPLICAOF.
+//! The primary's side of replication: SYNC, PSYNC, REPLCONF, ROLE, REPLICAOF.
 
 use crate::args::{Argv, parse_int};
-use crate::blocking::{Block, Timeout, WaitKind};
 use crate::client::ReplicaSide;
 use crate::command::{AclCategories, CommandSpec, Flags, Group, LockClass};
 use crate::config::Upstream;
@@ -136,7 +135,7 @@ fn replconf(context: &mut Context<'_>) -> CommandResult {
         // Only a replica has anything to say to that, and to its primary alone.
         if option.eq_ignore_ascii_case(b"getack") {
             if context.client.link.is_some() {
-                context.server.upstream.acknowledge(context.server);
+                context.server.upstream.asked(context.server);
             }
             return Ok(());
         }
@@ -192,50 +191,12 @@ fn acknowledge(context: &mut Context<'_>, offset: &[u8]) {
     let Some(offset) = parse_offset(offset) else { return };
     if server.log.acknowledge(context.client.id(), Progress { offset, durable }, context.now_ms()) {
         server.log.judge(server, context.now_ms());
-        server.blocked.each_keyless(WaitKind::Replication, |waiter| {
-            let acknowledged = server.log.acknowledged(waiter.written());
-            if parse_int(waiter.argv().at(1)).is_none_or(|wanted| acknowledged as i64 >= wanted) {
-                waiter.answer(server, |reply| reply.int(acknowledged as i64));
-            }
-        });
+        super::wait::acknowledged(server);
     }
 }
 
 fn parse_offset(text: &[u8]) -> Option<u64> {
     parse_int(text).and_then(|offset| u64::try_from(offset).ok())
-}
-
-/// WAIT
-pub static WAIT: CommandSpec = CommandSpec {
-    name: "wait",
-    arity: 3,
-    flags: Flags::BLOCKING,
-    acl: AclCategories::CONNECTION,
-    since: "3.0.0",
-    group: Group::Generic,
-    summary: "Waits until so many replicas have applied what the connection has written.",
-    syntax: "numreplicas timeout",
-    tips: &["request_policy:all_shards", "response_policy:agg_min"],
-    handler: wait,
-    ..CommandSpec::BASE
-};
-
-fn wait(context: &mut Context<'_>) -> CommandResult {
-    if context.server.follows() {
-        return Err(error::replicas::WAIT_ON_REPLICA);
-    }
-    let wanted = parse_int(context.argv.at(1)).ok_or(error::NOT_INTEGER)?;
-    let timeout = Timeout::millis(context.argv.at(2), context.now_ms())?;
-    let (server, offset) = (context.server, context.client.written);
-    let acknowledged = server.log.acknowledged(offset) as i64;
-    if acknowledged >= wanted || context.denies_blocking() {
-        context.reply.int(acknowledged);
-        return Ok(());
-    }
-    server.log.ask_for_acknowledgements(server);
-    context.block(Block::without_keys(WaitKind::Replication, timeout, move |server, reply| {
-        reply.int(server.log.acknowledged(offset) as i64);
-    }))
 }
 
 /// ROLE
@@ -328,7 +289,7 @@ fn replicaof(context: &mut Context<'_>) -> CommandResult {
 pub static SLAVEOF: CommandSpec = CommandSpec { name: "slaveof", since: "1.0.0", ..REPLICAOF };
 
 /// The commands of this file.
-pub static ALL: &[&CommandSpec] = &[&SYNC, &PSYNC, &REPLCONF, &WAIT, &ROLE, &REPLICAOF, &SLAVEOF];
+pub static ALL: &[&CommandSpec] = &[&SYNC, &PSYNC, &REPLCONF, &ROLE, &REPLICAOF, &SLAVEOF];
 
 /// The host of an `ip:port`.
 fn host(addr: &str) -> &str {

@@ -182,6 +182,12 @@ impl Level {
         self == Self::Native
     }
 
+    /// Whether INFO replication tells what a replica's connection is for.
+    #[must_use]
+    pub fn shows_replica_types(self) -> bool {
+        self == Self::Native
+    }
+
     /// Whether cursors of SCAN are read as C's `strtoul` does: nothing is 0, and negative ones wrap.
     #[must_use]
     pub fn reads_cursors_as_strtoul(self) -> bool {

@@ -20,6 +20,13 @@ pub const UNBLOCKED_BY_ROLE: CommandError =
 pub const WAIT_ON_REPLICA: CommandError = CommandError::Text(
     "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.",
 );
+/// WAITAOF in a replica.
+pub const WAITAOF_ON_REPLICA: CommandError = CommandError::Text(
+    "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated.",
+);
+/// WAITAOF for an append-only file that there is not, or is no more.
+pub const WAITAOF_WITHOUT_FILE: CommandError =
+    CommandError::Text("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
 /// SYNC to a replica that does not know how its primary stands.
 pub const NO_PRIMARY_LINK: CommandError =
     CommandError::Text("NOMASTERLINK Can't SYNC while not connected with my master");

@@ -64,6 +64,10 @@ fn traffic(out: &mut Exposition, server: &Server) {
     out.counter("ochre_commands_processed_total", "Commands executed.", stats.sum(|worker| worker.commands.get()));
     out.counter("ochre_net_input_bytes_total", "Bytes received.", stats.sum(|worker| worker.bytes_in.get()));
     out.counter("ochre_net_output_bytes_total", "Bytes sent.", stats.sum(|worker| worker.bytes_out.get()));
+    let from_primary = stats.sum(|worker| worker.replication_bytes_in.get());
+    let to_replicas = stats.sum(|worker| worker.replication_bytes_out.get());
+    out.counter("ochre_net_replication_input_bytes_total", "Those received from the primary.", from_primary);
+    out.counter("ochre_net_replication_output_bytes_total", "Those sent to replicas.", to_replicas);
     out.counter("ochre_reads_total", "Reads from clients.", stats.sum(|worker| worker.reads.get()));
     out.counter("ochre_writes_total", "Writes to clients.", stats.sum(|worker| worker.writes.get()));
     out.counter("ochre_error_replies_total", "Error replies.", stats.sum(|worker| worker.errors.get()));

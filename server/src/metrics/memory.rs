@@ -72,6 +72,8 @@ pub struct MemoryReport {
     pub replication_buffers: u64,
     /// The part of it that is there without replicas, too.
     pub replication_backlog: u64,
+    /// What is to be written to the append-only file.
+    pub file_buffer: u64,
     /// Bytes for which no key is evicted.
     pub not_counted: u64,
     /// Number of clients other than replicas.
@@ -88,6 +90,7 @@ impl MemoryReport {
     /// Looks now.
     pub fn take(server: &Server) -> MemoryReport {
         let store = &server.store;
+        store.publish_memory();
         let used = store.used_memory();
         server.memory.observe(used);
         let mut report = MemoryReport {
@@ -98,10 +101,11 @@ impl MemoryReport {
             allocator: Allocator::read(),
             ..MemoryReport::default()
         };
-        let (allocated, for_replicas) = server.log.allocated();
+        let (allocated, _) = server.log.allocated();
         report.replication_buffers = allocated;
         report.replication_backlog = allocated.min(server.config().repl_backlog_size);
-        report.not_counted = for_replicas.saturating_add(server.client_memory.leaving() as u64);
+        report.not_counted = crate::memory::not_counted(server) as u64;
+        report.file_buffer = server.log.allocated_for_file() + server.aof.unwritten_bytes();
         report.resident = super::process::resident_bytes().unwrap_or(report.allocator.resident);
         for client in server.clients.all() {
             if client.kind() == ClientKind::Replica {
@@ -129,7 +133,8 @@ impl MemoryReport {
     /// What is no data: the server itself, its clients, its tables.
     pub fn overhead(&self) -> u64 {
         let tables: u64 = self.databases.iter().map(|tables| tables.main + tables.expires).sum();
-        self.startup + self.clients_normal + self.clients_replicas + self.replication_backlog + tables
+        let clients = self.clients_normal + self.clients_replicas;
+        self.startup + clients + self.replication_backlog + self.file_buffer + tables
     }
     /// What is data.
     pub fn dataset(&self) -> u64 {

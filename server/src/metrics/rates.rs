@@ -12,13 +12,17 @@ pub enum Rate {
     BytesIn,
     /// Bytes written a second.
     BytesOut,
+    /// Those read that came from the primary.
+    ReplicationIn,
+    /// Those written that went to replicas.
+    ReplicationOut,
     /// Turns of all workers' event loops a second.
     LoopCycles,
     /// Microseconds of a second in which workers were busy, over all of them.
     LoopBusyMicros,
 }
 
-const RATES: usize = 5;
+const RATES: usize = 7;
 const SAMPLES: usize = 16;
 /// Least time between two samples.
 const PERIOD_MS: i64 = 100;
@@ -46,12 +50,15 @@ impl Rates {
     pub fn sample(&self, stats: &Stats, now_ms: i64) {
         self.samples.lock().add(now_ms, || {
             let event_loop = stats.event_loop();
-            let (commands, bytes_in, bytes_out) = (
+            [
                 stats.sum(|worker| worker.commands.get()),
                 stats.sum(|worker| worker.bytes_in.get()),
                 stats.sum(|worker| worker.bytes_out.get()),
-            );
-            [commands, bytes_in, bytes_out, event_loop.cycles, event_loop.busy_us]
+                stats.sum(|worker| worker.replication_bytes_in.get()),
+                stats.sum(|worker| worker.replication_bytes_out.get()),
+                event_loop.cycles,
+                event_loop.busy_us,
+            ]
         });
     }
     /// Forgets all samples: the counters have been set back.
@@ -102,7 +109,7 @@ mod tests {
         let rates = Rates::default();
         let mut counter = 0;
         for step in 0..=SAMPLES as i64 {
-            rates.samples.lock().add(step * 200, || [counter, 0, counter * 10, 0, 0]);
+            rates.samples.lock().add(step * 200, || [counter, 0, counter * 10, 0, 0, 0, 0]);
             // Too early: ignored.
             rates.samples.lock().add(step * 200 + 50, || unreachable!());
             counter += 100;
@@ -110,7 +117,7 @@ mod tests {
         let now = rates.current();
         assert_eq!((now.of(Rate::Commands), now.of(Rate::BytesIn), now.of(Rate::BytesOut)), (500, 0, 5000));
         // One sample of nothing.
-        rates.samples.lock().add(10_000, || [counter - 100, 0, 0, 0, 0]);
+        rates.samples.lock().add(10_000, || [counter - 100, 0, 0, 0, 0, 0, 0]);
         assert_eq!(rates.current().of(Rate::Commands), 500 * 15 / 16);
         rates.reset();
         assert_eq!(rates.current(), Snapshot::default());

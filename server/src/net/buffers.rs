@@ -71,12 +71,17 @@ impl Connection {
         seen.query_announced.store(announced as u64, Relaxed);
     }
 
-    pub(super) fn publish_output(&self) {
+    pub(super) fn publish_output(&self, worker: &Worker) {
         let seen = &self.client.handle.published;
+        let allocated = self.output.allocated() as u64;
+        if self.client.replica.is_some() && allocated < seen.output_allocated.load(Relaxed) {
+            // No key is evicted for a replica's output: what is left of that is to be seen only once the rest is seen to be free.
+            worker.member.publish_memory();
+        }
         seen.output_len.store(self.output.len() as u64, Relaxed);
         seen.output_shared.store(self.output.shared_len() as u64, Relaxed);
         seen.output_capacity.store(self.output.capacity() as u64, Relaxed);
-        seen.output_allocated.store(self.output.allocated() as u64, Relaxed);
+        seen.output_allocated.store(allocated, Relaxed);
         seen.output_peak.store(self.output.peak() as u64, Relaxed);
     }
 
@@ -96,7 +101,7 @@ impl Connection {
         seen.partial_since_ms.store(partial, Relaxed);
         self.publish_query();
         seen.bytes_out.store(self.output.sent_total(), Relaxed);
-        self.publish_output();
+        self.publish_output(worker);
         seen.db.store(self.client.db as u32, Relaxed);
         if worker.limits_clients() {
             worker.evict_clients(&self.client.handle);

@@ -164,6 +164,8 @@ impl Connection {
         }
         let id = self.client.id();
         if let Some(replica) = &mut self.client.replica {
+            // Once it is no replica, what waited for it counts as any other memory.
+            self.output = Output::default();
             replica.detach(&worker.server, id, crate::clock::unix_ms());
         }
         self.leave_watched(&worker).await;
@@ -218,7 +220,12 @@ impl Connection {
         if worker.server.attention.get() & Attention::DURABLE != 0 || self.output.is_held() {
             self.hold_back(&worker.server);
         }
-        self.output.poll_write(&mut self.stream, cx, &worker.stats)
+        let sent = self.output.sent_total();
+        let written = self.output.poll_write(&mut self.stream, cx, &worker.stats);
+        if self.client.attention & Attention::FED != 0 {
+            worker.stats.replication_bytes_out.add(self.output.sent_total() - sent);
+        }
+        written
     }
 
     /// Holds output back that depends on what has not reached the disk, and lets go of what no longer does.
@@ -249,8 +256,11 @@ impl Connection {
         if !self.output.is_empty() {
             return false;
         }
+        if replica.is_new() && worker.config().repl_disable_tcp_nodelay {
+            self.stream.fill_packets();
+        }
         let is_over = replica.feed(&worker.server, id, crate::clock::unix_ms(), &mut self.output);
-        self.publish_output();
+        self.publish_output(worker);
         is_over
     }
 
@@ -273,8 +283,7 @@ impl Connection {
                 if worker.acks_quickly() {
                     self.stream.rearm_quickack();
                 }
-                worker.stats.bytes_in.add(read as u64);
-                worker.stats.reads.add(1);
+                worker.stats.count_read(read, self.client.attention & Attention::FOLLOWED != 0);
                 let seen = &self.client.handle.published;
                 seen.bytes_in.store(seen.bytes_in.load(Relaxed) + read as u64, Relaxed);
                 self.query_peak = self.query_peak.max(self.query.len());
@@ -333,6 +342,10 @@ impl Connection {
                 tokio::task::yield_now().await;
                 worker.begin_batch();
             }
+        }
+        if self.client.replica.is_some() && self.query.is_empty() {
+            // It says a word now and then, which is not worth a buffer meanwhile.
+            self.query = BytesMut::new();
         }
         // Before anybody hears of the changes, so that whoever asks next finds them counted.
         worker.member.publish_memory();
@@ -553,7 +566,7 @@ impl Connection {
             self.flush(worker);
         }
         if worker.limits_clients() {
-            self.publish_output();
+            self.publish_output(worker);
             worker.evict_clients(&self.client.handle);
             if self.client.handle.is_killed() {
                 self.closing = Closing::Now;

@@ -70,6 +70,12 @@ impl Stream {
             None => false,
         }
     }
+    /// Has what is sent wait for more where that saves packets. A socket that refuses serves all the same.
+    pub(crate) fn fill_packets(&self) {
+        if let Some(stream) = self.tcp() {
+            let _ = stream.set_nodelay(false);
+        }
+    }
     /// To be called before the connection is closed by this side.
     pub(crate) fn say_goodbye(&mut self) {
         if let Stream::Tls(stream) = self {

@@ -18,8 +18,8 @@ use ochre_store::{Effects, Member};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// An accepted socket on its way to its worker.
@@ -49,7 +49,7 @@ pub struct Worker {
     /// What the unit that runs is going to propagate.
     pub(crate) unit: RefCell<Unit>,
     /// Where scripts record what they change; taken while one runs.
-    pub(crate) undo: RefCell<Undo>,
+    pub(crate) undo: RefCell<Option<Undo>>,
     /// The end of the propagation log when the last unit was appended.
     pub(crate) log_end: Cell<End>,
     pub(crate) evictor: RefCell<Evictor>,
@@ -418,10 +418,20 @@ impl WorkerPool {
             let (sender, receiver) = unbounded_channel();
             inboxes.push(sender);
             let server = server.clone();
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+            // The worker makes its statistics on its own thread.
+            let stats: Arc<OnceLock<Arc<WorkerStats>>> = Arc::default();
+            let seen = stats.clone();
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime.on_thread_unpark(move || {
+                if let Some(stats) = seen.get() {
+                    stats.end_cycle();
+                }
+            });
+            let runtime = runtime.enable_io().enable_time().build()?;
             std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 crate::process::crash::prepare_thread();
                 let worker = Rc::new(Worker::new(index, server));
+                let _ = stats.set(worker.stats.clone());
                 tokio::task::LocalSet::new().block_on(&runtime, serve(worker, receiver));
             })?;
         }

@@ -34,7 +34,7 @@ pub(crate) fn begin(server: &Arc<Server>) -> std::io::Result<Start> {
         let outcome = run(&server, admit);
         // What was loaded in part must not be saved.
         if outcome == Ok(true) {
-            server.attention.set(Attention::LOADING, false);
+            server.persistence.start_is_over(&server);
             server.bump_gate_epoch();
         }
         // Nobody listens only where the process ends already.

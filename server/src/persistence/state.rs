@@ -7,6 +7,7 @@ use crate::server::{Attention, Server};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use tokio::sync::Notify;
 
 /// Saving and loading, of this process so far.
 #[derive(Default)]
@@ -18,6 +19,8 @@ pub struct Persistence {
     pub(super) is_scheduled: AtomicBool,
     /// How far the data set is loaded.
     pub loading: LoadProgress,
+    /// The data set that the process began with is loaded.
+    has_started: Notify,
 }
 
 /// How the last saves went.
@@ -111,6 +114,23 @@ impl Persistence {
         }
         self.judge(server, &server.config());
         *self.running.lock() = None;
+    }
+
+    /// The data set that the process began with is loaded.
+    pub(super) fn start_is_over(&self, server: &Server) {
+        server.attention.set(Attention::LOADING, false);
+        self.has_started.notify_waiters();
+    }
+
+    /// Waits until it is.
+    pub(crate) async fn started(&self, server: &Server) {
+        loop {
+            let started = self.has_started.notified();
+            if !is_loading(server) {
+                return;
+            }
+            started.await;
+        }
     }
 
     /// What was loaded is what the file holds: nothing has changed since.

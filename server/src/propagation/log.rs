@@ -27,8 +27,10 @@ pub struct Log {
     state: Mutex<State>,
     /// Bytes allocated for the stream.
     allocated: AtomicU64,
-    /// Those that are there for replicas alone: beyond what is kept anyway, and in their connections.
+    /// Those of them that are there for replicas alone: beyond what is to be kept anyway.
     for_replicas: AtomicU64,
+    /// Bytes allocated for what is to be appended to the append-only file.
+    for_file: AtomicU64,
 }
 
 struct State {
@@ -104,22 +106,40 @@ impl Log {
             }),
             allocated: AtomicU64::new(0),
             for_replicas: AtomicU64::new(0),
+            for_file: AtomicU64::new(0),
         }
     }
 
-    /// Bytes allocated for the stream, and of these the ones that are there for replicas alone: it is not for memory's sake
-    /// that keys are evicted which only slow replicas take.
+    /// Bytes allocated for the stream, and of these the ones that are there for replicas alone: no key has to go for memory
+    /// that only slow replicas take.
     pub fn allocated(&self) -> (u64, u64) {
         (self.allocated.load(Relaxed), self.for_replicas.load(Relaxed))
     }
 
-    /// Shows others what is allocated.
-    fn note(&self, state: &State) {
+    /// Bytes allocated for what is to be appended to the append-only file.
+    pub fn allocated_for_file(&self) -> u64 {
+        self.for_file.load(Relaxed)
+    }
+
+    /// Bytes of the stream in the connections of replicas.
+    pub fn in_connections(&self, server: &Server) -> u64 {
+        if server.attention.get() & Attention::PROPAGATES == 0 {
+            return 0;
+        }
+        let state = self.state.lock();
+        state.handles.values().map(|handle| handle.published.output_allocated.load(Relaxed)).sum()
+    }
+
+    /// Shows others what is allocated. That less is there for replicas is shown once it is known to be free, or keys would
+    /// have to go for it meanwhile.
+    fn note(&self, server: &Server, state: &State) {
         let allocated = state.primary.backlog().map_or(0, Backlog::allocated) as u64;
+        let for_replicas = allocated.saturating_sub(state.settings.backlog_bytes);
+        if for_replicas < self.for_replicas.load(Relaxed) {
+            server.store.publish_memory();
+        }
         self.allocated.store(allocated, Relaxed);
-        let kept = Backlog::allocated_for(state.settings.backlog_bytes);
-        let outputs = state.handles.values().map(|handle| handle.published.output_allocated.load(Relaxed));
-        self.for_replicas.store(allocated.saturating_sub(kept).saturating_add(outputs.sum()), Relaxed);
+        self.for_replicas.store(for_replicas, Relaxed);
     }
 
     /// Appends a unit whose locks are held; the end of the log then.
@@ -134,13 +154,14 @@ impl Log {
             }
             unit.write(Reach::All, wraps, &mut tail.selected, &mut tail.pending);
             *appended += (tail.pending.len() - before) as u64;
+            self.for_file.store(tail.pending.capacity() as u64, Relaxed);
         }
         // What a replica changes by itself stays with it.
         if primary.is_recording() && !primary.follows() {
             encoded.clear();
             unit.write(Reach::Replicas, wraps, selected, encoded);
             state.feed(server);
-            self.note(&state);
+            self.note(server, &state);
         }
         let (end, appends) = (state.end(), state.tail.is_some());
         drop(state);
@@ -180,15 +201,16 @@ impl Log {
     }
 
     /// Moves what was appended to the end of `into`; where it ends. None: nothing is appended at all.
-    pub(crate) fn take_appended(&self, into: &mut Vec<u8>) -> Option<u64> {
+    pub(crate) fn take_appended(&self, into: &mut Vec<u8>) -> Option<End> {
         let mut state = self.state.lock();
-        let end = state.appended;
+        let end = state.end();
         let tail = state.tail.as_mut()?;
         if into.is_empty() {
             std::mem::swap(into, &mut tail.pending);
         } else {
             into.append(&mut tail.pending);
         }
+        self.for_file.store(tail.pending.capacity() as u64, Relaxed);
         Some(end)
     }
 
@@ -228,16 +250,24 @@ impl Log {
         (state.primary.id().to_owned(), state.primary.offset())
     }
 
-    /// A replica has gone.
+    /// A replica has gone, and has given its memory back.
     pub fn detach(&self, server: &Server, client: u64, now_ms: i64) {
+        self.give_up(server, client, now_ms);
+        let mut state = self.state.lock();
+        server.store.publish_memory();
+        state.handles.remove(&client);
+    }
+
+    /// A replica is to go: nothing is kept for it from now on.
+    pub fn give_up(&self, server: &Server, client: u64, now_ms: i64) {
         let mut state = self.state.lock();
         state.see_settings(server);
         let settings = state.settings;
         state.primary.detach(client, now_ms, &settings);
-        state.handles.remove(&client);
-        self.note(&state);
+        self.note(server, &state);
         drop(state);
         self.judge(server, now_ms);
+        server.shutdown.replica_moved();
     }
 
     /// How many replicas are in touch, if that matters for writes.
@@ -290,6 +320,11 @@ impl Log {
         self.state.lock().primary.acknowledged(offset)
     }
 
+    /// How many replicas have the stream on their disks up to an offset.
+    pub fn durable(&self, offset: u64) -> usize {
+        self.state.lock().primary.durable(offset)
+    }
+
     /// Whether some replica does not have all there is.
     pub(crate) fn has_lagging_replicas(&self) -> bool {
         let state = self.state.lock();
@@ -326,7 +361,7 @@ impl Log {
             let seconds = server.config().repl_backlog_ttl;
             tracing::info!("Replication backlog freed after {seconds} seconds without connected replicas.");
         }
-        self.note(&state);
+        self.note(server, &state);
         drop(state);
         self.judge(server, now_ms);
     }
@@ -416,7 +451,7 @@ impl Log {
             state.encoded.extend_from_slice(&expired.bytes);
             state.feed(server);
         }
-        self.note(&state);
+        self.note(server, &state);
     }
 
     /// The name of the history, its end, and the database it is at; nothing where there is nobody who could go on there.
@@ -452,7 +487,7 @@ impl Log {
             state.encoded.extend_from_slice(bytes);
             state.followed_db = db;
             state.feed(server);
-            self.note(&state);
+            self.note(server, &state);
         }
     }
 }

@@ -178,7 +178,7 @@ impl ScriptUnit<'_, '_> {
             true => Keep::Nothing,
             false => Keep::WhilePossible,
         };
-        let (mut undo, mark) = (self.worker.undo.take(), self.worker.unit.borrow().mark());
+        let (mut undo, mark) = (self.worker.undo.take().unwrap_or_default(), self.worker.unit.borrow().mark());
         undo.begin(&mut self.txn, keep);
         let mut recorder = Recorder::new(self.txn.part(), &mut undo);
         let handle = recorder.handle();
@@ -227,7 +227,7 @@ impl ScriptUnit<'_, '_> {
         } else {
             undo.commit(&mut self.txn);
         }
-        self.worker.undo.replace(undo);
+        self.worker.undo.replace(Some(undo));
         if self.worker.server.attention.get() & Attention::TRACKING != 0 {
             crate::tracking::after_script(self.worker, self.client, &mut self.txn);
         }

@@ -58,7 +58,7 @@ pub(crate) async fn follow(worker: Rc<Worker>) {
         let order = server.upstream.ordered().await;
         // The data set is loaded first when the process begins.
         if crate::persistence::is_loading(&server) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            server.persistence.started(&server).await;
             continue;
         }
         let was_up = tokio::select! {
@@ -113,7 +113,7 @@ async fn synchronise(worker: &Rc<Worker>, order: &Order) -> Result<Ready, Failed
     let reach = |stage| server.upstream.reach(server, order.number, stage);
     tracing::info!("Connecting to MASTER {}:{}", order.target.host, order.target.port);
     reach(Stage::Connecting);
-    let mut wire = connect(server, order).await?;
+    let mut wire = connect(worker, order).await?;
     reach(Stage::Handshake);
     tracing::info!("MASTER <-> REPLICA sync started");
     let has = server.upstream.can_continue().then(|| {
@@ -139,7 +139,8 @@ async fn synchronise(worker: &Rc<Worker>, order: &Order) -> Result<Ready, Failed
     }
 }
 
-async fn connect(server: &Server, order: &Order) -> Result<Wire, Failed> {
+async fn connect(worker: &Worker, order: &Order) -> Result<Wire, Failed> {
+    let server = &*worker.server;
     let config = server.config().clone();
     let patience = Duration::from_secs(config.repl_timeout.into());
     let host = &order.target.host;
@@ -152,7 +153,7 @@ async fn connect(server: &Server, order: &Order) -> Result<Wire, Failed> {
     let stream = tokio::time::timeout(patience, open).await;
     let stream = stream.map_err(|_| Failed::ConnectTimeout)?.map_err(Failed::Connect)?;
     tracing::info!("Non blocking connect for SYNC fired the event.");
-    Ok(Wire::new(stream, patience))
+    Ok(Wire::new(stream, patience, worker.stats.clone()))
 }
 
 /// Goes on by TLS. Who the primary is shows in its certificate, for which the authorities of the configuration vouch; as

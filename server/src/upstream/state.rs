@@ -7,6 +7,7 @@ use crate::server::{Attention, Server};
 use ochre_resp::encode_command;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use tokio::sync::watch;
 
 /// The primary of this process, if it has one.
@@ -15,11 +16,18 @@ pub struct Upstream {
     /// Counts the orders to follow somebody, or nobody.
     orders: watch::Sender<u64>,
     pub(crate) own_keys: super::OwnKeys,
+    /// The primary is to be told once this much of the stream is on the disk; 0: it has not asked.
+    owed: AtomicU64,
 }
 
 impl Default for Upstream {
     fn default() -> Upstream {
-        Upstream { state: Mutex::default(), orders: watch::Sender::new(0), own_keys: Default::default() }
+        Upstream {
+            state: Mutex::default(),
+            orders: watch::Sender::new(0),
+            own_keys: Default::default(),
+            owed: AtomicU64::default(),
+        }
     }
 }
 
@@ -196,12 +204,31 @@ impl Upstream {
     pub(crate) fn distrust(&self) {
         self.set_can_continue(false);
     }
-    /// Sends the primary how much of its stream has been executed.
+    /// Sends the primary how much of its stream has been executed, and how much of it the disk has.
     pub(crate) fn acknowledge(&self, server: &Server) {
         let Some(link) = self.state.lock().link.clone() else { return };
-        let mut line = Vec::new();
-        encode_command(&mut line, &["REPLCONF", "ACK", itoa::Buffer::new().format(server.log.offset())]);
+        let (mut line, mut offset, mut durable) = (Vec::new(), itoa::Buffer::new(), itoa::Buffer::new());
+        let ack = ["REPLCONF", "ACK", offset.format(server.log.offset())];
+        match server.aof.durable_stream() {
+            Some(place) => encode_command(&mut line, &[ack[0], ack[1], ack[2], "FACK", durable.format(place)]),
+            None => encode_command(&mut line, &ack),
+        }
         link.push(Push::Line(line.into()));
+    }
+    /// The primary asks how much that is. Somebody may wait there until it is on the disk: the primary hears of that, too.
+    pub(crate) fn asked(&self, server: &Server) {
+        let offset = server.log.offset();
+        let is_behind = server.aof.durable_stream().is_some_and(|durable| durable < offset);
+        self.owed.store(if is_behind { offset } else { 0 }, SeqCst);
+        self.acknowledge(server);
+    }
+    /// The disk has more of the stream.
+    pub(crate) fn is_durable(&self, server: &Server) {
+        let owed = self.owed.load(SeqCst);
+        if owed > 0 && server.aof.durable_stream().is_some_and(|durable| durable >= owed) {
+            self.owed.store(0, SeqCst);
+            self.acknowledge(server);
+        }
     }
 }
 

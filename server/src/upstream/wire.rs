@@ -1,8 +1,10 @@
 //! The socket of the link before the stream begins.
 
 use crate::net::Stream;
+use crate::stats::WorkerStats;
 use bytes::{Buf, BytesMut};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -17,11 +19,13 @@ pub(super) struct Wire {
     pub(super) buffer: BytesMut,
     /// How long it waits for the other side.
     pub(super) patience: Duration,
+    /// Of the worker that reads.
+    stats: Arc<WorkerStats>,
 }
 
 impl Wire {
-    pub(super) fn new(stream: Stream, patience: Duration) -> Wire {
-        Wire { stream, buffer: BytesMut::new(), patience }
+    pub(super) fn new(stream: Stream, patience: Duration, stats: Arc<WorkerStats>) -> Wire {
+        Wire { stream, buffer: BytesMut::new(), patience, stats }
     }
     /// Reads more. Errs at the end, too.
     pub(super) async fn fill(&mut self) -> io::Result<()> {
@@ -29,7 +33,10 @@ impl Wire {
         let read = tokio::time::timeout(self.patience, self.stream.read_buf(&mut self.buffer)).await;
         match read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
             0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "connection lost")),
-            _ => Ok(()),
+            read => {
+                self.stats.count_read(read, true);
+                Ok(())
+            }
         }
     }
     /// Reads a line, without its end.

@@ -77,9 +77,11 @@ pub fn field(
     };
     let mut results = Vec::with_capacity(operations.len());
     let mut changes = 0;
-    let changing = operations.iter().filter(|operation| operation.action != FieldAction::Get);
-    let mut changing = changing.map(FieldOperation::range);
-    let grown = edit(txn, db, &key, len as usize, &mut changing, &mut |bytes| {
+    let places = |each: &mut dyn FnMut(Range<usize>)| {
+        let writes = operations.iter().filter(|operation| operation.action != FieldAction::Get);
+        writes.for_each(|operation| each(operation.bytes()));
+    };
+    let grown = edit(txn, db, &key, len as usize, &places, &mut |bytes| {
         for operation in operations {
             let (result, changed) = operation.apply(bytes);
             results.push(result);
@@ -104,8 +106,8 @@ impl FieldOperation {
         if self.signed { (-(1 << (width - 1)), (1 << (width - 1)) - 1) } else { (0, (1 << width) - 1) }
     }
 
-    /// The bytes that it lies in.
-    fn range(&self) -> Range<usize> {
+    /// The bytes it lies in; its offset is in bounds.
+    fn bytes(&self) -> Range<usize> {
         let end = (self.offset + u64::from(self.width)).div_ceil(8);
         (self.offset / 8) as usize..end as usize
     }

@@ -3,11 +3,9 @@
 use crate::effects::EventClass;
 use crate::error::Error;
 use crate::raw::entry::{Contents, Encoding, Entry};
-use crate::raw::keys::Found;
+use crate::raw::keys::{Found, Places};
 use crate::store::Key;
 use crate::txn::Txn;
-use std::iter;
-use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The bit at `offset`; false beyond the end.
@@ -35,7 +33,7 @@ pub fn set_bit(txn: &mut Txn<'_>, db: usize, key: Key<'_>, offset: u64, on: bool
             *byte = if on { *byte | mask } else { *byte & !mask };
         }
     };
-    let grown = edit(txn, db, &key, index + 1, &mut iter::once(index..index + 1), &mut set)?;
+    let grown = edit(txn, db, &key, index + 1, &|each| each(index..index + 1), &mut set)?;
     if grown || old != on {
         let effects = txn.effects();
         effects.dirty += 1;
@@ -45,14 +43,14 @@ pub fn set_bit(txn: &mut Txn<'_>, db: usize, key: Key<'_>, offset: u64, on: bool
     Ok(old)
 }
 
-/// Lets `change` work on what `changing` names of the string at `key`, made at least `len` bytes long. True if it was created
-/// or grew.
+/// Lets `change` work on the string at `key`, made at least `len` bytes long, in these places. True if it was created or
+/// grew.
 pub(super) fn edit(
     txn: &mut Txn<'_>,
     db: usize,
     key: &Key<'_>,
     len: usize,
-    changing: &mut dyn Iterator<Item = Range<usize>>,
+    places: Places<'_>,
     change: &mut dyn FnMut(&mut [u8]),
 ) -> Result<bool, Error> {
     let (found, mut around) = txn.write(db, key)?;
@@ -67,7 +65,7 @@ pub(super) fn edit(
         }
         Found::Occupied(mut entry) => {
             let old = entry.string()?.len();
-            entry.edit(len.max(old), changing, change)?;
+            entry.edit(len.max(old), places, change)?;
             Ok(len > old)
         }
     }

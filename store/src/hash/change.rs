@@ -19,7 +19,7 @@ pub fn set<'p>(
     pairs: impl ExactSizeIterator<Item = (&'p [u8], &'p [u8])> + Clone,
 ) -> Result<usize, Error> {
     let (store, now_ms, fields) = (txn.store(), moment(txn), pairs.len());
-    let mut open = txn.open_or_create_by_parts(db, &key, || new_hash(store, pairs.clone()))?;
+    let mut open = txn.open_or_create(db, &key, || new_hash(store, pairs.clone()))?;
     if open.by_parts() {
         pairs.clone().for_each(|(name, _)| open.keep_field(name));
     }
@@ -43,7 +43,7 @@ pub fn set<'p>(
 /// Sets a field of the hash at a key unless there is such a field. Whether it was set. Errs with `WrongType`.
 pub fn set_new(txn: &mut Txn<'_>, db: usize, key: Key<'_>, name: &[u8], value: &[u8]) -> Result<bool, Error> {
     let (store, now_ms) = (txn.store(), moment(txn));
-    let mut open = txn.open_or_create_by_parts(db, &key, || new_hash(store, std::iter::once((name, value))))?;
+    let mut open = txn.open_or_create(db, &key, || new_hash(store, std::iter::once((name, value))))?;
     open.keep_field(name);
     let mut writer = Writer::new(open.value(), store, now_ms);
     if writer.get(name).is_some() {
@@ -63,7 +63,7 @@ pub fn delete<'n>(
     names: impl Iterator<Item = &'n [u8]>,
 ) -> Result<usize, Error> {
     let now_ms = moment(txn);
-    let Some(mut open) = txn.open_by_parts::<Hash>(db, &key)? else { return Ok(0) };
+    let Some(mut open) = txn.open::<Hash>(db, &key)? else { return Ok(0) };
     let mut deleted = 0;
     for name in names {
         open.keep_field(name);
@@ -89,9 +89,10 @@ pub fn get_and_delete<'n>(
         names.for_each(|_| visit(None));
         return Ok(0);
     };
-    let hash = open.value();
     let mut deleted = 0;
     for name in names {
+        open.keep_field(name);
+        let hash = open.value();
         visit(hash.get(name, now_ms).map(|found| found.value));
         deleted += usize::from(hash.remove(name, now_ms));
     }

@@ -101,6 +101,7 @@ pub fn expire_at_ms<'n>(
     };
     let (mut set, mut deleted) = (0, 0);
     for name in names {
+        open.keep_field(name);
         let hash = open.value();
         let outcome = match hash.get(name, now_ms).map(|found| found.deadline_ms) {
             None => FieldOutcome::Missing,
@@ -140,6 +141,7 @@ pub fn persist<'n>(
     };
     let mut persisted = 0;
     for name in names {
+        open.keep_field(name);
         let hash = open.value();
         visit(match hash.get(name, now_ms).map(|found| found.deadline_ms) {
             None => PersistOutcome::Missing,
@@ -181,6 +183,7 @@ pub fn get_and_expire<'n>(
     let Some(mut open) = txn.open::<Hash>(db, &key)? else { return Ok(()) };
     let (mut changes, mut deleted) = (0, 0);
     for name in names {
+        open.keep_field(name);
         let hash = open.value();
         let found = hash.get(name, now_ms);
         visit(found.map(|found| found.value));
@@ -236,6 +239,9 @@ pub fn set_with_options<'p>(
     }
     let fields = pairs.len();
     let mut open = txn.open_or_create(db, &key, || new_hash(store, pairs.clone()))?;
+    if open.by_parts() {
+        pairs.clone().for_each(|(name, _)| open.keep_field(name));
+    }
     if let FieldExpiry::At(at_ms) = options.expiry
         && at_ms <= now_ms
     {

@@ -10,10 +10,13 @@ use super::{dense, sparse};
 use crate::effects::EventClass;
 use crate::error::Error;
 use crate::raw::entry::{Contents, Encoding, Entry, Str};
-use crate::raw::keys::{EntryMut, Found};
+use crate::raw::keys::{EntryMut, Found, Places};
 use crate::store::Key;
 use crate::txn::{Around, Txn};
 use std::sync::atomic::Ordering::Relaxed;
+
+/// Any byte may change: no HyperLogLog is large.
+const ALL: Places<'static> = &|each| each(0..usize::MAX);
 
 /// Adds elements to the HyperLogLog at `key`, which is created if it does not exist. True if that changed anything.
 ///
@@ -58,7 +61,7 @@ pub fn add<'e>(
 
 fn add_to_dense(entry: &mut EntryMut<'_>, places: &mut dyn Iterator<Item = (usize, u8)>) -> Result<u64, Error> {
     let mut changes = 0;
-    entry.edit(DENSE_BYTES, &mut whole(), &mut |value| {
+    entry.edit(DENSE_BYTES, ALL, &mut |value| {
         for (register, number) in &mut *places {
             changes += u64::from(dense::raise(value, register, number));
         }
@@ -107,7 +110,7 @@ pub fn count(txn: &mut Txn<'_>, db: usize, key: Key<'_>) -> Result<u64, Error> {
     let cardinality = histogram(value)?.estimate();
     let len = value.len();
     if let Some((mut entry, around)) = txn.find_existing(db, &key)? {
-        entry.edit(len, &mut whole(), &mut |value| set_cached(value, cardinality))?;
+        entry.edit(len, ALL, &mut |value| set_cached(value, cardinality))?;
         around.effects.dirty += 1;
         around.effects.touched(db, key.bytes());
     }
@@ -195,12 +198,7 @@ pub(super) fn replace(entry: &mut EntryMut<'_>, around: &mut Around<'_>, value: 
         around.core.replaced(entry.set(Contents::Buffer(value, Encoding::Raw), deadline));
         return Ok(());
     }
-    entry.edit(value.len(), &mut whole(), &mut |bytes| bytes.copy_from_slice(&value))
-}
-
-/// What may change of a value: all of it.
-fn whole() -> impl Iterator<Item = std::ops::Range<usize>> {
-    std::iter::once(0..usize::MAX)
+    entry.edit(value.len(), ALL, &mut |bytes| bytes.copy_from_slice(&value))
 }
 
 fn sparse_bytes_max(txn: &Txn<'_>) -> usize {

@@ -34,6 +34,8 @@ pub fn insert(
     // Even if nothing is inserted then: so do the servers.
     list.grow(&limits, element.len(), 1);
     let Some(index) = list.find(pivot) else { return Ok(Inserted::NoPivot) };
+    open.keep_insertion(index, side);
+    let list = open.value();
     list.insert(index, side, Str::Bytes(element));
     let len = list.len();
     open.changed(EventClass::List, "linsert");
@@ -45,6 +47,7 @@ pub fn insert(
 pub fn set(txn: &mut Txn<'_>, db: usize, key: Key<'_>, index: i64, element: &[u8]) -> Result<(), Error> {
     let limits = txn.settings().list_limits();
     let Some(mut open) = txn.open::<List>(db, &key)? else { return Err(Error::NoSuchKey) };
+    open.keep_replaced(index);
     let list = open.value();
     list.grow(&limits, element.len(), 1);
     if !list.replace(index, Str::Bytes(element)) {
@@ -59,19 +62,16 @@ pub fn set(txn: &mut Txn<'_>, db: usize, key: Key<'_>, index: i64, element: &[u8
 /// touched if any are removed, or in any case if it `touches`.
 pub fn trim(txn: &mut Txn<'_>, db: usize, key: Key<'_>, start: i64, stop: i64, touches: bool) -> Result<(), Error> {
     let limits = txn.settings().list_limits();
-    let Some(mut open) = txn.open_by_parts::<List>(db, &key)? else { return Ok(()) };
+    let Some(mut open) = txn.open::<List>(db, &key)? else { return Ok(()) };
     let len = open.value().len();
     let (first, kept) = span(len, start, stop);
-    if kept > 0 {
-        open.keep_pops(&[(End::Tail, len - first - kept), (End::Head, first)])?;
-    }
-    let (list, around) = open.parts();
     // What becomes empty is freed as a whole.
     if kept > 0 {
-        list.delete_range(first + kept, len);
-        list.delete_range(0, first);
-        list.shrink(&limits);
+        open.cut(End::Tail, len - first - kept);
+        open.cut(End::Head, first);
+        open.value().shrink(&limits);
     }
+    let (_, around) = open.parts();
     // The event comes even if nothing changes: so do those of the servers.
     around.effects.dirty += (len - kept) as u64;
     around.event(key.bytes(), EventClass::List, "ltrim");
@@ -93,6 +93,7 @@ pub fn remove(
 ) -> Result<usize, Error> {
     let limits = txn.settings().list_limits();
     let Some(mut open) = txn.open::<List>(db, &key)? else { return Ok(0) };
+    open.keep_equal(element, limit, from)?;
     let (list, around) = open.parts();
     let removed = list.remove_equal(element, limit, from);
     if removed > 0 {

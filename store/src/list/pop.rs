@@ -18,8 +18,8 @@ pub fn pop<R>(
     see: impl FnOnce(Str<'_>) -> R,
 ) -> Result<Option<R>, Error> {
     let limits = txn.settings().list_limits();
-    let Some(mut open) = txn.open_by_parts::<List>(db, &key)? else { return Ok(None) };
-    open.keep_pops(&[(end, 1)])?;
+    let Some(mut open) = txn.open::<List>(db, &key)? else { return Ok(None) };
+    open.keep_pop(end);
     let list = open.value();
     let result = list.pop(end, see);
     list.shrink(&limits);
@@ -38,12 +38,9 @@ pub fn pop_many<R>(
     show: impl FnOnce(Elements<'_>) -> R,
 ) -> Result<Option<R>, Error> {
     let limits = txn.settings().list_limits();
-    let Some(mut open) = txn.open_by_parts::<List>(db, &key)? else { return Ok(None) };
+    let Some(mut open) = txn.open::<List>(db, &key)? else { return Ok(None) };
     let len = open.value().len();
     let count = count.min(len);
-    if count < len {
-        open.keep_pops(&[(end, count)])?;
-    }
     let list = open.value();
     let result = show(match end {
         End::Head => Elements::of(list, 0, count, End::Tail),
@@ -52,13 +49,12 @@ pub fn pop_many<R>(
     if count == 0 {
         return Ok(Some(result));
     }
-    let (list, around) = open.parts();
     // What becomes empty is freed as a whole.
     if count < len {
-        list.delete_range(if end == End::Head { 0 } else { len - count }, count);
-        list.shrink(&limits);
+        open.cut(end, count);
+        open.value().shrink(&limits);
     }
-    around.effects.dirty += count as u64 - 1;
+    open.parts().1.effects.dirty += count as u64 - 1;
     open.changed(EventClass::List, pop_event(end));
     open.close(|_| count == len);
     Ok(Some(result))

@@ -21,7 +21,7 @@ pub fn push<'v>(
     let limits = txn.settings().list_limits();
     let bytes = elements.clone().map(<[u8]>::len).sum();
     let make = || List::for_elements(&limits, bytes, elements.clone().map(Str::Bytes));
-    let open = txn.open_or_create_by_parts(db, &key, make)?;
+    let open = txn.open_or_create(db, &key, make)?;
     Ok(push_to(open, &limits, end, bytes, elements))
 }
 
@@ -35,7 +35,7 @@ pub fn push_existing<'v>(
 ) -> Result<usize, Error> {
     let limits = txn.settings().list_limits();
     let bytes = elements.clone().map(<[u8]>::len).sum();
-    let Some(open) = txn.open_by_parts(db, &key)? else { return Ok(0) };
+    let Some(open) = txn.open(db, &key)? else { return Ok(0) };
     Ok(push_to(open, &limits, end, bytes, elements))
 }
 

@@ -20,10 +20,10 @@ pub fn move_element<R>(
     see: impl FnOnce(Str<'_>) -> R,
 ) -> Result<Option<R>, Error> {
     let limits = txn.settings().list_limits();
-    let Some(mut source) = txn.open_by_parts::<List>(db, &from)? else { return Ok(None) };
+    let Some(mut source) = txn.open::<List>(db, &from)? else { return Ok(None) };
     let mut bytes = Vec::new();
     if from.bytes() == to.bytes() {
-        source.keep_pops(&[(from_end, 1)])?;
+        source.keep_pop(from_end);
         source.keep_pushes(to_end, 1);
         let list = source.value();
         let Some(element) = list.pop(from_end, |element| keep(element, &mut bytes)) else { return Ok(None) };
@@ -38,14 +38,14 @@ pub fn move_element<R>(
     let index = if from_end == End::Head { 0 } else { -1 };
     let Some(element) = source.value().get(index, |element| keep(element, &mut bytes)) else { return Ok(None) };
     let element = element.unwrap_or(Str::Bytes(&bytes));
-    let mut destination = txn.open_or_create_by_parts(db, &to, || List::new(&limits))?;
+    let mut destination = txn.open_or_create(db, &to, || List::new(&limits))?;
     destination.keep_pushes(to_end, 1);
     let list = destination.value();
     list.grow(&limits, counted_bytes(element), 1);
     list.push(to_end, element);
     destination.changed(EventClass::List, push_event(to_end));
     if let Some(mut source) = txn.reopen::<List>(db, &from)? {
-        source.keep_pops(&[(from_end, 1)])?;
+        source.keep_pop(from_end);
         source.value().pop(from_end, |_| ());
         left(source, &limits, from_end);
     }

@@ -132,6 +132,37 @@ impl Quicklist {
         count
     }
 
+    /// Takes elements off an end; their nodes go as they are.
+    pub fn cut(&mut self, end: End, count: usize) -> Quicklist {
+        let count = count.min(self.len);
+        let place = if end == End::Head { count } else { self.len - count };
+        let (mut at, offset) = self.locate(place).unwrap_or((self.nodes.len(), 0));
+        self.before_change(if end == End::Head { 0..at + 1 } else { at..self.nodes.len() });
+        if offset > 0 {
+            self.split(at, offset);
+            at += 1;
+        }
+        let behind = self.nodes.split_off(at);
+        let nodes = if end == End::Head { std::mem::replace(&mut self.nodes, behind) } else { behind };
+        self.len -= count;
+        self.after_change();
+        self.settle_ends();
+        Quicklist { nodes, len: count, shape: self.shape, taking: None }
+    }
+
+    /// Adds all elements of another list at an end.
+    pub fn join(&mut self, end: End, mut other: Quicklist) {
+        let at = if end == End::Head { 0 } else { self.nodes.len() };
+        self.before_change(at..at);
+        self.len += other.len;
+        if end == End::Head {
+            std::mem::swap(&mut self.nodes, &mut other.nodes);
+        }
+        self.nodes.append(&mut other.nodes);
+        self.after_change();
+        self.settle_all();
+    }
+
     /// Removes elements equal to `value`, at most `limit`, the first ones seen from `from`. Returns how many.
     pub fn remove_equal(&mut self, value: &[u8], limit: usize, from: End) -> usize {
         let mut removed = 0;
@@ -167,19 +198,19 @@ impl Quicklist {
     /// Joins small nodes on both sides of a node, and these with it.
     fn join_around(&mut self, centre: usize) {
         let mut centre = centre;
-        if centre >= 2 && self.join(centre - 2) {
+        if centre >= 2 && self.join_next(centre - 2) {
             centre -= 1;
         }
-        self.join(centre + 1);
-        if centre >= 1 && self.join(centre - 1) {
+        self.join_next(centre + 1);
+        if centre >= 1 && self.join_next(centre - 1) {
             centre -= 1;
         }
-        self.join(centre);
+        self.join_next(centre);
         self.settle(centre);
     }
 
     /// Joins a node with the next one, if they fit into one.
-    fn join(&mut self, at: usize) -> bool {
+    fn join_next(&mut self, at: usize) -> bool {
         let (Some(node), Some(next)) = (self.nodes.get(at), self.nodes.get(at + 1)) else { return false };
         if !node.may_join(next, self.shape) {
             return false;

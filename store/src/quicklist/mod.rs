@@ -25,4 +25,5 @@ pub use ends::{End, Side};
 pub use limits::Limits;
 pub use nodes::NodeView;
 pub use quick::Quicklist;
+pub(crate) use quick::index_of;
 pub use value::List;

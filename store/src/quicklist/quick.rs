@@ -246,7 +246,7 @@ impl Quicklist {
 }
 
 /// The index from the start for one that counts from the end when negative.
-pub(super) fn index_of(index: i64, len: usize) -> Option<usize> {
+pub(crate) fn index_of(index: i64, len: usize) -> Option<usize> {
     if index >= 0 {
         usize::try_from(index).ok().filter(|&index| index < len)
     } else {

@@ -169,6 +169,41 @@ impl List {
         None
     }
 
+    /// The indexes of elements equal to `value`, at most `limit`, the first ones seen from `from`.
+    pub(crate) fn find_equal(&self, value: &[u8], limit: usize, from: End) -> Vec<usize> {
+        let number = parse_int(value);
+        let len = self.len();
+        let mut cursor = match from {
+            End::Head => self.cursor(0, End::Tail),
+            End::Tail => self.cursor(len.saturating_sub(1), End::Head),
+        };
+        let mut found = Vec::new();
+        for step in 0..len {
+            let Some(element) = cursor.next().filter(|_| found.len() < limit) else { break };
+            let is_equal = match element {
+                Str::Int(element) => number == Some(element),
+                Str::Bytes(element) => element == value,
+            };
+            if is_equal {
+                found.push(if from == End::Head { step } else { len - 1 - step });
+            }
+        }
+        found
+    }
+
+    /// The list as a quicklist, which it becomes.
+    pub(crate) fn quick(&mut self, limits: &Limits) -> &mut Quicklist {
+        if let List::Pack(pack) = self {
+            let mut quick = Quicklist::new(limits);
+            quick.append_pack(std::mem::take(pack));
+            *self = List::from(quick);
+        }
+        match self {
+            List::Quick(quick) => quick,
+            List::Pack(_) => unreachable!("it has become one"),
+        }
+    }
+
     /// The elements from an index on towards `end`; nothing if the index is not below the length.
     pub fn cursor(&self, index: usize, end: End) -> Cursor<'_> {
         match self {

@@ -1,11 +1,14 @@
-//! Zeroed arrays of buckets. Large ones are mapped, so that the kernel zeroes them page by page when touched.
+//! Zeroed arrays of buckets. Large ones are mapped, so that the kernel zeroes them page by page when touched, and has them
+//! back as soon as they are freed.
 
 use super::bucket::Bucket;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
-/// Arrays of at least this size are mapped.
-const MAP_BYTES_MIN: usize = 64 << 10;
+/// Arrays of a value are mapped from this size on: there can be more of them than the kernel allows mappings.
+const VALUE_MAP_BYTES_MIN: usize = 64 << 10;
+/// Arrays of a database are mapped from this size on, which is a page: the allocator would keep what a growing table leaves.
+const DATABASE_MAP_BYTES_MIN: usize = 4 << 10;
 /// Unmapped at once: a whole array would hold the kernel's lock of the address space for too long.
 const UNMAP_BYTES: usize = 4 << 20;
 
@@ -14,7 +17,18 @@ const UNMAP_BYTES: usize = 4 << 20;
 /// Does not free itself: see [`free`](Array::free).
 pub(super) struct Array {
     base: NonNull<Bucket>,
-    buckets: usize,
+    buckets: u32,
+    /// Whether the memory is a mapping of its own.
+    is_mapped: bool,
+}
+
+/// Whom an array is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// A database in a shard, of which there are few.
+    Database,
+    /// A value.
+    Value,
 }
 
 // SAFETY: an array owns its memory; its buckets are made of atomics.
@@ -24,38 +38,44 @@ unsafe impl Sync for Array {}
 
 impl Array {
     /// The array of no buckets.
-    pub(super) const EMPTY: Array = Array { base: NonNull::dangling(), buckets: 0 };
+    pub(super) const EMPTY: Array = Array { base: NonNull::dangling(), buckets: 0, is_mapped: false };
 
     /// `1 << bits` empty buckets.
-    pub(super) fn new(bits: u32) -> Array {
-        let buckets = 1usize << bits;
-        let layout = Layout::array::<Bucket>(buckets).expect("a bucket array is smaller than the address space");
-        let base = if layout.size() >= MAP_BYTES_MIN { map(layout.size()) } else { zeroed(layout) };
+    pub(super) fn new(bits: u32, owner: Owner) -> Array {
+        let buckets = 1u32.checked_shl(bits).expect("a table has fewer than 2^32 buckets");
+        let layout =
+            Layout::array::<Bucket>(buckets as usize).expect("a bucket array is smaller than the address space");
+        let is_mapped = layout.size()
+            >= match owner {
+                Owner::Database => DATABASE_MAP_BYTES_MIN,
+                Owner::Value => VALUE_MAP_BYTES_MIN,
+            };
+        let base = if is_mapped { map(layout.size()) } else { zeroed(layout) };
         let Some(base) = base else { handle_alloc_error(layout) };
-        Array { base: base.cast(), buckets }
+        Array { base: base.cast(), buckets, is_mapped }
     }
 
     /// The number of buckets.
+    #[inline]
     pub(super) fn buckets(&self) -> usize {
-        self.buckets
+        self.buckets as usize
     }
 
     /// Bytes of the array that the allocator does not know of.
     pub(super) fn mapped_bytes(&self) -> usize {
-        let bytes = self.buckets * size_of::<Bucket>();
-        if bytes >= MAP_BYTES_MIN { bytes } else { 0 }
+        if self.is_mapped { self.bytes() } else { 0 }
     }
 
     /// All bytes of the array.
     pub(super) fn bytes(&self) -> usize {
-        self.buckets * size_of::<Bucket>()
+        self.buckets() * size_of::<Bucket>()
     }
 
     /// The bucket at `index` modulo the length. The array must not be [`EMPTY`](Array::EMPTY).
     pub(super) fn bucket(&self, index: usize) -> &Bucket {
         debug_assert!(self.buckets != 0);
         // SAFETY: the masked index lies inside the array, whose zeroed memory is a valid bucket.
-        unsafe { self.base.add(index & (self.buckets - 1)).as_ref() }
+        unsafe { self.base.add(index & (self.buckets() - 1)).as_ref() }
     }
 
     /// The base address with the logarithm of the length in its low six bits; null for no buckets.
@@ -74,7 +94,7 @@ impl Array {
         let bytes = self.bytes();
         let base = self.base.as_ptr().cast::<u8>();
         if bytes == 0 {
-        } else if bytes >= MAP_BYTES_MIN {
+        } else if self.is_mapped {
             let mut at = 0;
             while at < bytes {
                 let piece = UNMAP_BYTES.min(bytes - at);

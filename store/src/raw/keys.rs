@@ -71,6 +71,9 @@ pub(crate) struct EntryMut<'a> {
     hash: u64,
 }
 
+/// Tells which bytes of a string an edit may change, all but those that it adds.
+pub(crate) type Places<'p> = &'p dyn Fn(&mut dyn FnMut(Range<usize>));
+
 /// The place of a key that does not exist.
 pub(crate) struct Vacant<'a> {
     keys: &'a mut Keys,
@@ -590,21 +593,21 @@ impl<'a> EntryMut<'a> {
         Some(Removed { entry: self.exchange(new), owed })
     }
 
-    /// Lets `edit` change the string's bytes, of which there are `len` afterwards (new ones zero), and of those that are there
-    /// only what `changing` names. Must be a string; its encoding becomes raw. Errs with `NotKept` if what there was is to
-    /// be kept and cannot be.
+    /// Lets `edit` change the string's bytes, of which there are `len` afterwards (new ones zero), where `places` says.
+    /// Must be a string; its encoding becomes raw. Errs with `NotKept` if what there was is to be kept and cannot be.
     pub(crate) fn edit(
         &mut self,
         len: usize,
-        changing: &mut dyn Iterator<Item = Range<usize>>,
+        places: Places<'_>,
         edit: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), Error> {
-        self.keep()?;
+        if self.keep_or_parts()? {
+            self.keep_bytes(places);
+        }
         self.before_change();
         if self.entry.text_taking().is_some() {
-            changing
-                .chain(std::iter::once(len..usize::MAX))
-                .for_each(|changing| self.entry.before_text_change(changing));
+            places(&mut |changing| self.entry.before_text_change(changing));
+            self.entry.before_text_change(len..usize::MAX);
         }
         if self.entry.try_edit_embedded(len, edit) {
             return Ok(());
@@ -631,6 +634,28 @@ impl<'a> EntryMut<'a> {
         );
         drop(self.exchange(new));
         Ok(())
+    }
+
+    /// Has a journal record bytes of a long string before they change, and how long it is.
+    #[cold]
+    fn keep_bytes(&self, places: Places<'_>) {
+        let Ok(Str::Bytes(bytes)) = self.entry.string() else { return };
+        places(&mut |place| {
+            let start = place.start.min(bytes.len());
+            let old = bytes.get(start..place.end.clamp(start, bytes.len())).unwrap_or_default();
+            self.keep_part(Part::Bytes { start, old, len: bytes.len() });
+        });
+    }
+
+    /// Brings back bytes of a long string, of which there were `len`.
+    pub(crate) fn restore_bytes(&mut self, start: usize, old: &[u8], len: usize) {
+        self.before_change();
+        self.entry.try_edit_buffer(Encoding::Raw, &mut |buffer| {
+            buffer.resize(len, 0);
+            if let Some(place) = buffer.get_mut(start..start + old.len()) {
+                place.copy_from_slice(old);
+            }
+        });
     }
 
     /// Takes the entry out of its keys, and returns the place that it leaves.

@@ -10,7 +10,7 @@ mod shape;
 
 pub use shape::TableShape;
 
-use super::array::Array;
+use super::array::{Array, Owner};
 use super::bucket::{Bucket, tag_of};
 use super::hint::{Hint, Retired, prefetch};
 use crate::free::Core;
@@ -271,7 +271,8 @@ impl<K: Keyed> Table<K> {
     }
 
     fn new_array(&self, bits: u32) -> Array {
-        let array = Array::new(bits);
+        let owner = if self.role == Role::Private { Owner::Value } else { Owner::Database };
+        let array = Array::new(bits, owner);
         self.core.mapped(array.mapped_bytes());
         array
     }

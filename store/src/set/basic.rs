@@ -40,7 +40,7 @@ pub fn add<'m>(
 ) -> Result<usize, Error> {
     let (limits, store) = (txn.settings().set_limits(), txn.store());
     let make = || Set::for_members(members.clone().next().unwrap_or_default(), count, &limits, store);
-    let mut open = txn.open_or_create_by_parts::<Set>(db, &key, make)?;
+    let mut open = txn.open_or_create::<Set>(db, &key, make)?;
     if open.by_parts() {
         members.clone().for_each(|member| open.keep_member(member));
     }
@@ -66,7 +66,7 @@ pub fn remove<'m>(
     key: Key<'_>,
     members: impl Iterator<Item = &'m [u8]>,
 ) -> Result<usize, Error> {
-    let Some(mut open) = txn.open_by_parts::<Set>(db, &key)? else { return Ok(0) };
+    let Some(mut open) = txn.open::<Set>(db, &key)? else { return Ok(0) };
     let mut removed = 0;
     for member in members {
         open.keep_member(member);
@@ -83,11 +83,11 @@ pub fn remove<'m>(
 /// Takes a member from one set to another, which is made where there is none. Whether it was there. Errs with
 /// `WrongType`, of `to` only if there is a `from`.
 pub fn move_member(txn: &mut Txn<'_>, db: usize, from: Key<'_>, to: Key<'_>, member: &[u8]) -> Result<bool, Error> {
-    let destination = match txn.open_by_parts::<Set>(db, &to) {
+    let destination = match txn.open::<Set>(db, &to) {
         Err(Error::NotLocked) => return Err(Error::NotLocked),
         looked_up => looked_up.map(|_| ()),
     };
-    let Some(mut open) = txn.open_by_parts::<Set>(db, &from)? else { return Ok(false) };
+    let Some(mut open) = txn.open::<Set>(db, &from)? else { return Ok(false) };
     destination?;
     if from.bytes() == to.bytes() {
         return Ok(open.value().contains(member));
@@ -99,7 +99,7 @@ pub fn move_member(txn: &mut Txn<'_>, db: usize, from: Key<'_>, to: Key<'_>, mem
     open.changed(EventClass::Set, "srem");
     open.close(Set::is_empty);
     let (limits, store) = (txn.settings().set_limits(), txn.store());
-    let mut open = txn.open_or_create_by_parts::<Set>(db, &to, || Set::for_members(member, 1, &limits, store))?;
+    let mut open = txn.open_or_create::<Set>(db, &to, || Set::for_members(member, 1, &limits, store))?;
     open.keep_member(member);
     if open.value().insert(member, &limits, store) {
         open.changed(EventClass::Set, "sadd");

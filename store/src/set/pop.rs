@@ -11,7 +11,6 @@ use crate::random::Random;
 use crate::raw::entry::Str;
 use crate::store::{Key, Store};
 use crate::txn::Txn;
-use crate::value::Value;
 
 /// A set of which so many times as many members are taken out as stay is made anew of those that stay.
 const ANEW_FACTOR: usize = 5;
@@ -20,8 +19,14 @@ const ANEW_FACTOR: usize = 5;
 #[inline]
 pub fn pop<R>(txn: &mut Txn<'_>, db: usize, key: Key<'_>, see: impl FnOnce(Str<'_>) -> R) -> Result<Option<R>, Error> {
     let Some(mut open) = txn.open::<Set>(db, &key)? else { return Ok(None) };
+    let mut taken = Vec::new();
+    let by_parts = open.by_parts();
     let (set, around) = open.parts();
-    let seen = set.take_random(around.random, see);
+    let seen = set.take_random(around.random, |member| {
+        taken.extend(by_parts.then(|| copied(member)));
+        see(member)
+    });
+    open.keep_taken(&taken);
     open.changed(EventClass::Set, "spop");
     open.close(Set::is_empty);
     Ok(seen)
@@ -52,7 +57,18 @@ pub fn pop_many(
         return Ok(count);
     }
     if remaining * ANEW_FACTOR > count {
-        set.take_some(count, around.random, see);
+        if !open.keeps(count)? {
+            let (set, around) = open.parts();
+            set.take_some(count, around.random, see);
+            return Ok(count);
+        }
+        let mut taken = Vec::new();
+        let (set, around) = open.parts();
+        set.take_some(count, around.random, |member| {
+            taken.push(copied(member));
+            see(member);
+        });
+        open.keep_taken(&taken);
     } else {
         let kept = set.made_anew(remaining, around.random, &limits, store);
         set.for_each(|member| {
@@ -60,10 +76,13 @@ pub fn pop_many(
                 see(member);
             }
         });
-        let old = std::mem::replace(set, kept);
-        around.core.value(Value::Set(old));
+        open.exchange(kept);
     }
     Ok(count)
+}
+
+fn copied(member: Str<'_>) -> Vec<u8> {
+    member.as_bytes(&mut itoa::Buffer::new()).to_vec()
 }
 
 impl Set {

@@ -164,10 +164,10 @@ fn open<'a>(
     let (store, limits) = (txn.store(), txn.settings().zset_listpack.limits());
     let Expected { members, longest, bytes, only_new } = options.expected;
     let opened = match options.condition {
-        Condition::Xx => txn.open_by_parts::<SortedSet>(db, key)?,
+        Condition::Xx => txn.open::<SortedSet>(db, key)?,
         _ => {
             let make = || SortedSet::with_room(store, limits, members, longest, bytes);
-            Some(txn.open_or_create_by_parts(db, key, make)?)
+            Some(txn.open_or_create(db, key, make)?)
         }
     };
     let too_large = members > limits.entries || longest > limits.value;

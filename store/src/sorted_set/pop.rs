@@ -49,6 +49,14 @@ pub fn pop(
     if count == 0 {
         return Ok(true);
     }
+    let ranks = match end {
+        End::Lowest => 0..count,
+        End::Highest => len - count..len,
+    };
+    if count < len {
+        open.keep_ranks(ranks.clone())?;
+    }
+    let value = open.value();
     if let (1, SortedSet::Order(members), true) = (count, &mut *value, len > 1) {
         let scored = match end {
             End::Lowest => members.pop_min(),
@@ -60,10 +68,6 @@ pub fn pop(
         settle(open, count, event);
         return Ok(true);
     }
-    let ranks = match end {
-        End::Lowest => 0..count,
-        End::Highest => len - count..len,
-    };
     for (member, score) in value.members(ranks.clone(), end == End::Highest) {
         visit(Popped::Member(member, score));
     }

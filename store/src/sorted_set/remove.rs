@@ -20,7 +20,7 @@ pub fn remove<'m>(
     key: Key<'_>,
     members: impl Iterator<Item = &'m [u8]>,
 ) -> Result<usize, Error> {
-    let Some(mut open) = txn.open_by_parts::<SortedSet>(db, &key)? else { return Ok(0) };
+    let Some(mut open) = txn.open::<SortedSet>(db, &key)? else { return Ok(0) };
     let mut removed = 0;
     for member in members {
         open.keep_score(member);
@@ -45,7 +45,7 @@ pub fn remove_range(
     by: By<'_>,
     event: &'static str,
 ) -> Result<usize, Error> {
-    let Some(mut open) = txn.open_by_parts::<SortedSet>(db, &key)? else { return Ok(0) };
+    let Some(mut open) = txn.open::<SortedSet>(db, &key)? else { return Ok(0) };
     let value = open.value();
     let ranks = value.ranks(by);
     let removed = ranks.len();

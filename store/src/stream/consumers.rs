@@ -103,6 +103,22 @@ impl Consumers {
         self.slots.get_mut(slot as usize)?.take()
     }
 
+    /// Takes the slots away, which are free, beyond so many.
+    pub(super) fn truncate(&mut self, slots: u32) {
+        debug_assert!(self.slots.iter().skip(slots as usize).all(Option::is_none));
+        self.slots.truncate(slots as usize);
+    }
+
+    /// Puts a consumer back into the slot that it was taken out of, which is free.
+    pub(super) fn put_back(&mut self, id: ConsumerId, consumer: Box<Consumer>) {
+        if let Err(at) = self.search(&consumer.name)
+            && let Some(slot) = self.slots.get_mut(id.0 as usize)
+        {
+            *slot = Some(consumer);
+            self.order.insert(at, id.0);
+        }
+    }
+
     fn search(&self, name: &[u8]) -> Result<usize, usize> {
         self.order.binary_search_by(|&slot| {
             let consumer = self.get(ConsumerId(slot));

@@ -1,5 +1,6 @@
 //! Streams under keys: their entries.
 
+use super::undo::StreamChange;
 use super::{AppendError, Deletion, NewId, NodeLimits, References, SetId, SetIdError, Stream, StreamId, Trim};
 use crate::effects::EventClass;
 use crate::error::Error;
@@ -85,9 +86,13 @@ where
         }
     };
     let stream = open.value();
+    let facts = *stream.facts();
     let added = stream.next_id(entry.id, now_ms).and_then(|id| stream.append(id, fields, &limits).map(|()| id));
     let id = match added {
-        Ok(id) => id,
+        Ok(id) => {
+            open.keep_change(|_| Some(StreamChange::Appended(facts)))?;
+            id
+        }
         Err(error) => {
             if created {
                 open.discard();
@@ -97,8 +102,9 @@ where
     };
     open.changed(EventClass::Stream, "xadd");
     if let Some(trim) = &entry.trim {
-        let (stream, around) = open.parts();
-        if stream.trim(trim) > 0 {
+        let trimmed = trim_open(&mut open, trim)?;
+        let (_, around) = open.parts();
+        if trimmed > 0 {
             around.event(key.bytes(), EventClass::Stream, "xtrim");
         }
     }
@@ -113,8 +119,15 @@ pub fn delete(
     ids: impl IntoIterator<Item = StreamId>,
 ) -> Result<u64, Error> {
     let Some(mut open) = txn.open::<PackedBox<Stream>>(db, &key)? else { return Ok(0) };
-    let stream = open.value();
-    let deleted = ids.into_iter().map(|id| u64::from(stream.delete(id))).sum();
+    let deleted = if open.by_parts() {
+        let ids: Vec<StreamId> = ids.into_iter().collect();
+        open.keep_entries(&ids)?;
+        let stream = open.value();
+        ids.into_iter().map(|id| u64::from(stream.delete(id))).sum()
+    } else {
+        let stream = open.value();
+        ids.into_iter().map(|id| u64::from(stream.delete(id))).sum()
+    };
     record(&mut open, deleted, "xdel");
     Ok(deleted)
 }
@@ -132,6 +145,11 @@ pub fn delete_with(
         ids.iter().for_each(|_| each(Deletion::Missing));
         return Ok(());
     };
+    if references == References::Keep {
+        open.keep_entries(ids)?;
+    } else {
+        open.keep_change(|_| None)?;
+    }
     let stream = open.value();
     let before = stream.len();
     ids.iter().for_each(|&id| each(stream.delete_with(id, references)));
@@ -155,6 +173,12 @@ pub fn ack_and_delete(
         ids.iter().for_each(|_| each(Deletion::Missing));
         return Ok(());
     };
+    if references == References::Keep {
+        open.keep_group(group, None, |_, _| ids.to_vec())?;
+        open.keep_entries(ids)?;
+    } else {
+        open.keep_change(|_| None)?;
+    }
     let (stream, around) = open.parts();
     let before = stream.len();
     let mut acknowledged = 0;
@@ -176,7 +200,7 @@ pub fn ack_and_delete(
 /// Trims the stream and returns how many entries went.
 pub fn trim(txn: &mut Txn<'_>, db: usize, key: Key<'_>, trim: &Trim) -> Result<u64, Error> {
     let Some(mut open) = txn.open::<PackedBox<Stream>>(db, &key)? else { return Ok(0) };
-    let deleted = open.value().trim(trim);
+    let deleted = trim_open(&mut open, trim)?;
     record(&mut open, deleted, "xtrim");
     Ok(deleted)
 }
@@ -184,11 +208,23 @@ pub fn trim(txn: &mut Txn<'_>, db: usize, key: Key<'_>, trim: &Trim) -> Result<u
 /// Sets the last ID. Errs with `NoSuchKey` among others.
 pub fn set_id(txn: &mut Txn<'_>, db: usize, key: Key<'_>, set: &SetId) -> Result<(), ChangeIdError> {
     let mut open = txn.open::<PackedBox<Stream>>(db, &key)?.ok_or(Error::NoSuchKey)?;
-    let (stream, around) = open.parts();
-    stream.set_id(set)?;
+    let facts = *open.value().facts();
+    open.value().set_id(set)?;
+    open.keep_change(|_| Some(StreamChange::Facts(facts))).map_err(ChangeIdError::from)?;
+    let (_, around) = open.parts();
     around.effects.dirty += 1;
     around.event(key.bytes(), EventClass::Stream, "xsetid");
     Ok(())
+}
+
+fn trim_open(open: &mut Open<'_, PackedBox<Stream>>, trim: &Trim) -> Result<u64, Error> {
+    if open.by_parts() && trim.references == References::Keep {
+        let (deleted, change) = open.value().trim_to_take_back(trim);
+        open.keep_change(|_| Some(change))?;
+        return Ok(deleted);
+    }
+    open.keep_change(|_| None)?;
+    Ok(open.value().trim(trim))
 }
 
 /// Records that this many entries were deleted, if any.

@@ -35,6 +35,7 @@ mod sharing;
 mod size;
 mod taking;
 mod trim;
+mod undo;
 mod validate;
 mod value;
 
@@ -59,6 +60,7 @@ pub use sharing::{
 };
 pub(crate) use taking::GroupTaking;
 pub use trim::{Trim, TrimTo};
+pub(crate) use undo::StreamChange;
 pub use value::{Facts, SetId, SetIdError, Stream};
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(super) const SAME_FIELDS: i64 = 2;
 
 /// A node and the ID of its first entry.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub(super) master: StreamId,
     pub(super) pack: Listpack,
 }

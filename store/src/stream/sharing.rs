@@ -1,6 +1,7 @@
 //! Streams under keys: their groups.
 
-use super::{Claim, Claimed, ConsumerId, Delivered, Delivery, Group, Read, Scan, Stream, StreamId};
+use super::undo::StreamChange;
+use super::{Claim, Claimed, Consumer, ConsumerId, Delivered, Delivery, Group, Read, Scan, Stream, StreamId};
 use crate::effects::EventClass;
 use crate::error::Error;
 use crate::raw::block::PackedBox;
@@ -91,6 +92,9 @@ pub fn create_group(
     } else {
         txn.open(db, &key)?.ok_or(GroupError::NoStream)?
     };
+    if open.value().group(group.name).is_none() {
+        open.keep_change(|_| Some(StreamChange::NoGroup(group.name.into())))?;
+    }
     let (stream, around) = open.parts();
     let last_id = group.last_id.unwrap_or(stream.facts().last_id);
     if !stream.create_group(group.name, last_id, group.entries_read) {
@@ -107,6 +111,7 @@ pub fn create_group(
 /// Sets the ID up to which a group has got entries.
 pub fn set_group_id(txn: &mut Txn<'_>, db: usize, key: Key<'_>, set: &NewGroup<'_>) -> Result<(), GroupError> {
     let mut open = txn.open::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    open.keep_group(set.name, None, |_, _| Vec::new())?;
     let (stream, around) = open.parts();
     let last_id = set.last_id.unwrap_or(stream.facts().last_id);
     stream.group_mut(set.name).ok_or(GroupError::NoGroup)?.set_id(last_id, set.entries_read);
@@ -118,12 +123,22 @@ pub fn set_group_id(txn: &mut Txn<'_>, db: usize, key: Key<'_>, set: &NewGroup<'
 /// Destroys a group; returns whether it was there.
 pub fn destroy_group(txn: &mut Txn<'_>, db: usize, key: Key<'_>, name: &[u8]) -> Result<bool, GroupError> {
     let mut open = txn.open::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    // A snapshot that takes the stream may want the group, which a journal cannot have then.
+    if open.value().taken_pieces().is_some() {
+        open.keep_change(|_| None)?;
+    }
+    let by_parts = open.by_parts();
     let (stream, around) = open.parts();
     let Some(group) = stream.destroy_group(name) else { return Ok(false) };
-    // What frees big streams frees a big group too.
-    let mut rest = Stream::new();
-    rest.add_group(group);
-    around.core.value(Value::Stream(PackedBox::new(rest)));
+    if by_parts {
+        open.keep_change(|_| Some(StreamChange::Destroyed(group)))?;
+    } else {
+        // What frees big streams frees a big group too.
+        let mut rest = Stream::new();
+        rest.add_group(group);
+        around.core.value(Value::Stream(PackedBox::new(rest)));
+    }
+    let (_, around) = open.parts();
     around.effects.dirty += 1;
     // Consumers that wait are to learn of it, but for who watches the key nothing has changed.
     around.effects.ready(db, key.bytes());
@@ -141,6 +156,7 @@ pub fn create_consumer(
 ) -> Result<bool, GroupError> {
     let now_ms = txn.now_ms();
     let mut open = txn.open::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    open.keep_group(group, Some(consumer), |_, _| Vec::new())?;
     let (stream, around) = open.parts();
     let group = stream.group_mut(group).ok_or(GroupError::NoGroup)?;
     let created = group.create_consumer(consumer, now_ms).is_some();
@@ -160,9 +176,18 @@ pub fn delete_consumer(
     consumer: &[u8],
 ) -> Result<usize, GroupError> {
     let mut open = txn.open::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
-    let (stream, around) = open.parts();
-    let group = stream.group_mut(group).ok_or(GroupError::NoGroup)?;
-    let Some(pending) = group.delete_consumer(consumer) else { return Ok(0) };
+    let by_parts = open.by_parts();
+    let group = open.value().group_mut(group).ok_or(GroupError::NoGroup)?;
+    let pending = if by_parts {
+        let pending = group.find_consumer(consumer).and_then(|id| group.consumer(id)).map(Consumer::pending_len);
+        let Some(change) = group.take_consumer(consumer) else { return Ok(0) };
+        open.keep_change(|_| Some(change))?;
+        pending.unwrap_or_default()
+    } else {
+        let Some(pending) = group.delete_consumer(consumer) else { return Ok(0) };
+        pending
+    };
+    let (_, around) = open.parts();
     around.effects.dirty += 1;
     around.event(key.bytes(), EventClass::Stream, "xgroup-delconsumer");
     Ok(pending)
@@ -171,6 +196,7 @@ pub fn delete_consumer(
 /// Acknowledges entries and returns how many were pending. Zero if there is no such stream or group.
 pub fn ack(txn: &mut Txn<'_>, db: usize, key: Key<'_>, group: &[u8], ids: &[StreamId]) -> Result<u64, Error> {
     let Some(mut open) = txn.open_counted::<PackedBox<Stream>>(db, &key)? else { return Ok(0) };
+    open.keep_group(group, None, |_, _| ids.to_vec())?;
     let (stream, around) = open.parts();
     let Some(group) = stream.group_mut(group) else { return Ok(0) };
     let acknowledged = ids.iter().map(|&id| u64::from(group.ack(id).is_some())).sum();
@@ -190,6 +216,9 @@ pub fn read_group(
     each: impl FnMut(Delivered<'_>),
 ) -> Result<bool, GroupError> {
     let mut open = txn.open_counted::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    open.keep_group(member.group, Some(member.consumer), |stream, group| {
+        stream.read_by(group, member.consumer, from, read.count)
+    })?;
     let (stream, around) = open.parts();
     let mut delivery = stream.delivery(member.group).ok_or(GroupError::NoGroup)?;
     let served = from != ReadFrom::New || delivery.has_new();
@@ -220,6 +249,7 @@ pub fn claim(
     mut each: impl FnMut(StreamId, Claimed<'_>),
 ) -> Result<(), GroupError> {
     let mut open = txn.open_counted::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    open.keep_group(member.group, Some(member.consumer), |_, _| claims.ids.to_vec())?;
     let (stream, around) = open.parts();
     let mut delivery = stream.delivery(member.group).ok_or(GroupError::NoGroup)?;
     let raised = delivery.group_mut().raise_id(claims.last_id);
@@ -250,6 +280,7 @@ pub fn autoclaim(
     mut each: impl FnMut(StreamId, Claimed<'_>),
 ) -> Result<StreamId, GroupError> {
     let mut open = txn.open_counted::<PackedBox<Stream>>(db, &key)?.ok_or(GroupError::NoStream)?;
+    open.keep_group(member.group, Some(member.consumer), |_, group| group.looked_at_by(scan))?;
     let (stream, around) = open.parts();
     let mut delivery = stream.delivery(member.group).ok_or(GroupError::NoGroup)?;
     let claimer = Claimer::new(&mut delivery, member, scan.now_ms);

@@ -1,6 +1,7 @@
 //! Trimming from the start.
 
-use super::node::{DELETED, Walk, count_more, counts};
+use super::node::{DELETED, Node, Walk, count_more, counts};
+use super::undo::StreamChange;
 use super::value::last_stored;
 use super::{References, Stream, StreamId};
 use crate::listpack::{Listpack, Pack, Position};
@@ -42,27 +43,49 @@ impl Trim {
 impl Stream {
     /// Deletes entries from the start and returns how many.
     pub fn trim(&mut self, trim: &Trim) -> u64 {
-        let deleted = if trim.references == References::Keep { self.trim_simply(trim) } else { self.trim_each(trim) };
+        let deleted =
+            if trim.references == References::Keep { self.trim_simply(trim, None) } else { self.trim_each(trim) };
         if deleted > 0 {
             self.find_first();
         }
         deleted
     }
 
-    /// Trims without a look at the groups: whole nodes go as they are.
-    fn trim_simply(&mut self, trim: &Trim) -> u64 {
+    /// As [`trim`](Stream::trim), with what takes it back; only for what leaves groups alone.
+    pub(crate) fn trim_to_take_back(&mut self, trim: &Trim) -> (u64, StreamChange) {
+        let (facts, mut nodes) = (self.facts, Vec::new());
+        let deleted = self.trim_simply(trim, Some(&mut nodes));
+        if deleted > 0 {
+            self.find_first();
+        }
+        (deleted, StreamChange::Trimmed(facts, nodes))
+    }
+
+    /// Trims without a look at the groups: whole nodes go as they are, to `kept` if that is there, as does a copy of one
+    /// that goes in part.
+    fn trim_simply(&mut self, trim: &Trim, mut kept: Option<&mut Vec<Node>>) -> u64 {
         let mut deleted = 0;
         loop {
             let Some((master, pack)) = self.view().nodes().next() else { break };
             let Some(whole) = self.goes_whole(trim, deleted, master, pack) else { break };
             if whole {
                 let live = counts(pack).0;
-                self.pop_node();
+                if let Some(kept) = &mut kept {
+                    self.node_changes(master);
+                    kept.extend(self.pop_node());
+                } else if let Some(Node { master, pack }) = self.pop_node() {
+                    self.node_goes(master, pack);
+                }
                 self.facts.length = self.facts.length.saturating_sub(live);
                 deleted += live;
                 continue;
             }
             if !trim.approximate {
+                if let Some(kept) = kept
+                    && let Some(pack) = self.pack(master)
+                {
+                    kept.push(Node { master, pack: pack.clone() });
+                }
                 deleted += self.trim_node(trim, master, false);
             }
             break;

@@ -242,19 +242,15 @@ impl Stream {
         self.facts.first_id = first.map_or(StreamId::MIN, |(id, _)| id);
     }
 
-    /// Removes the first node.
-    pub(super) fn pop_node(&mut self) {
-        match self.more.as_mut().and_then(|more| more.earlier.pop_first()) {
-            Some((master, pack)) => {
-                self.node_goes(master, pack);
-                self.give_up_more();
-            }
-            None => {
-                if let Some(Node { master, pack }) = self.tail.take() {
-                    self.node_goes(master, pack);
-                }
-            }
-        }
+    /// Removes the first node, which [`node_changes`](Stream::node_changes) or [`node_goes`](Stream::node_goes) is to learn
+    /// of.
+    pub(super) fn pop_node(&mut self) -> Option<Node> {
+        let node = match self.more.as_mut().and_then(|more| more.earlier.pop_first()) {
+            Some((master, pack)) => Some(Node { master, pack }),
+            None => self.tail.take(),
+        };
+        self.give_up_more();
+        node
     }
 
     /// Removes the last node; the one before it becomes the last.

@@ -7,7 +7,6 @@ use crate::raw::keys::Found;
 use crate::store::Key;
 use crate::string::basic::contents;
 use crate::txn::Txn;
-use std::iter;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Errs if a string of `len` bytes would be too long.
@@ -28,7 +27,7 @@ pub fn append(txn: &mut Txn<'_>, db: usize, key: Key<'_>, value: &[u8]) -> Resul
             vacant.insert(Entry::new(key.bytes(), contents(value), None, around.initial_access()));
             around.created(key.bytes());
         }
-        Found::Occupied(mut entry) => entry.edit(len, &mut iter::empty(), &mut |bytes| {
+        Found::Occupied(mut entry) => entry.edit(len, &|each| each(old..len), &mut |bytes| {
             if let Some(tail) = bytes.get_mut(old..) {
                 tail.copy_from_slice(value);
             }
@@ -60,7 +59,7 @@ pub fn set_range(txn: &mut Txn<'_>, db: usize, key: Key<'_>, offset: usize, valu
             vacant.insert(Entry::new(key.bytes(), contents, None, around.initial_access()));
             around.created(key.bytes());
         }
-        Found::Occupied(mut entry) => entry.edit(len, &mut iter::once(offset..end), &mut |bytes| {
+        Found::Occupied(mut entry) => entry.edit(len, &|each| each(offset..end), &mut |bytes| {
             if let Some(place) = bytes.get_mut(offset..end) {
                 place.copy_from_slice(value);
             }

@@ -6,6 +6,7 @@ use super::recorder::Keep;
 use crate::error::Error;
 use crate::free::is_large;
 use crate::raw::entry::{Encoding, Entry, Str};
+use crate::value::Value;
 use ahash::RandomState;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -58,10 +59,25 @@ pub(crate) enum Before {
 }
 
 impl Before {
+    /// What is to be freed once it is not needed any more.
+    pub(crate) fn into_discarded(self) -> Option<Discarded> {
+        match self {
+            Before::Entry(entry) => Some(Discarded::Entry(entry)),
+            Before::Part(part) => part.into_value().map(Discarded::Value),
+            _ => None,
+        }
+    }
+
     /// Whether it is all that there was.
     fn is_whole(&self) -> bool {
         !matches!(self, Before::Deadline(_) | Before::Part(_))
     }
+}
+
+/// What may take long to free.
+pub(crate) enum Discarded {
+    Entry(Entry),
+    Value(Value),
 }
 
 pub(crate) struct Record {
@@ -83,7 +99,7 @@ pub(crate) struct Log {
     may_lose: bool,
     fate: Option<Arc<Fate>>,
     /// What is not needed any more, and is freed when the unit is over.
-    pub(crate) discarded: Vec<Entry>,
+    pub(crate) discarded: Vec<Discarded>,
 }
 
 impl Journal {
@@ -94,6 +110,11 @@ impl Journal {
         log.may_lose = keep != Keep::Always;
         *self.is_lost.get_mut() = keep == Keep::Nothing;
         *self.is_full.get_mut() = false;
+    }
+
+    /// What was recorded.
+    pub(crate) fn log(&mut self) -> &mut Log {
+        self.log.get_mut()
     }
 
     /// Takes out what was recorded; nothing if it was given up.
@@ -140,10 +161,7 @@ impl Journal {
         }
         self.is_lost.store(true, Relaxed);
         let Log { records, discarded, .. } = log;
-        discarded.extend(records.drain(..).filter_map(|record| match record.before {
-            Before::Entry(entry) => Some(entry),
-            _ => None,
-        }));
+        discarded.extend(records.drain(..).filter_map(|record| record.before.into_discarded()));
         Ok(())
     }
 
@@ -201,10 +219,12 @@ impl Attachment {
 
     /// Records a part of a large value that is about to change.
     pub(crate) fn keep_part(&self, hash: u64, key: &[u8], part: Part<'_>) {
+        let mut log = self.journal.log.lock();
         if self.journal.is_lost() {
+            log.discarded.extend(part.into_value().map(Discarded::Value));
             return;
         }
-        let mut log = self.journal.log.lock();
+        log.copied += part.kept_bytes();
         let part = part.store(&mut log.bytes);
         log.add(self.place, hash, key, Before::Part(part));
         self.journal.look_at_length(&log);
@@ -242,6 +262,13 @@ impl Attachment {
 }
 
 impl Log {
+    /// Forgets everything. What is not needed any more goes to `free`.
+    pub(crate) fn end(&mut self, mut free: impl FnMut(Discarded)) {
+        self.records.drain(..).filter_map(|record| record.before.into_discarded()).for_each(&mut free);
+        self.discarded.drain(..).for_each(free);
+        self.clear();
+    }
+
     fn clear(&mut self) {
         self.records.clear();
         self.records.shrink_to(ROOM_KEPT / size_of::<Record>());

@@ -17,5 +17,5 @@ mod recorder;
 
 pub use fate::Fate;
 pub(crate) use journal::{Attachment, Before, Journal};
-pub(crate) use part::{PARTS_MAX, Part};
+pub(crate) use part::{MIDDLE_MAX, MovedPart, PARTS_MAX, POPS_MAX, Part};
 pub use recorder::{Keep, Recorder, Undo, UndoHandle};

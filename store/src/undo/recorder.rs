@@ -1,7 +1,7 @@
 //! Recording a unit, and what becomes of the record.
 
 use super::fate::Fate;
-use super::journal::{Before, Journal};
+use super::journal::{Discarded, Journal};
 use crate::effects::EffectsMark;
 use crate::error::Error;
 use crate::shard::Shard;
@@ -63,16 +63,15 @@ impl Undo {
     /// Lets the changes stay.
     pub fn commit(&mut self, txn: &mut Txn<'_>) {
         self.detach(txn);
-        let mut log = self.journal.take();
+        self.places.clear();
         let core = &txn.store().core;
-        let replaced = log.records.drain(..).filter_map(|record| match record.before {
-            Before::Entry(entry) => Some(entry),
-            _ => None,
-        });
-        let discarded = std::mem::take(&mut log.discarded);
-        replaced.chain(discarded).for_each(|entry| core.entry(Removed { entry, owed: None }));
-        if let Some(journal) = Arc::get_mut(&mut self.journal) {
-            journal.give_back(log);
+        let free = |discarded| match discarded {
+            Discarded::Entry(entry) => core.entry(Removed { entry, owed: None }),
+            Discarded::Value(value) => core.value(value),
+        };
+        match Arc::get_mut(&mut self.journal) {
+            Some(journal) => journal.log().end(free),
+            None => self.journal.take().end(free),
         }
     }
 
@@ -83,7 +82,8 @@ impl Undo {
             self.commit(txn);
             return false;
         }
-        let places = self.detach(txn);
+        self.detach(txn);
+        let places = std::mem::take(&mut self.places);
         let mut log = self.journal.take();
         let (core, limits) = (&txn.store().core, txn.settings().list_limits());
         while let Some(record) = log.records.pop() {
@@ -102,16 +102,14 @@ impl Undo {
         true
     }
 
-    fn detach(&mut self, txn: &mut Txn<'_>) -> Vec<(usize, usize)> {
-        let places = std::mem::take(&mut self.places);
-        for (shard, db) in &places {
+    fn detach(&mut self, txn: &mut Txn<'_>) {
+        for (shard, db) in &self.places {
             if let Ok((shard, _)) = txn.shard(*shard)
                 && let Some(keys) = shard.databases.get_mut(*db)
             {
                 keys.detach();
             }
         }
-        places
     }
 }
 

@@ -13,8 +13,8 @@ use crate::workspace;
 const FILE: &str = "tests/bench/instructions.toml";
 
 /// What is counted: a command and a pipeline depth, as the example `hot_path` takes them.
-const ROWS: [(&str, u64); 6] =
-    [("get", 1), ("get", 16), ("get-as-user", 16), ("set", 1), ("set", 16), ("set-as-user", 16)];
+const ROWS: [(&str, u64); 7] =
+    [("get", 1), ("get", 16), ("get-as-user", 16), ("set", 1), ("set", 16), ("set-as-user", 16), ("evalsha", 16)];
 
 /// Batches of the two runs whose difference is taken, so that starting up does not count.
 const BATCHES: [u64; 2] = [1_000, 7_000];

@@ -16,12 +16,12 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("instantaneous_ops_per_sec", rates.of(Rate::Commands));
     lines.field("total_net_input_bytes", stats.sum(|worker| worker.bytes_in.get()));
     lines.field("total_net_output_bytes", stats.sum(|worker| worker.bytes_out.get()));
-    lines.zero("total_net_repl_input_bytes");
-    lines.zero("total_net_repl_output_bytes");
+    lines.field("total_net_repl_input_bytes", stats.sum(|worker| worker.replication_bytes_in.get()));
+    lines.field("total_net_repl_output_bytes", stats.sum(|worker| worker.replication_bytes_out.get()));
     lines.field("instantaneous_input_kbps", kilobytes(Rate::BytesIn));
     lines.field("instantaneous_output_kbps", kilobytes(Rate::BytesOut));
-    lines.field("instantaneous_input_repl_kbps", "0.00");
-    lines.field("instantaneous_output_repl_kbps", "0.00");
+    lines.field("instantaneous_input_repl_kbps", kilobytes(Rate::ReplicationIn));
+    lines.field("instantaneous_output_repl_kbps", kilobytes(Rate::ReplicationOut));
     let rejected = stats.sum(|worker| worker.rejected_connections.get()) + stats.rejected_handshakes.load(Relaxed);
     lines.field("rejected_connections", rejected);
     let syncs = &stats.synchronisations;
@@ -84,6 +84,23 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
         lines.field("acl_access_denied_tls_cert", denials.count(Reason::Certificate));
         lines.field("acl_access_denied_db", denials.count(Reason::Database));
     }
+}
+
+/// `# Debug`
+pub(super) fn debug(lines: &mut Lines, view: &View<'_>) {
+    let stats = &view.server.stats;
+    let mut peaks = (0, 0);
+    stats.each(|worker| {
+        let (busy_us, commands) = &worker.cycle_peaks;
+        peaks = (busy_us.get().max(peaks.0), commands.get().max(peaks.1));
+    });
+    lines.field("eventloop_duration_aof_sum", view.server.aof.figures.write_us.load(Relaxed));
+    lines.field("eventloop_duration_cron_sum", stats.sum(|worker| worker.cron_us.get()));
+    lines.field("eventloop_duration_max", peaks.0);
+    lines.field("eventloop_cmd_per_cycle_max", peaks.1);
+    // Nobody reads or writes for a worker.
+    lines.zero("io_threaded_reads_pending");
+    lines.zero("io_threaded_writes_pending");
 }
 
 /// What happened to keys.

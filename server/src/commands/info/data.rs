@@ -39,7 +39,8 @@ pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     lines.field("rdb_last_load_keys_expired", progress.keys_expired.load(Relaxed));
     lines.field("rdb_last_load_keys_loaded", progress.keys.load(Relaxed));
     append_only(lines, view);
-    for name in ["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"] {
+    lines.field("aof_last_cow_size", server.aof.figures.last_bytes_ahead.load(Relaxed));
+    for name in ["module_fork_in_progress", "module_fork_last_cow_size"] {
         lines.zero(name);
     }
     lines.zero("slot_migration_fork_in_progress");
@@ -68,9 +69,9 @@ fn append_only(lines: &mut Lines, view: &View<'_>) {
     if aof.is_enabled() {
         lines.field("aof_current_size", figures.current_size.load(Relaxed));
         lines.field("aof_base_size", figures.base_size.load(Relaxed));
-        lines.zero("aof_pending_rewrite");
+        lines.field("aof_pending_rewrite", u8::from(is_scheduled));
         lines.field("aof_buffer_length", server.log.appended_len());
-        lines.zero("aof_pending_bio_fsync");
+        lines.field("aof_pending_bio_fsync", u8::from(figures.syncs.load(Relaxed)));
         lines.field("aof_delayed_fsync", figures.delayed_syncs.load(Relaxed));
     }
 }
@@ -106,8 +107,9 @@ pub(super) fn replication(lines: &mut Lines, view: &View<'_>) {
     for (number, ReplicaInfo { replica, .. }) in log.replicas.iter().enumerate() {
         let (ip, port, state) = (&replica.ip, replica.port, replica.state.name());
         let lag = if replica.state == ReplicaState::Online { (unix_ms() - replica.acked_ms) / 1000 } else { 0 };
-        let shown = format_args!("ip={ip},port={port},state={state},offset={},lag={lag}", replica.acked);
-        lines.field(format_args!("slave{number}"), shown);
+        let shown = format!("ip={ip},port={port},state={state},offset={},lag={lag}", replica.acked);
+        let kind = if server.config().compatibility_level.shows_replica_types() { ",type=replica" } else { "" };
+        lines.field(format_args!("slave{number}"), shown + kind);
     }
     lines.zero("replicas_waiting_psync");
     lines.field("master_failover_state", "no-failover");
@@ -133,6 +135,9 @@ fn following(lines: &mut Lines, view: &View<'_>, upstream: &Summary, offset: u64
     lines.field("master_sync_in_progress", u8::from(upstream.stage == Stage::Transfer));
     lines.field("slave_read_repl_offset", offset + upstream.unexecuted);
     lines.field("slave_repl_offset", offset);
+    // What comes during a snapshot stays with the primary.
+    lines.zero("replicas_repl_buffer_size");
+    lines.zero("replicas_repl_buffer_peak");
     if let Some(transfer) = &upstream.transfer {
         // The length of a snapshot that ends with a mark is not known.
         let (total, read) = (transfer.bytes.unwrap_or(0), transfer.received);

@@ -42,7 +42,7 @@ pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
     for name in ["mem_cluster_links", "mem_cluster_slot_import", "mem_cluster_slot_export"] {
         lines.zero(name);
     }
-    lines.zero("mem_aof_buffer");
+    lines.field("mem_aof_buffer", report.file_buffer);
     lines.field("mem_allocator", Allocator::name());
     lines.field("mem_overhead_db_hashtable_rehashing", report.rehashing().0);
     lines.zero("active_defrag_running");

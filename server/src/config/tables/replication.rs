@@ -68,7 +68,7 @@ macro_rules! replication_directives {
                 WORKS.aliases(&["repl-ping-slave-period"]);
 
             /// Whether data to replicas may wait to fill packets.
-            repl_disable_tcp_nodelay: bool = Switch(false), kept("takes effect with replication");
+            repl_disable_tcp_nodelay: bool = Switch(false), WORKS;
 
             /// Whether a full synchronisation goes without a file on the primary.
             repl_diskless_sync: bool = Switch(true), WORKS;
