@@ -148,6 +148,27 @@ fn all_of_it_comes_back_after_a_crash() -> Result<()> {
 }
 
 #[test]
+fn others_are_told_while_it_is_loaded_again() -> Result<()> {
+    let folder = Folder::new()?;
+    let server = folder.start(&["--worker-threads", "1"])?;
+    let (mut client, mut other) = (server.client()?, server.client()?);
+    client.command(&["DEBUG", "POPULATE", "2000", "key", "10"])?;
+    client.command(&["BGREWRITEAOF"])?;
+    wait_for_rewrite(&mut client)?;
+    client.command(&["SET", "after", "1"])?;
+    client.command(&["CONFIG", "SET", "key-load-delay", "5000"])?;
+    client.send(b"DEBUG LOADAOF\r\nGET after\r\n")?;
+    await_that("it is being loaded", || Ok(matches!(other.command(&["PING"])?, Reply::Error(_))))?;
+    let refused = other.command(&["GET", "after"])?;
+    ensure!(refused == Reply::Error("LOADING Redis is loading the dataset in memory".to_owned()), "{refused:?}");
+    ensure!(other.info("loading")? == "1");
+    ensure!(other.command(&["CONFIG", "SET", "key-load-delay", "0"])? == Reply::ok());
+    ensure!(client.read_reply()? == Reply::ok() && client.read_reply()? == Reply::bulk("1"));
+    ensure!(other.command(&["DBSIZE"])? == Reply::Integer(2001));
+    Ok(())
+}
+
+#[test]
 fn a_real_server_reads_it_and_it_reads_a_real_servers() -> Result<()> {
     let folder = Folder::new()?;
     let server = folder.start(&[])?;

@@ -19,6 +19,8 @@ mod save;
 mod write;
 
 #[cfg(test)]
+mod pieces_tests;
+#[cfg(test)]
 mod tests;
 
 pub use code::{TypeCode, VERSION_REDIS_MAX, VERSION_VALKEY};

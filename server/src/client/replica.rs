@@ -53,7 +53,7 @@ impl ReplicaSide {
     pub(crate) fn detach(&mut self, server: &Server, client: u64, now_ms: i64) {
         match self.feed.take() {
             None => return,
-            Some(Feed::Snapshot(delivery)) => server.full_sync.leave(&delivery),
+            Some(Feed::Snapshot(delivery)) => server.full_sync.leave(server, &delivery),
             Some(Feed::Stream) => {}
         }
         server.log.detach(server, client, now_ms);

@@ -29,6 +29,8 @@ pub(crate) struct Running {
     observer: Observer,
     /// The file it writes, under the name that this has until it is whole.
     temporary: OnceLock<String>,
+    /// The replicas it goes to instead.
+    transfer: Option<Arc<Transfer>>,
 }
 
 /// Why a save is to end early.
@@ -78,6 +80,9 @@ impl Running {
     fn end(&self, end: End) {
         self.end.lock().get_or_insert(end);
         self.ended.notify_all();
+        if let Some(transfer) = &self.transfer {
+            transfer.stop();
+        }
     }
 
     /// How far it is.
@@ -130,6 +135,10 @@ pub(crate) fn start_for(server: &Server, txn: &mut Txn<'_>, target: Target) -> R
         ended: Condvar::new(),
         observer: cut.observer(),
         temporary: OnceLock::new(),
+        transfer: match &target {
+            Target::File => None,
+            Target::Replicas(transfer) => Some(transfer.clone()),
+        },
     });
     server.persistence.begins(&running);
     let ending = running.clone();
@@ -264,8 +273,12 @@ impl Save {
     }
 
     fn to_replicas(&self, member: &Member, cut: Cut, transfer: &Arc<Transfer>) -> Result<(), Stop> {
-        self.write(member, cut, transfer.sink())?;
-        Ok(())
+        let written = self.write(member, cut, transfer.sink());
+        // What the replicas' side says of it is less than what is known here.
+        if written.is_err() {
+            self.running.check()?;
+        }
+        written.map(drop)
     }
 
     fn to_file(&self, member: &Member, cut: Cut) -> Result<(), Stop> {

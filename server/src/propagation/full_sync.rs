@@ -112,9 +112,21 @@ impl FullSync {
     }
 
     /// A replica has gone.
-    pub(crate) fn leave(&self, delivery: &Arc<Delivery>) {
+    pub(crate) fn leave(&self, server: &Server, delivery: &Arc<Delivery>) {
         self.waiting.lock().retain(|waiting| !Arc::ptr_eq(&waiting.delivery, delivery));
-        self.for_file.lock().retain(|other| !Arc::ptr_eq(other, delivery));
+        let is_last = {
+            let mut waiting = self.for_file.lock();
+            let before = waiting.len();
+            waiting.retain(|other| !Arc::ptr_eq(other, delivery));
+            before > 0 && waiting.is_empty()
+        };
+        if is_last
+            && server.config().save.is_empty()
+            && let Some(running) = server.persistence.running()
+        {
+            tracing::info!("The last replica that waits for the RDB file has gone: it is not made");
+            running.cancel();
+        }
         if let Body::Shared(transfer, _) = &delivery.state.lock().body {
             transfer.leave(delivery.handle.id);
         }
@@ -243,7 +255,11 @@ fn begin(server: &Server, txn: &mut Txn<'_>, group: &[Waiting]) -> Result<(), No
     }
     if config.repl_diskless_sync && group.iter().all(|waiting| waiting.wants.finds_end) {
         tracing::info!("Starting BGSAVE for SYNC with target: replicas sockets");
-        let patience = Duration::from_secs(config.repl_timeout.into());
+        let shared = server.shared();
+        let patience = move || {
+            let timeout_s = shared.as_ref().map_or(0, |server| server.config().repl_timeout);
+            Duration::from_secs(timeout_s.into())
+        };
         let transfer = Transfer::new(deliveries().map(|delivery| delivery.handle.clone()), patience);
         background::start_for(server, txn, Target::Replicas(transfer.clone()))?;
         tell(server, deliveries());

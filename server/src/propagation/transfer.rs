@@ -17,8 +17,8 @@ pub(crate) struct Transfer {
     pieces: Mutex<Pieces>,
     /// There is room for more, or nobody is left.
     moved: Condvar,
-    /// A replica that takes nothing for so long is given up.
-    patience: Duration,
+    /// A replica that takes nothing for so long, as is said now, is given up.
+    patience: Box<dyn Fn() -> Duration + Send + Sync>,
 }
 
 #[derive(Default)]
@@ -29,6 +29,8 @@ struct Pieces {
     first: u64,
     takers: HashMap<u64, Taker>,
     end: Option<End>,
+    /// Nobody makes more of it.
+    is_stopped: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,11 +59,14 @@ pub(super) enum Given {
 }
 
 impl Transfer {
-    pub(super) fn new(takers: impl Iterator<Item = Arc<ClientHandle>>, patience: Duration) -> Arc<Transfer> {
+    pub(super) fn new(
+        takers: impl Iterator<Item = Arc<ClientHandle>>,
+        patience: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Arc<Transfer> {
         let taker = |handle: Arc<ClientHandle>| Taker { handle, next: 0, taken: Instant::now(), is_idle: true };
         let takers = takers.map(|handle| (handle.id, taker(handle))).collect();
         let pieces = Mutex::new(Pieces { takers, ..Pieces::default() });
-        Arc::new(Transfer { pieces, moved: Condvar::new(), patience })
+        Arc::new(Transfer { pieces, moved: Condvar::new(), patience: Box::new(patience) })
     }
 
     /// What is written here goes to the replicas.
@@ -117,17 +122,23 @@ impl Transfer {
         self.moved.notify_all();
     }
 
+    /// Whoever makes it is to end, and waits for nobody any more.
+    pub(crate) fn stop(&self) {
+        self.pieces.lock().is_stopped = true;
+        self.moved.notify_all();
+    }
+
     /// Errs when nobody is left who wants it.
     pub(crate) fn check(&self) -> io::Result<()> {
         self.pieces.lock().check()
     }
 
-    /// Adds a piece once there is room. Errs when nobody is left who wants it.
+    /// Adds a piece once there is room. Errs when nobody is left who wants it, and when it is stopped.
     fn put(&self, piece: &[u8]) -> io::Result<()> {
         let mut pieces = self.pieces.lock();
-        while !pieces.takers.is_empty() && pieces.queued_bytes >= ROOM_BYTES {
+        while !pieces.takers.is_empty() && !pieces.is_stopped && pieces.queued_bytes >= ROOM_BYTES {
             self.moved.wait_for(&mut pieces, LOOK);
-            pieces.give_up(self.patience);
+            pieces.give_up((self.patience)());
         }
         pieces.check()?;
         pieces.queued_bytes += piece.len();
@@ -139,6 +150,9 @@ impl Transfer {
 
 impl Pieces {
     fn check(&self) -> io::Result<()> {
+        if self.is_stopped {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it was ended"));
+        }
         let is_left = !self.takers.is_empty();
         is_left.then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::BrokenPipe, "no replica is left"))
     }
@@ -200,7 +214,7 @@ mod tests {
 
     fn transfer(clients: &[u64]) -> Arc<Transfer> {
         let handles = clients.iter().map(|id| Arc::new(ClientHandle::new(Origin { id: *id, ..Origin::default() })));
-        Transfer::new(handles, Duration::from_secs(60))
+        Transfer::new(handles, || Duration::from_secs(60))
     }
 
     fn take(transfer: &Transfer, client: u64) -> Option<Vec<u8>> {
