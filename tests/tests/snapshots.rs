@@ -299,10 +299,10 @@ fn a_snapshot_under_load_is_of_one_moment() -> Result<()> {
 fn long_strings_and_streams_change_while_they_are_saved() -> Result<()> {
     const KEYS: [&str; 5] = ["changed", "grown", "replaced", "stream", "deleted"];
     let folder = Folder::new()?;
-    let server = folder.server(&["--rdbcompression", "no", "--proto-max-bulk-len", "512mb"])?;
+    let server = folder.server(&["--rdbcompression", "no"])?;
     let mut client = server.client()?;
     for key in ["changed", "grown", "replaced"] {
-        client.line(&format!("SETRANGE {key} 50000000 end"))?;
+        client.line(&format!("SETRANGE {key} 5000000 end"))?;
     }
     let mut pipeline = String::new();
     for number in 1..=5000 {
@@ -320,8 +320,8 @@ fn long_strings_and_streams_change_while_they_are_saved() -> Result<()> {
     client.line("CONFIG SET rdb-key-save-delay 5000")?;
     client.line("BGSAVE")?;
     for line in [
-        "SETRANGE changed 20000000 changed",
-        "SETBIT changed 320000001 1",
+        "SETRANGE changed 2000000 changed",
+        "SETBIT changed 32000001 1",
         "APPEND grown more",
         "SET replaced short",
         "XADD stream * field new",
@@ -334,12 +334,12 @@ fn long_strings_and_streams_change_while_they_are_saved() -> Result<()> {
         ensure!(!matches!(client.line(line)?, Reply::Error(_)), "{line}");
     }
     let copied: u64 = client.info("current_cow_size")?.parse()?;
-    ensure!(client.info("rdb_bgsave_in_progress")? == "1" && copied < 4_000_000, "{copied} bytes were copied");
+    ensure!(client.info("rdb_bgsave_in_progress")? == "1" && copied < 1_000_000, "{copied} bytes were copied");
     client.line("CONFIG SET rdb-key-save-delay 0")?;
     await_saved(&mut client)?;
     ensure!(client.info("rdb_last_bgsave_status")? == "ok");
     drop(server);
-    let server = folder.server(&["--proto-max-bulk-len", "512mb"])?;
+    let server = folder.server(&[])?;
     let mut client = server.client()?;
     ensure!(digests(&mut client)? == before, "the values are not those of the cut");
     ensure!(client.line("XPENDING stream group")? == pending);
