@@ -2,26 +2,12 @@
 //!
 //! What is about to change or to go before it was taken is kept as it was: a node whole, a group in parts.
 
+mod attached;
 mod group;
 mod groups;
 mod nodes;
 mod stream;
 
+pub(super) use attached::Attached;
 pub(crate) use group::GroupTaking;
 pub(super) use stream::StreamTaking;
-
-/// What a snapshot knows of a value, if it takes it: nothing of a copy of that.
-#[derive(Debug)]
-pub(super) struct Attached<T>(pub(super) Option<Box<T>>);
-
-impl<T> Clone for Attached<T> {
-    fn clone(&self) -> Attached<T> {
-        Attached(None)
-    }
-}
-
-impl<T> Default for Attached<T> {
-    fn default() -> Attached<T> {
-        Attached(None)
-    }
-}
