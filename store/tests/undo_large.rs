@@ -1,18 +1,23 @@
 //! Large values come back part by part.
 
 mod image;
+#[path = "snapshot/keeper.rs"]
+mod keeper;
 
 use image::{differences, image_of, store, with_all};
 use ochre_store::bits::{FieldAction, FieldOperation, Overflow};
 use ochre_store::hash::{GetFieldExpiry, SetFieldsOptions};
 use ochre_store::list::{self, End, Side};
 use ochre_store::random::Random;
+use ochre_store::snapshot::Snapshot;
 use ochre_store::sorted_set::{self, AddOptions, By};
 use ochre_store::stream::{self, Add, Claim, Claims, Member, NewGroup, NewId, Read, ReadFrom, Scan, StreamId};
 use ochre_store::stream::{Counting, References, SetId, Trim, TrimTo};
 use ochre_store::string::{self, SetOptions};
 use ochre_store::undo::{Keep, Recorder, Undo};
 use ochre_store::{Error, Key, Txn, bits, hash, keyspace, set};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 type Done = Result<(), Error>;
 
@@ -312,4 +317,48 @@ fn large_values_come_back_part_by_part() {
             }
         });
     }
+}
+
+#[test]
+fn snapshots_see_nothing_of_large_values_that_come_back() {
+    let mut in_pieces = 0;
+    for seed in 1..=48u64 {
+        let kind = seed as usize % KINDS;
+        let store = store(seed);
+        let (writer, walker) = (store.register(), store.register());
+        let (mut random, mut undo) = (Random::new(seed), Undo::default());
+        let key = store.key(b"large");
+        let keeper = Arc::new(keeper::Keeper::default());
+        let (mut snapshot, expected) = with_all(&writer, 1000, |txn| {
+            make(txn, key, kind);
+            for _ in 0..10 {
+                let _ = change(txn, &mut random, key, kind);
+            }
+            (Snapshot::begin(txn, &store, keeper.clone()).unwrap(), keeper::image_of(txn))
+        });
+        loop {
+            with_all(&writer, 1000, |txn| {
+                let before = keeper::image_of(txn);
+                undo.begin(txn, Keep::Always);
+                let mut recorder = Recorder::new(txn.part(), &mut undo);
+                let is_refused = (0..random.below(30))
+                    .any(|_| change(&mut recorder.txn(), &mut random, key, kind) == Err(Error::NotKept));
+                if is_refused || random.below(4) > 0 {
+                    assert!(undo.roll_back(txn));
+                    let found = keeper::image_of(txn);
+                    assert!(found == before, "seed {seed}: {}", keeper::difference(&found, &before));
+                } else {
+                    undo.commit(txn);
+                }
+            });
+            if !snapshot.step(&walker, 1 + random.below(20), 1 + random.below(2000)) {
+                break;
+            }
+        }
+        assert!(!keeper.twice.load(SeqCst), "seed {seed}: a key was taken twice");
+        let image = std::mem::take(&mut *keeper.image.lock().unwrap());
+        assert!(image == expected, "seed {seed}: {}", keeper::difference(&image, &expected));
+        in_pieces += keeper.begun.load(SeqCst);
+    }
+    assert!(in_pieces > 30, "only {in_pieces} values came in pieces");
 }
