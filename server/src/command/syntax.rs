@@ -313,8 +313,8 @@ fn kind_of(command: &str, name: &str) -> ArgumentKind {
             "seconds" | "ttl" | "frequency" | "milliseconds" | "offset" | "start" | "end" | "stop" | "count" | "index"
             | "index1" | "index2" | "cursor" | "numkeys" | "numfields" | "db" | "not-db" | "destination-db"
             | "increment" | "decrement" | "bit" | "min-match-len" | "protover" | "timeout" | "client-id" | "bits"
-            | "not-client-id" | "maxage" | "idle" | "samples" | "version" | "limit" | "port" | "numreplicas" | "slot"
-            | "start-slot" | "end-slot" | "cluster-bus-port" | "config-epoch",
+            | "not-client-id" | "maxage" | "idle" | "samples" | "version" | "limit" | "port" | "numreplicas"
+            | "numlocal" | "slot" | "start-slot" | "end-slot" | "cluster-bus-port" | "config-epoch",
         ) => ArgumentKind::Integer,
         _ => ArgumentKind::String,
     }
