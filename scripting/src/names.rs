@@ -1,8 +1,8 @@
-//! CommandNames of commands that scripts call again and again.
+//! Names of commands that scripts call again and again.
 
 use mlua::LuaString;
 
-/// CommandNames that were called last. Lua has one string of equal ones, so where a string lies tells which it is for as long as it
+/// Names that were called last. Lua has one string of equal ones, so where a string lies tells which it is for as long as it
 /// is kept from the collector.
 pub(crate) struct CommandNames([Option<Name>; SLOTS]);
 

@@ -118,8 +118,8 @@ impl IntoLua for Bytes<'_> {
     }
 }
 
-/// After so many scripts the collector goes a step, even where it would pause. More often it would never do that.
-const RUNS_A_STEP: u32 = 1000;
+/// After so many scripts the collector goes a step, as that of Redis does.
+const RUNS_A_STEP: u32 = 50;
 /// Scripts with more arguments get them in tables that are made for them.
 const SPREAD_MAX: usize = 40;
 
