@@ -4,8 +4,7 @@ use ochre_store::keyspace::{self, Record};
 use ochre_store::list::End;
 use ochre_store::snapshot::{Capture, Piece, Pieces};
 use ochre_store::stream::StreamPiece;
-use ochre_store::sync::ShardSet;
-use ochre_store::{Clock, Effects, Member, Str, Txn, ValueRef};
+use ochre_store::{Str, Txn, ValueRef};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -206,8 +205,4 @@ pub(crate) fn difference(found: &Image, expected: &Image) -> String {
     let more = found.iter().find(|(key, _)| !expected.contains_key(*key));
     let instead = lost.and_then(|(key, _)| found.get(key));
     format!("{} keys for {}; lost {lost:?},\nfound {instead:?}, of which {more:?}", found.len(), expected.len())
-}
-
-pub(crate) fn with_all<R>(member: &Member, now_ms: i64, act: impl FnOnce(&mut Txn<'_>) -> R) -> R {
-    member.run(ShardSet::ALL, Clock { now_ms }, &mut Effects::default(), act)
 }

@@ -3,8 +3,9 @@
 mod keeper;
 mod streams;
 mod texts;
+mod walk;
 
-use keeper::{DATABASES, Keeper, difference, image_of, with_all};
+use keeper::{DATABASES, Keeper, difference, image_of};
 use ochre_store::keyspace::{self, FreeMode};
 use ochre_store::list::{self, End, Side};
 use ochre_store::random::Random;
@@ -14,6 +15,7 @@ use ochre_store::string::{self, SetOptions};
 use ochre_store::{Clock, Effects, Error, Key, Options, Store, Txn, hash, set};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use walk::{Pace, take, with_all};
 
 /// One random change, of whatever kind.
 fn change(txn: &mut Txn<'_>, random: &mut Random, keys: usize) {
@@ -203,7 +205,7 @@ fn large_values_are_as_they_were_at_the_cut() {
         let shards = if seed % 2 == 0 { 1 } else { 4 };
         let store = Store::new(Options { shards, databases: DATABASES, hash_seed: [seed, 5, 6, 7] });
         store.settings().list_max_listpack_size.store(5, SeqCst);
-        let (writer, walker) = (store.register(), store.register());
+        let writer = store.register();
         let mut random = Random::new(seed);
         let mut now_ms = 1_000_000;
         for round in 0..12 {
@@ -212,30 +214,13 @@ fn large_values_are_as_they_were_at_the_cut() {
             for _ in 0..500 {
                 with_all(&writer, now_ms, |txn| change_large(txn, &mut random, elements));
             }
-            let keeper = Arc::new(Keeper::default());
-            let (mut snapshot, expected) = with_all(&writer, now_ms, |txn| {
-                let expected = image_of(txn);
-                (Snapshot::begin(txn, &store, keeper.clone()).unwrap(), expected)
-            });
-            let (per_step, elements) = (1 + random.below(40), [6000, 300][round % 2]);
-            let cancels_after = if round == 5 { 3 } else { usize::MAX };
-            let mut steps = 0;
-            while steps < cancels_after && snapshot.step(&walker, 1 + random.below(20), 1 + random.below(20_000)) {
-                for _ in 0..random.below(per_step) {
-                    now_ms += random.below(3) as i64;
-                    with_all(&writer, now_ms, |txn| change_large(txn, &mut random, elements));
-                }
-                steps += 1;
+            let (elements, cancels_after) = ([6000, 300][round % 2], (round == 5).then_some(3));
+            let pace = Pace { chains: 20, bytes: 20_000, changes: 40, ms: 3, cancels_after };
+            let mut change = |txn: &mut Txn<'_>, random: &mut Random| change_large(txn, random, elements);
+            if let Some(keeper) = take(&store, &mut random, &mut now_ms, &pace, &mut change) {
+                in_pieces += keeper.begun.load(SeqCst);
+                lists += keeper.lists.load(SeqCst);
             }
-            if steps == cancels_after {
-                drop(snapshot);
-                continue;
-            }
-            assert!(!keeper.twice.load(SeqCst), "seed {seed}: a key was taken twice");
-            let image = std::mem::take(&mut *keeper.image.lock().unwrap());
-            assert!(image == expected, "seed {seed}, round {round}: {}", difference(&image, &expected));
-            in_pieces += keeper.begun.load(SeqCst);
-            lists += keeper.lists.load(SeqCst);
         }
     }
     assert!(in_pieces > 100 && lists > 50, "only {in_pieces} values came in pieces, {lists} of them lists");

@@ -1,15 +1,14 @@
 //! Streams are taken node by node and group by group, while all of it changes.
 
-use crate::keeper::{DATABASES, Keeper, difference, image_of, with_all};
+use crate::keeper::DATABASES;
+use crate::walk::{Pace, take, with_all};
 use ochre_store::keyspace;
 use ochre_store::random::Random;
-use ochre_store::snapshot::Snapshot;
 use ochre_store::stream::{
     self, Add, Claim, Claims, Counting, Member, NewGroup, NewId, Read, ReadFrom, References, Scan, SetId, StreamId,
     Trim, TrimTo,
 };
 use ochre_store::{Key, Options, Store, Txn};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 fn name(random: &mut Random, kind: &str, names: usize) -> String {
@@ -151,7 +150,7 @@ fn streams_are_as_they_were_at_the_cut() {
         let shards = if seed % 2 == 0 { 1 } else { 4 };
         let store = Store::new(Options { shards, databases: DATABASES, hash_seed: [seed, 8, 9, 1] });
         store.settings().stream_node_max_entries.store(8, SeqCst);
-        let (writer, walker) = (store.register(), store.register());
+        let writer = store.register();
         let mut random = Random::new(seed);
         let mut now_ms = 1_000_000;
         for round in 0..15 {
@@ -159,29 +158,10 @@ fn streams_are_as_they_were_at_the_cut() {
                 now_ms += random.below(2) as i64;
                 with_all(&writer, now_ms, |txn| change(txn, &mut random));
             }
-            let keeper = Arc::new(Keeper::default());
-            let (mut snapshot, expected) = with_all(&writer, now_ms, |txn| {
-                let expected = image_of(txn);
-                (Snapshot::begin(txn, &store, keeper.clone()).unwrap(), expected)
-            });
-            let per_step = 1 + random.below(40);
-            let cancels_after = if round % 5 == 3 { 20 } else { usize::MAX };
-            let mut steps = 0;
-            while steps < cancels_after && snapshot.step(&walker, 1 + random.below(20), 1 + random.below(3000)) {
-                for _ in 0..random.below(per_step) {
-                    now_ms += random.below(2) as i64;
-                    with_all(&writer, now_ms, |txn| change(txn, &mut random));
-                }
-                steps += 1;
-            }
-            if steps == cancels_after {
-                drop(snapshot);
-                continue;
-            }
-            assert!(!keeper.twice.load(SeqCst), "seed {seed}: a key was taken twice");
-            let image = std::mem::take(&mut *keeper.image.lock().unwrap());
-            assert!(image == expected, "seed {seed}, round {round}: {}", difference(&image, &expected));
-            in_pieces += keeper.begun.load(SeqCst);
+            let cancels_after = (round % 5 == 3).then_some(20);
+            let pace = Pace { chains: 20, bytes: 3000, changes: 40, ms: 2, cancels_after };
+            let keeper = take(&store, &mut random, &mut now_ms, &pace, &mut change);
+            in_pieces += keeper.map_or(0, |keeper| keeper.begun.load(SeqCst));
         }
     }
     assert!(in_pieces > 60, "only {in_pieces} streams came in pieces");

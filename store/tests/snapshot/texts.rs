@@ -1,6 +1,7 @@
 //! Long strings are taken in pieces, while they are changed in place, grow, move and go.
 
-use crate::keeper::{DATABASES, Keeper, difference, image_of, with_all};
+use crate::keeper::{DATABASES, Keeper};
+use crate::walk::{Pace, take, with_all};
 use ochre_store::bits::{self, FieldAction, FieldOperation, Overflow};
 use ochre_store::keyspace;
 use ochre_store::random::Random;
@@ -52,36 +53,17 @@ fn long_strings_are_as_they_were_at_the_cut() {
     for seed in 1..=4u64 {
         let shards = if seed % 2 == 0 { 1 } else { 4 };
         let store = Store::new(Options { shards, databases: DATABASES, hash_seed: [seed, 3, 9, 1] });
-        let (writer, walker) = (store.register(), store.register());
+        let writer = store.register();
         let mut random = Random::new(seed);
         let mut now_ms = 1_000_000;
         for round in 0..15 {
             for _ in 0..60 {
                 with_all(&writer, now_ms, |txn| change(txn, &mut random));
             }
-            let keeper = Arc::new(Keeper::default());
-            let (mut snapshot, expected) = with_all(&writer, now_ms, |txn| {
-                let expected = image_of(txn);
-                (Snapshot::begin(txn, &store, keeper.clone()).unwrap(), expected)
-            });
-            let per_step = 1 + random.below(30);
-            let cancels_after = if round % 5 == 3 { 3 } else { usize::MAX };
-            let mut steps = 0;
-            while steps < cancels_after && snapshot.step(&walker, 1 + random.below(4), 1 + random.below(40_000)) {
-                for _ in 0..random.below(per_step) {
-                    now_ms += random.below(3) as i64;
-                    with_all(&writer, now_ms, |txn| change(txn, &mut random));
-                }
-                steps += 1;
-            }
-            if steps == cancels_after {
-                drop(snapshot);
-                continue;
-            }
-            assert!(!keeper.twice.load(SeqCst), "seed {seed}: a key was taken twice");
-            let image = std::mem::take(&mut *keeper.image.lock().unwrap());
-            assert!(image == expected, "seed {seed}, round {round}: {:.3000}", difference(&image, &expected));
-            in_pieces += keeper.begun.load(SeqCst);
+            let cancels_after = (round % 5 == 3).then_some(3);
+            let pace = Pace { chains: 4, bytes: 40_000, changes: 30, ms: 3, cancels_after };
+            let keeper = take(&store, &mut random, &mut now_ms, &pace, &mut change);
+            in_pieces += keeper.map_or(0, |keeper| keeper.begun.load(SeqCst));
         }
     }
     assert!(in_pieces > 100, "only {in_pieces} strings came in pieces");
