@@ -1,7 +1,7 @@
 //! A well-behaved client that measures how long it waits while others misbehave.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Bystander {
     stop: Arc<AtomicBool>,
+    rounds: Arc<AtomicUsize>,
     thread: JoinHandle<Result<Vec<Duration>>>,
 }
 
@@ -24,7 +25,8 @@ impl Bystander {
     pub fn start(server: &Server) -> Result<Bystander> {
         let mut client = server.client()?;
         let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+        let rounds = Arc::new(AtomicUsize::new(0));
+        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&rounds));
         let thread = thread::spawn(move || {
             let mut taken = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
@@ -32,11 +34,17 @@ impl Bystander {
                 ensure!(client.command(&["SET", "bystander", "well"])? == Reply::ok());
                 ensure!(client.command(&["GET", "bystander"])? == Reply::bulk("well"));
                 taken.push(started.elapsed());
+                counted.store(taken.len(), Ordering::Relaxed);
                 thread::sleep(PAUSE);
             }
             Ok(taken)
         });
-        Ok(Bystander { stop, thread })
+        Ok(Bystander { stop, rounds, thread })
+    }
+
+    /// The number of rounds so far.
+    pub fn rounds(&self) -> usize {
+        self.rounds.load(Ordering::Relaxed)
     }
 
     /// Ends it and returns what it measured. Errs when it got an error or a wrong reply.

@@ -143,11 +143,16 @@ fn ten_thousand_connections_are_served() -> Result<()> {
     while crowd.len() < CONNECTIONS {
         crowd.push(server.client()?);
     }
-    for client in &mut crowd {
-        client.send(b"PING\r\n")?;
-    }
-    for client in &mut crowd {
-        assert_eq!(client.read_exact(7)?, b"+PONG\r\n");
+    loop {
+        for client in &mut crowd {
+            client.send(b"PING\r\n")?;
+        }
+        for client in &mut crowd {
+            assert_eq!(client.read_exact(7)?, b"+PONG\r\n");
+        }
+        if bystander.rounds() >= 100 {
+            break;
+        }
     }
     bystander.stop()?.check(100, BYSTANDER_P99)
 }

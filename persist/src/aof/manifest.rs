@@ -90,6 +90,7 @@ impl Manifest {
                 _ => {}
             }
         }
+        let name = name.filter(|name| !name.is_empty());
         let (Some(name), Some(number), Some(kind)) = (name, number.filter(|number| *number > 0), kind) else {
             return Err(INVALID);
         };
@@ -183,7 +184,7 @@ mod tests {
         Manifest::parse(text.as_bytes()).unwrap_err().reason
     }
 
-    // As Redis 7.0.15 refuses them.
+    // As Redis 7.0.15 refuses them, but for the name without a letter, which it takes and cannot read again.
     #[test]
     fn what_is_no_manifest() {
         let base = "file a.1.base.rdb seq 1 type b\n";
@@ -193,6 +194,7 @@ mod tests {
         assert_eq!(reason("file a type i\n"), INVALID);
         assert_eq!(reason("file a seq 1 type i newkey\n"), INVALID);
         assert_eq!(reason("file a seq 0 type i\n"), INVALID);
+        assert_eq!(reason("file \"\" seq 1 type h\n"), INVALID);
         assert_eq!(reason(&format!("{base}{base}")), "Found duplicate base file information");
         assert_eq!(reason("file a seq 2 type i\nfile b seq 1 type i\n"), "Found a non-monotonic sequence number");
         assert_eq!(reason("file a seq 2 type x\n"), "Unknown AOF file type");
