@@ -307,3 +307,20 @@ fn what_has_not_reached_the_disk_is_not_seen() -> Result<()> {
     ensure!(!server.has_ended()?);
     Ok(())
 }
+
+/// As Redis does: of no policy a reply comes before the file has what it tells of.
+#[test]
+fn replies_come_after_the_file_has_it_at_the_levels_of_redis() -> Result<()> {
+    for policy in ["everysec", "no"] {
+        let folder = Folder::new()?;
+        let server = folder.start(&["--appendfsync", policy, "--compatibility-level", "7.0"])?;
+        let mut client = server.client()?;
+        let file = last_file(&folder)?;
+        for _ in 0..200 {
+            let len = fs::metadata(&file)?.len();
+            client.command(&["INCR", "n"])?;
+            ensure!(fs::metadata(&file)?.len() > len, "a reply came too early");
+        }
+    }
+    Ok(())
+}

@@ -231,9 +231,12 @@ impl Aof {
     /// Has the dispatcher do what follows from the configuration, and from whether writing works. To be called whenever
     /// either changes.
     pub(crate) fn judge(&self, server: &Server) {
-        let always = self.is_enabled() && server.config().appendfsync == AppendFsync::Always;
-        server.attention.set(Attention::DURABLE, always);
-        if !always {
+        let config = server.config();
+        // Without a sync it is enough that the file has it, if the disk takes it at all.
+        let waits_for_file = config.compatibility_level.answers_after_append() && self.is_writable();
+        let waits = self.is_enabled() && (config.appendfsync == AppendFsync::Always || waits_for_file);
+        server.attention.set(Attention::DURABLE, waits);
+        if !waits {
             self.wake_waiting();
         }
         let refuses = self.is_enabled() && !self.is_writable();

@@ -182,6 +182,12 @@ impl Level {
         self == Self::Native
     }
 
+    /// Whether a reply comes only once the append-only file has what it depends on, synced or not.
+    #[must_use]
+    pub fn answers_after_append(self) -> bool {
+        self != Self::Native
+    }
+
     /// Whether INFO replication tells what a replica's connection is for.
     #[must_use]
     pub fn shows_replica_types(self) -> bool {
