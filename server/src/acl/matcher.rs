@@ -89,11 +89,13 @@ impl Matcher {
 fn literal(pattern: &[u8]) -> (Vec<u8>, &[u8]) {
     let (mut plain, mut rest) = (Vec::new(), pattern);
     while let [byte, behind @ ..] = rest {
-        (plain, rest) = match (byte, behind) {
+        let (byte, behind) = match (byte, behind) {
             (b'*' | b'?' | b'[', _) => break,
-            (b'\\', [escaped, behind @ ..]) => ([plain, vec![*escaped]].concat(), behind),
-            _ => ([plain, vec![*byte]].concat(), behind),
+            (b'\\', [escaped, behind @ ..]) => (escaped, behind),
+            plain => plain,
         };
+        plain.push(*byte);
+        rest = behind;
     }
     (plain, rest)
 }

@@ -224,14 +224,14 @@ impl Selector {
 
 #[inline(never)]
 fn check_keys(patterns: &KeyPatterns, command: &Command, argv: Argv<'_>) -> Result<(), Denial> {
+    if !command.spec.has_keys() {
+        return Ok(());
+    }
     let of_line = command.spec.key_flags.map(|flags| flags(argv));
     let needed = |flags: KeyFlags| match of_line {
         Some(of_line) if flags.has(KeyFlags::VARIABLE_FLAGS) => Access::needed(of_line),
         _ => Access::needed(flags),
     };
-    if !command.spec.has_keys() {
-        return Ok(());
-    }
     let mut denied = None;
     let allows = |position: &KeyPosition| patterns.allow(argv.at(position.index), needed(position.flags));
     // Where the line makes no sense, what is a key all the same is checked.
