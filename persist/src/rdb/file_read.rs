@@ -14,6 +14,8 @@ use std::io::BufRead;
 const HEADER_BYTES: usize = 9;
 /// The first version that ends with a checksum.
 const VERSION_CHECKSUM: u32 = 5;
+/// Bytes of the smallest record: type, length of the key, and an empty string or a small number.
+const KEY_BYTES_MIN: u64 = 3;
 /// What stands before a part of a module's data.
 const MODULE_END: u64 = 0;
 const MODULE_SIGNED: u64 = 1;
@@ -112,6 +114,11 @@ impl<R: BufRead> FileReader<R> {
     /// Bytes read so far.
     pub fn offset(&self) -> u64 {
         self.input.offset()
+    }
+
+    /// How many keys to make room for where `declared` are announced: the rest of the file must be able to hold them.
+    pub(super) fn expected(&self, declared: u64) -> usize {
+        self.input.expected(declared.saturating_mul(KEY_BYTES_MIN)) / KEY_BYTES_MIN as usize
     }
 
     /// The source, which stands behind the end of the file if all of it was read.

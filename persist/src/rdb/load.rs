@@ -1,12 +1,12 @@
 //! Reading all of a file into a store.
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use super::arrivals::Arrivals;
 use super::error::RdbError;
-use super::file_read::{FileReader, Item, Record};
-use super::file_write::Usage;
-use ochre_store::keyspace::{self, RestoreOptions};
+use super::file_read::{FileReader, Item};
+use ochre_store::keyspace;
 use ochre_store::sync::ShardSet;
-use ochre_store::{Access, Clock, Effects, Error, Expired, Member, Store, Txn};
+use ochre_store::{Access, Clock, Effects, Expired, Member, Store, Txn};
 use std::io::BufRead;
 
 /// How a file is read.
@@ -82,6 +82,23 @@ pub trait Target {
 
     /// Shows `act` the shards of the set.
     fn with(&mut self, shards: ShardSet, act: &mut dyn FnMut(&mut Txn<'_>));
+
+    /// Puts keys into the store, at once or soon.
+    ///
+    /// # Errors
+    /// If one of them, or one that came before, is there already.
+    fn take(&mut self, arrivals: Arrivals) -> Result<(), LoadError> {
+        arrivals.prefetch(self.store());
+        arrivals.put(&mut |shards, act| self.with(shards, act))
+    }
+
+    /// Waits until all keys are in the store.
+    ///
+    /// # Errors
+    /// As [`take`](Target::take).
+    fn settle(&mut self) -> Result<(), LoadError> {
+        Ok(())
+    }
 }
 
 /// Under locks that are held already: of all shards.
@@ -159,7 +176,22 @@ pub fn load<R: BufRead>(
     watch: &mut dyn Watch,
 ) -> Result<(Loaded, R), LoadError> {
     let mut reader = FileReader::new(source, bytes, options.verify, options.any_version)?;
+    let read = read(&mut reader, target, options, watch);
+    // Whatever happened: nobody is at work on the store afterwards.
+    let settled = target.settle();
+    let loaded = read?;
+    settled?;
+    Ok((loaded, reader.into_inner()))
+}
+
+fn read<R: BufRead>(
+    reader: &mut FileReader<R>,
+    target: &mut dyn Target,
+    options: LoadOptions,
+    watch: &mut dyn Watch,
+) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
+    let mut arrivals = Arrivals::new(options.replace);
     let mut db = if options.into_spares { target.store().spare_of(0) } else { 0 };
     while let Some(item) = reader.next(target.store())? {
         let offset = reader.offset();
@@ -180,48 +212,36 @@ pub fn load<R: BufRead>(
                     loaded.expired = loaded.expired.saturating_add(1);
                     watch.expired_key(db, &record.key);
                 } else {
-                    put(target, db, *record, options.replace, offset)?;
+                    arrivals.push(target.store(), db, *record, offset);
                     loaded.keys = loaded.keys.saturating_add(1);
+                    if arrivals.are_many() {
+                        target.take(std::mem::replace(&mut arrivals, Arrivals::new(options.replace)))?;
+                    }
                 }
             }
             Item::EmptyKey(key) => {
                 loaded.empty = loaded.empty.saturating_add(1);
                 watch.empty_key(&key);
             }
-            // Tables grow step by step anyway.
-            Item::Sizes(..) | Item::Slot { .. } | Item::ModuleAux(_) => {}
+            Item::Sizes(keys, volatile) => reserve(target, db, reader.expected(keys), reader.expected(volatile)),
+            Item::Slot { .. } | Item::ModuleAux(_) => {}
         }
         if !watch.progress(offset, &loaded) {
             return Err(LoadError::Stopped { offset });
         }
     }
-    Ok((loaded, reader.into_inner()))
+    target.take(arrivals)?;
+    Ok(loaded)
 }
 
-fn put(target: &mut dyn Target, db: usize, record: Record, replace: bool, offset: u64) -> Result<(), LoadError> {
-    let Record { key, value, deadline_ms, usage } = record;
-    let mut options = RestoreOptions { deadline_ms, ..RestoreOptions::default() };
-    match usage {
-        Some(Usage::IdleSeconds(seconds)) => options.idle_seconds = Some(seconds),
-        Some(Usage::Frequency(frequency)) => options.frequency = Some(frequency),
-        None => {}
-    }
-    let (hash, shard) = {
-        let address = target.store().key(&key);
-        (address.hash(), address.shard())
-    };
-    let mut value = Some(value);
-    let mut outcome: Result<bool, Error> = Ok(true);
-    target.with(ShardSet::one(shard), &mut |txn| {
-        if let Some(value) = value.take() {
-            let address = ochre_store::Key::from_parts(&key, hash, shard);
-            outcome = keyspace::load(txn, db, address, value, options, replace);
-        }
-    });
-    match outcome {
-        Ok(true) => Ok(()),
-        Ok(false) if replace => Ok(()),
-        // A shard that is not held would be a mistake of the caller, and shows as well.
-        Ok(false) | Err(_) => Err(LoadError::Duplicate { offset, db, key: key.into() }),
+/// Gives the tables of a database the size that they will need for so many keys, of them so many with deadlines.
+fn reserve(target: &mut dyn Target, db: usize, keys: usize, volatile: usize) {
+    let shards = target.store().shards();
+    let of_shard = |count: usize| count.checked_div(shards).unwrap_or(count);
+    for shard in 0..shards {
+        target.with(ShardSet::one(shard), &mut |txn| {
+            // Without room tables grow step by step.
+            let _ = keyspace::reserve(txn, db, shard, of_shard(keys), of_shard(volatile));
+        });
     }
 }

@@ -4,8 +4,10 @@
 //! (versions 1 to 11 of the format), the fields with deadlines of Redis 7.4 (version 12) and those of Valkey 9
 //! (version 80).
 
+mod arrivals;
 mod code;
 mod collect;
+mod crew;
 mod error;
 mod file_read;
 mod file_write;
@@ -23,8 +25,10 @@ mod pieces_tests;
 #[cfg(test)]
 mod tests;
 
+pub use arrivals::Arrivals;
 pub use code::{TypeCode, VERSION_REDIS_MAX, VERSION_VALKEY};
 pub use collect::{Background, Cut, Observer};
+pub use crew::Crew;
 pub use error::{RdbError, Reason};
 pub use file_read::{FileReader, Item, Record};
 pub use file_write::{FileSettings, FileWriter, Usage, WriteError};

@@ -316,6 +316,63 @@ fn a_whole_store_goes_through_a_file() {
 }
 
 #[test]
+fn a_crew_loads_what_one_thread_loads() {
+    let store = || Store::new(Options { shards: 8, databases: 2, hash_seed: [1, 2, 3, 4] });
+    let (from, clock, mut effects) = (store(), Clock { now_ms: 1_000_000 }, Effects::default());
+    let named = |number: u32| (format!("key{number}"), if number % 7 == 0 { 1 } else { 0 });
+    let value = |number: u32| NewValue::String(number.to_string().into_bytes());
+    let mut file = Vec::new();
+    from.register().run(ShardSet::ALL, clock, &mut effects, |txn| {
+        for number in 0..5000 {
+            let ((name, db), volatile) = (named(number), number % 3 == 0);
+            let deadline_ms = volatile.then_some(2_000_000 + i64::from(number));
+            let options = RestoreOptions { deadline_ms, ..RestoreOptions::default() };
+            keyspace::load(txn, db, from.key(name.as_bytes()), value(number), options, false).unwrap();
+        }
+        file = save(txn, Vec::new(), FileSettings::default(), &Extras::default(), &mut || {}).unwrap();
+    });
+    for threads in [0, 1, 3] {
+        let to = store();
+        let member = to.register();
+        let mut crew = Crew::with_threads(&member, clock, || {}, threads);
+        let mut load = |options| load(&file[..], file.len() as u64, &mut crew, options, &mut NoFunctions);
+        let options = LoadOptions { verify: true, ..LoadOptions::default() };
+        assert_eq!(load(options).unwrap().0, Loaded { keys: 5000, ..Loaded::default() });
+        // Nothing is on its way any more.
+        assert_eq!((to.db_len(0) + to.db_len(1), to.db_volatile_len(0) + to.db_volatile_len(1)), (5000, 1667));
+        member.run(ShardSet::ALL, clock, &mut effects, |txn| {
+            for number in 0..5000 {
+                let (name, db) = named(number);
+                let found = keyspace::value(txn, db, to.key(name.as_bytes())).unwrap();
+                let Some(ValueRef::String(found)) = found else { panic!("{name} is not there") };
+                assert_eq!(text(found), number.to_string());
+            }
+            keyspace::flush_all(txn, keyspace::FreeMode::Later).unwrap();
+            keyspace::load(txn, 0, to.key(b"key4000"), value(1), RestoreOptions::default(), false).unwrap();
+        });
+        // Whichever thread finds that a key is there already, all of them end.
+        let twice = load(options);
+        assert!(matches!(&twice, Err(LoadError::Duplicate { db: 0, key, .. }) if &**key == b"key4000"), "{twice:?}");
+        load(LoadOptions { replace: true, ..options }).unwrap();
+        assert_eq!(to.db_len(0) + to.db_len(1), 5000);
+    }
+}
+
+#[test]
+fn sizes_that_a_file_cannot_hold_reserve_nothing() {
+    let (to, clock) = (store(), Clock { now_ms: 1_000_000 });
+    let member = to.register();
+    // A database of 2^60 keys, announced by a file of a few bytes.
+    let mut file = b"REDIS0011\xfe\x00\xfb\x81".to_vec();
+    file.extend_from_slice(&(1u64 << 60).to_be_bytes());
+    file.extend_from_slice(b"\x00\x00\x01a\x01b\xff\x00\x00\x00\x00\x00\x00\x00\x00");
+    let mut crew = Crew::with_threads(&member, clock, || {}, 1);
+    let (loaded, _) = load(&file[..], file.len() as u64, &mut crew, LoadOptions::default(), &mut NoFunctions).unwrap();
+    assert_eq!((loaded.keys, to.db_len(0)), (1, 1));
+    assert!(to.used_memory() < 1 << 20, "{}", to.used_memory());
+}
+
+#[test]
 fn a_file_can_be_loaded_beside_what_there_is() {
     let store = store();
     let (member, clock, mut effects) = (store.register(), Clock { now_ms: 1_000_000 }, Effects::default());

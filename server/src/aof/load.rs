@@ -1,10 +1,11 @@
 //! Reading the files when the process begins, and for DEBUG LOADAOF.
 
+use super::read_ahead::read_ahead;
 use super::replay::Replay;
 use super::state::{Mode, Sync, report};
 use crate::persistence::load::{Loading, load_from};
 use crate::server::Server;
-use ochre_persist::aof::{AofFiles, CommandLine, Part, ReadError, Reader};
+use ochre_persist::aof::{AofFiles, Part, ReadError, Reader};
 use ochre_persist::rdb::{LoadError, Target};
 use ochre_store::keyspace::{self, FreeMode};
 use ochre_store::sync::ShardSet;
@@ -17,8 +18,6 @@ use std::time::Instant;
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
-/// Commands executed under one lock.
-const COMMANDS: usize = 256;
 /// What a file in the format of RDB begins with.
 const RDB_BEGIN: &[u8] = b"REDIS";
 
@@ -225,34 +224,23 @@ impl Loader<'_> {
 
     /// Executes the commands of a file from `offset` on, where `source` stands.
     fn commands(&mut self, name: &str, source: BufReader<File>, offset: u64) -> End {
-        let (mut reader, mut line) = (Reader::new(source, offset), CommandLine::default());
         let mut replay = Replay::new(self.server);
         // Where the last whole command ends, and the last one outside of a transaction that has not ended.
         let (mut valid, mut valid_outside) = (offset, offset);
         let mut end = None;
-        while end.is_none() {
+        let began = read_ahead(Reader::new(source, offset), &mut |portion| {
+            portion.commands().for_each(|(line, _)| replay.prefetch(line));
             self.target.with(ShardSet::ALL, &mut |txn| {
                 let access = txn.access();
                 // What has expired since is deleted by a command that follows.
                 txn.set_access(Access { no_touch: true, expired: Expired::Show });
-                for _ in 0..COMMANDS {
-                    match reader.next(&mut line) {
-                        Ok(true) => {}
-                        Ok(false) => {
-                            end = Some(End::Whole);
-                            break;
-                        }
-                        Err(error) => {
-                            end = Some(end_of(name, error, valid));
-                            break;
-                        }
-                    }
-                    if let Err(error) = replay.command(txn, &mut line) {
+                for (line, offset) in portion.commands() {
+                    if let Err(error) = replay.command(txn, line) {
                         tracing::warn!("{error} reading the append only file {name}");
                         end = Some(End::Bad);
                         break;
                     }
-                    valid = reader.offset();
+                    valid = offset;
                     if !replay.is_in_transaction() {
                         valid_outside = valid;
                     }
@@ -261,8 +249,16 @@ impl Loader<'_> {
             });
             self.server.persistence.loading.bytes_read.store(self.before + valid, Relaxed);
             if !(self.look)(self.before + valid) {
-                return End::Stopped;
+                end = Some(End::Stopped);
             }
+            if end.is_none() {
+                end = portion.last().map(|last| last.map_or_else(|error| end_of(name, error, valid), |()| End::Whole));
+            }
+            end.is_none()
+        });
+        if let Err(error) = began {
+            tracing::warn!("Can't start a thread that reads the append only file {name}: {error}");
+            return End::Bad;
         }
         match end {
             Some(End::Whole) if replay.is_in_transaction() => {

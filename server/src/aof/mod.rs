@@ -7,6 +7,7 @@
 
 mod disk;
 mod load;
+mod read_ahead;
 mod replay;
 mod replay_script;
 mod rewrite;

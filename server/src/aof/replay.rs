@@ -3,6 +3,7 @@
 use super::replay_script::Scripts;
 use crate::args::Argv;
 use crate::client::{Client, ClientHandle, Origin};
+use crate::command::command_keys;
 use crate::context::{After, Context, Mode};
 use crate::error::CommandError;
 use crate::net::KeyHashes;
@@ -49,6 +50,19 @@ impl<'s> Replay<'s> {
     /// Whether a transaction has begun and not ended.
     pub(super) fn is_in_transaction(&self) -> bool {
         self.queue.is_some()
+    }
+
+    /// Asks the processor for the buckets of a command's keys, some time before it is executed.
+    pub(super) fn prefetch(&self, line: &CommandLine) {
+        let argv = Argv::new(&line.bytes, &line.spans);
+        let Some(command) = self.server.commands.resolve(argv).filter(|command| command.spec.accepts(argv.len()))
+        else {
+            return;
+        };
+        let store = &self.server.store;
+        command_keys(command.spec, argv, |position| {
+            store.prefetch_bucket(self.client.db, &store.key(argv.at(position.index)));
+        });
     }
 
     /// Executes a command, all shards being those of `txn`. What belongs to a transaction is executed with its end.

@@ -3,7 +3,7 @@
 use super::load::{Loading, NotLoaded, load, report};
 use crate::aof::Failure;
 use crate::server::{Attention, Server};
-use ochre_persist::rdb::{LoadError, Unlocked};
+use ochre_persist::rdb::{Crew, LoadError};
 use ochre_store::{Clock, Member};
 use std::path::Path;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(crate) fn begin(server: &Arc<Server>) -> std::io::Result<Start> {
 fn load_aof(
     server: &Arc<Server>,
     member: &Member,
-    target: &mut Unlocked<'_>,
+    target: &mut Crew<'_>,
     look: &mut dyn FnMut(u64) -> bool,
     started: Instant,
 ) -> Result<bool, String> {
@@ -69,7 +69,8 @@ fn run(server: &Arc<Server>, admit: oneshot::Sender<()>) -> Result<bool, String>
     let name = server.config().dbfilename.clone();
     let path = Path::new(&name);
     let member = server.store.register();
-    let mut target = Unlocked { member: &member, clock: Clock { now_ms: crate::clock::unix_ms() } };
+    let clock = Clock { now_ms: crate::clock::unix_ms() };
+    let mut target = Crew::new(&member, clock, crate::process::crash::prepare_thread);
     let (mut admit, mut seen) = (Some(admit), 0);
     let mut look = |offset: u64| {
         let interval = u64::from(server.config().loading_process_events_interval_bytes);

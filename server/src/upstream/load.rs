@@ -4,7 +4,7 @@ use crate::persistence::file::{self, NewFile};
 use crate::persistence::load::{Loading, load, load_from};
 use crate::scripting::Libraries;
 use crate::server::Server;
-use ochre_persist::rdb::Unlocked;
+use ochre_persist::rdb::Crew;
 use ochre_store::Clock;
 use std::io::{self, BufRead, Read, Write};
 use std::path::PathBuf;
@@ -106,7 +106,8 @@ pub(super) fn run(
     aside: Option<&Libraries>,
 ) -> Result<usize, String> {
     let member = server.store.register();
-    let mut target = Unlocked { member: &member, clock: Clock { now_ms: crate::clock::unix_ms() } };
+    let clock = Clock { now_ms: crate::clock::unix_ms() };
+    let mut target = Crew::new(&member, clock, crate::process::crash::prepare_thread);
     let mut seen = 0;
     let mut look = |offset: u64| {
         let interval = u64::from(server.config().loading_process_events_interval_bytes);

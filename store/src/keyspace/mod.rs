@@ -15,7 +15,7 @@ pub use database::{FreeMode, flush_all, flush_db, rehash, swap_db};
 pub use deadline::{ExpireCondition, ExpireOutcome, deadline, expire_at_ms, peek_deadline, persist};
 pub use object::{ObjectInfo, memory_usage, object, tables, value_table};
 pub use pin::{has_pins, is_pinned, pin, unpin};
-pub use restore::{NewValue, RestoreOptions, load, restore, value};
+pub use restore::{NewValue, RestoreOptions, load, reserve, restore, value};
 pub use transfer::{copy, move_key, rename};
 pub(crate) use walk::record_of;
 pub use walk::{

@@ -133,6 +133,14 @@ pub fn load(
     }
 }
 
+/// Gives a shard's tables of a database, unless they have ever been used, the size that they need for so many keys, of them so
+/// many with deadlines.
+pub fn reserve(txn: &mut Txn<'_>, db: usize, shard: usize, keys: usize, volatile: usize) -> Result<(), Error> {
+    let (shard, _) = txn.shard(shard)?;
+    shard.databases.get_mut(db).ok_or(Error::OutOfRange)?.reserve(keys, volatile);
+    Ok(())
+}
+
 /// The access bits that the options ask for; `None`: those of a new key.
 fn access_bits(txn: &Txn<'_>, options: RestoreOptions) -> Option<u32> {
     let lfu = txn.settings().policy().is_lfu();

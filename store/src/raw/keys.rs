@@ -99,6 +99,12 @@ impl Keys {
         self.main.len()
     }
 
+    /// Gives tables that never had an entry the size they need for so many keys, of them so many with deadlines.
+    pub(crate) fn reserve(&mut self, len: usize, volatile: usize) {
+        self.main.reserve(len);
+        self.volatile.reserve(volatile);
+    }
+
     /// Keys with a deadline.
     pub(crate) fn volatile_len(&self) -> usize {
         self.volatile.len()

@@ -25,6 +25,8 @@ const FILL_MIN_TENTHS: usize = 10;
 const EXTREME: usize = 5;
 /// How many buckets before it is visited the entries of a bucket are asked for.
 const PREFETCH_BUCKETS: usize = 3;
+/// Chains of which the entries are asked for at the end of a rehash step: as many as an insertion moves.
+const PREFETCH_CHAINS: usize = 2;
 /// Empty buckets passed for each bucket that a rehash step may move.
 const EMPTY_PER_STEP: usize = 10;
 
@@ -299,10 +301,10 @@ impl<K: Keyed> Table<K> {
             self.moved += 1;
         }
         if self.moved < self.current.buckets() {
-            // The entries of the next chain are needed for their hashes in the next step.
-            let bucket = self.current.bucket(self.moved);
-            for index in bits(bucket.taken()) {
-                prefetch(bucket.get(index));
+            // The entries of the next chains are needed for their hashes in the next step.
+            let end = (self.moved + count.min(PREFETCH_CHAINS)).min(self.current.buckets());
+            for bucket in (self.moved..end).map(|at| self.current.bucket(at)) {
+                bits(bucket.taken()).for_each(|index| prefetch(bucket.get(index)));
             }
             return true;
         }

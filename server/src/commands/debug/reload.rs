@@ -8,7 +8,7 @@ use crate::persistence::is_loading;
 use crate::persistence::load::{Loading, NotLoaded, load, report};
 use crate::persistence::save::save;
 use crate::server::{Attention, Server};
-use ochre_persist::rdb::Unlocked;
+use ochre_persist::rdb::Crew;
 use ochre_store::Clock;
 use ochre_store::keyspace::{self, FreeMode};
 use std::path::Path;
@@ -97,7 +97,8 @@ pub(super) fn load_aof(context: &mut Context<'_>) -> CommandResult {
     server.bump_gate_epoch();
     Err(CommandError::Errand(Errand::new(|server| {
         let member = server.store.register();
-        let mut target = Unlocked { member: &member, clock: Clock { now_ms: crate::clock::unix_ms() } };
+        let clock = Clock { now_ms: crate::clock::unix_ms() };
+        let mut target = Crew::new(&member, clock, crate::process::crash::prepare_thread);
         match aof::read_again(server, &mut target, &mut |_| !server.shutdown.is_requested()) {
             Ok(()) => {
                 loaded(server);
