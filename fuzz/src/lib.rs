@@ -31,7 +31,7 @@ impl Checker {
         self.vm.set_memory_limit(MEMORY_MAX);
         let mut bytes = Vec::new();
         let mut reply = ReplyWriter::new(&mut bytes, Protocol::Resp3);
-        let names = Names { script: "target" };
+        let names = Names { script: "target", source: None };
         let keys = [].into_iter();
         let outcome = self.vm.run(&self.script, names, keys, parts.iter().copied(), &mut Nobody, &mut reply);
         assert!(matches!(outcome, Outcome::Replied(_)));
@@ -43,7 +43,7 @@ impl Checker {
 struct Nobody;
 
 impl Host for Nobody {
-    fn call(&mut self, _: &[u8], _: &[Span], _: Protocol, _: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn call(&mut self, _: &mut Option<u16>, _: &[u8], _: &[Span], _: Protocol, _: &mut Vec<u8>) -> Result<(), Refusal> {
         Err(Refusal::Because("ERR no commands".to_owned()))
     }
     fn may_call(&mut self, _: &[u8], _: &[Span]) -> Option<bool> {

@@ -248,7 +248,8 @@ fn call(args: &Args<'_>, state: &State, raises: bool) -> Result<Value> {
             let words: Vec<&[u8]> = call.spans.iter().map(|span| span.of(&call.bytes)).collect();
             state.debug(|session| session.say_value("<redis> ", &words.join(b" ".as_slice())));
         }
-        match host.call(&call.bytes, &call.spans, state.protocol.get(), &mut call.reply) {
+        let Call { bytes, spans, reply, names } = &mut *call;
+        match host.call(names.known(), bytes, spans, state.protocol.get(), reply) {
             Ok(()) if is_shown => {
                 if call.reply.starts_with(b"-") {
                     let line = call.reply.strip_suffix(b"\r\n").unwrap_or(&call.reply);
@@ -286,6 +287,7 @@ impl Call {
     fn read(&mut self, args: &Args<'_>, doubles: DoubleFormat) -> Result<std::result::Result<(), &'static str>> {
         self.bytes.clear();
         self.spans.clear();
+        self.names.forget();
         if args.len() == 0 {
             return Ok(Err("ERR Please specify at least one argument for this redis lib call"));
         }

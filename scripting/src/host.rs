@@ -5,11 +5,19 @@ use ochre_resp::{Protocol, Span};
 /// Runs commands and answers questions for a script. It is there while the script runs.
 pub trait Host {
     /// Executes a command and appends its reply in that protocol version. The arguments, name first, lie at `spans` of
-    /// `bytes`; there is at least one.
+    /// `bytes`; there is at least one. What is left in `known` is there the next time that the script's thread calls by the
+    /// same name; it begins as none.
     ///
     /// # Errors
     /// [`Refusal`] where the command is not executed, or the script must not go on.
-    fn call(&mut self, bytes: &[u8], spans: &[Span], protocol: Protocol, reply: &mut Vec<u8>) -> Result<(), Refusal>;
+    fn call(
+        &mut self,
+        known: &mut Option<u16>,
+        bytes: &[u8],
+        spans: &[Span],
+        protocol: Protocol,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), Refusal>;
 
     /// Whether the caller may run that command with these arguments; `None`: there is no such command.
     fn may_call(&mut self, bytes: &[u8], spans: &[Span]) -> Option<bool>;

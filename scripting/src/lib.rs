@@ -10,6 +10,7 @@
 mod api;
 mod args;
 mod bits;
+mod bound;
 mod debugger;
 mod environment;
 mod host;

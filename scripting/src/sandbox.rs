@@ -2,6 +2,7 @@
 
 use crate::api::{self, State};
 use crate::args::function;
+use crate::bound::Binder;
 use crate::random::{self, Generator};
 use crate::vm::VmOptions;
 use crate::{bits, environment, json, msgpack, packing, raise};
@@ -56,6 +57,7 @@ pub(crate) struct Sandbox {
     pub(crate) run: Function,
     /// Run one that has no key, one, two.
     pub(crate) run_spread: Vec<Function>,
+    pub(crate) binder: Binder,
     /// Runs the code of a library, and shows it the usual globals afterwards; only where there are libraries.
     pub(crate) load: Option<(Function, Function)>,
 }
@@ -74,6 +76,7 @@ pub(crate) fn create(options: &VmOptions, state: &Rc<State>, for_functions: bool
         }
     }
     environment::replace(&lua, &globals, state)?;
+    let xpcall = globals.raw_get("xpcall")?;
     let os = lua.create_table()?;
     os.raw_set("clock", clock)?;
     globals.raw_set("os", os)?;
@@ -87,7 +90,7 @@ pub(crate) fn create(options: &VmOptions, state: &Rc<State>, for_functions: bool
     globals.raw_set("struct", packing::library(&lua)?)?;
     let api = api::library(&lua, options, state)?;
     globals.raw_set("redis", &api)?;
-    globals.raw_set("server", api)?;
+    globals.raw_set("server", &api)?;
     let handler = lua.create_function(describe)?;
     globals.raw_set("__redis__err__handler", &handler)?;
     let missing = function(&lua, "__index", |args| missing(&args))?;
@@ -112,10 +115,11 @@ pub(crate) fn create(options: &VmOptions, state: &Rc<State>, for_functions: bool
     let set_up = lua.load(SET_UP).set_name(format!("={SET_UP_NAME}")).set_environment(seen.clone()).into_function()?;
     let readable = lua.create_function(|lua, raised: Value| raise::value(lua, raised))?;
     let (run, run_spread, load, show): (Function, Vec<Function>, Option<Function>, Option<Function>) =
-        set_up.call((&globals, &seen, handler, readable, missing, library_globals))?;
+        set_up.call((&globals, &seen, &handler, readable, missing, library_globals))?;
     lua.set_globals(seen)?;
     lua.gc_collect()?;
-    Ok(Sandbox { lua, run, run_spread, load: load.zip(show) })
+    let binder = Binder { xpcall, handler, api };
+    Ok(Sandbox { lua, run, run_spread, binder, load: load.zip(show) })
 }
 
 /// Somebody reads a global that does not exist.

@@ -1,6 +1,6 @@
 //! Scripts against a host that echoes.
 
-use crate::{Host, LogLevel, Names, Outcome, Refusal, Replicate, Vm, VmOptions};
+use crate::{Host, LogLevel, Names, Outcome, Refusal, Replicate, Script, Vm, VmOptions};
 use ochre_resp::{Protocol, ReplyWriter, Span};
 
 #[derive(Default)]
@@ -13,7 +13,16 @@ pub(crate) struct Echo {
 }
 
 impl Host for Echo {
-    fn call(&mut self, bytes: &[u8], spans: &[Span], protocol: Protocol, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn call(
+        &mut self,
+        known: &mut Option<u16>,
+        bytes: &[u8],
+        spans: &[Span],
+        protocol: Protocol,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let len = spans[0].end as u16;
+        assert!(known.replace(len).is_none_or(|known| known == len), "it is not of this name");
         let argv: Vec<String> = spans.iter().map(|span| String::from_utf8_lossy(span.of(bytes)).into_owned()).collect();
         let mut reply = ReplyWriter::new(out, protocol);
         match argv[0].as_str() {
@@ -67,16 +76,19 @@ pub(crate) fn vm_for_functions() -> Vm {
 }
 
 pub(crate) fn run_in(vm: &Vm, source: &str, host: &mut Echo, protocol: Protocol) -> String {
+    match vm.compile(source.as_bytes()) {
+        Ok(script) => run_script(vm, &script, source, host, protocol),
+        Err(error) => error,
+    }
+}
+
+fn run_script(vm: &Vm, script: &Script, source: &str, host: &mut Echo, protocol: Protocol) -> String {
     let mut out = Vec::new();
-    let script = match vm.compile(source.as_bytes()) {
-        Ok(script) => script,
-        Err(error) => return error,
-    };
     let keys = [b"k1".as_slice(), b"k2"];
     let arguments = [b"a1".as_slice()];
     let mut reply = ReplyWriter::new(&mut out, protocol);
-    let names = Names { script: "sha" };
-    match vm.run(&script, names, keys.into_iter(), arguments.into_iter(), host, &mut reply) {
+    let names = Names { script: "sha", source: Some(source.as_bytes()) };
+    match vm.run(script, names, keys.into_iter(), arguments.into_iter(), host, &mut reply) {
         Outcome::Replied(_) => String::from_utf8_lossy(&out).replace("\r\n", "|"),
         Outcome::Aborted => "aborted".to_owned(),
     }
@@ -86,7 +98,20 @@ pub(crate) fn run_in(vm: &Vm, source: &str, host: &mut Echo, protocol: Protocol)
 pub(crate) fn check(cases: &[(&str, &str)]) {
     let vm = vm();
     for (source, expected) in cases {
-        assert_eq!(run_in(&vm, source, &mut Echo::default(), Protocol::Resp2), *expected, "{source}");
+        let script = match vm.compile(source.as_bytes()) {
+            Ok(script) => script,
+            Err(error) => {
+                assert_eq!(error, *expected, "{source}");
+                continue;
+            }
+        };
+        // From the second time on it may be bound.
+        // Where a script changes its own environment, that stays.
+        let times: &[&str] = if source.contains("setfenv") { &["first"] } else { &["first", "second", "third"] };
+        for time in times {
+            let reply = run_script(&vm, &script, source, &mut Echo::default(), Protocol::Resp2);
+            assert_eq!(reply, *expected, "{source}, {time} time");
+        }
     }
 }
 
@@ -191,7 +216,7 @@ fn libraries_register_functions() {
     let mut reply = ReplyWriter::new(&mut out, Protocol::Resp2);
     let (keys, arguments) = ([b"k".as_slice()], [b"a".as_slice()]);
     let script = library.script(b"f").unwrap();
-    let names = Names { script: "f" };
+    let names = Names { script: "f", source: None };
     vm.run(&script, names, keys.into_iter(), arguments.into_iter(), &mut Echo::default(), &mut reply);
     assert_eq!(String::from_utf8_lossy(&out), "*3\r\n$1\r\nk\r\n$1\r\na\r\n$1\r\nx\r\n");
     let fail = |code: &str| vm.load_library(code.as_bytes()).err().map(|error| error.to_string()).unwrap_or_default();
@@ -346,7 +371,7 @@ fn a_script_is_debugged() {
         let mut host = Echo { says: says.to_vec(), ..Echo::default() };
         let mut out = Vec::new();
         let mut reply = ReplyWriter::new(&mut out, Protocol::Resp2);
-        let names = Names { script: "sha" };
+        let names = Names { script: "sha", source: None };
         let keys = [b"k1".as_slice()];
         let none: [&[u8]; 0] = [];
         vm.debug(&script, source.as_bytes(), names, keys.into_iter(), none.into_iter(), &mut host, &mut reply);

@@ -3,6 +3,7 @@
 use crate::api::Ending;
 use crate::api::{self, Current, HOST, State};
 use crate::args::as_string;
+use crate::bound::{Binder, Binding};
 use crate::debugger::Session;
 use crate::environment;
 use crate::host::Host;
@@ -11,7 +12,7 @@ use crate::result::{self, Errors};
 use crate::sandbox::{self, Sandbox};
 use bstr::ByteSlice;
 use mlua::state::{GcIncParams, GcMode};
-use mlua::{Either, Function, IntoLua, Lua, Table, Value, Variadic};
+use mlua::{Either, FromLuaMulti, Function, IntoLua, Lua, Table, Value, Variadic};
 use ochre_resp::reply::DoubleFormat;
 use ochre_resp::{Protocol, ReplyWriter};
 use std::cell::Cell;
@@ -53,6 +54,7 @@ pub struct Vm {
     run: Function,
     /// As `run`, for scripts with so many keys: these follow the script, and the arguments follow them.
     run_spread: Vec<Function>,
+    binder: Binder,
     load: Option<(Function, Function)>,
     state: Rc<State>,
     runs: Cell<u32>,
@@ -67,6 +69,7 @@ pub struct Script {
     function: Function,
     /// It gets keys and arguments handed over, where a script finds them among its globals.
     is_function: bool,
+    binding: Rc<Binding>,
 }
 
 /// A library whose code has run. It belongs to its [`Vm`].
@@ -81,7 +84,7 @@ impl LoadedLibrary {
     pub fn script(&self, name: &[u8]) -> Option<Script> {
         let name = self.callbacks.weak_lua().try_upgrade()?.create_string(name).ok()?;
         let function = self.callbacks.raw_get(name).ok()?;
-        Some(Script { function, is_function: true })
+        Some(Script { function, is_function: true, binding: Rc::default() })
     }
 }
 
@@ -90,6 +93,8 @@ impl LoadedLibrary {
 pub struct Names<'n> {
     /// The SHA-1 of a script, or the name of a function.
     pub script: &'n str,
+    /// The source of a script that may run again, which is then made to run faster.
+    pub source: Option<&'n [u8]>,
 }
 
 /// How a script ended.
@@ -118,6 +123,20 @@ impl IntoLua for Bytes<'_> {
     }
 }
 
+/// Calls a function with strings. Few of them need no list.
+fn call_with<'a, R: FromLuaMulti>(
+    function: &Function,
+    mut items: impl Iterator<Item = &'a [u8]>,
+) -> mlua::Result<R> {
+    match [items.next(), items.next(), items.next(), items.next()].map(|item| item.map(string)) {
+        [None, ..] => function.call(()),
+        [Some(first), None, ..] => function.call(first),
+        [Some(first), Some(second), None, _] => function.call((first, second)),
+        [Some(first), Some(second), Some(third), None] => function.call((first, second, third)),
+        four => function.call(four.into_iter().flatten().chain(items.map(string)).collect::<Variadic<_>>()),
+    }
+}
+
 /// After so many scripts the collector goes a step, as that of Redis does.
 const RUNS_A_STEP: u32 = 50;
 /// Scripts with more arguments get them in tables that are made for them.
@@ -143,10 +162,10 @@ impl Vm {
     fn create(options: &VmOptions, for_functions: bool) -> Result<Vm, String> {
         let state = State::new(options.doubles);
         let create = || {
-            let Sandbox { lua, run, run_spread, load } = sandbox::create(options, &state, for_functions)?;
+            let Sandbox { lua, run, run_spread, binder, load } = sandbox::create(options, &state, for_functions)?;
             api::watch(&lua, &state)?;
             let (runs, memory_limit) = (Cell::new(0), Cell::new(0));
-            Ok(Vm { run, run_spread, load, state: state.clone(), runs, memory_limit, lua })
+            Ok(Vm { run, run_spread, binder, load, state: state.clone(), runs, memory_limit, lua })
         };
         create().map_err(|error: mlua::Error| error.to_string())
     }
@@ -156,7 +175,7 @@ impl Vm {
     /// # Errors
     /// The compiler's complaint.
     pub fn compile(&self, source: &[u8]) -> Result<Script, String> {
-        self.chunk(source, "@user_script").map(|function| Script { function, is_function: false })
+        self.chunk(source, "@user_script").map(|function| Script { function, is_function: false, binding: Rc::default() })
     }
 
     /// Runs the code of a library, which registers its functions.
@@ -216,6 +235,9 @@ impl Vm {
         self.state.protocol.set(Protocol::Resp2);
         self.state.ending.set(None);
         let run = || -> mlua::Result<(bool, Value)> {
+            if let Some(run) = self.bound(script, names.source, keys.len(), arguments.len()) {
+                return call_with(run, keys.chain(arguments));
+            }
             if let Some(spread) = self.run_spread.get(keys.len())
                 && arguments.len() <= SPREAD_MAX
                 && !script.is_function
@@ -248,6 +270,17 @@ impl Vm {
         Outcome::Replied(errors)
     }
 
+    fn bound<'s>(
+        &self,
+        script: &'s Script,
+        source: Option<&[u8]>,
+        keys: usize,
+        arguments: usize,
+    ) -> Option<&'s Function> {
+        let source = source.filter(|_| !script.is_function)?;
+        script.binding.get((&self.lua, &self.binder), (&script.function, source), keys, arguments)
+    }
+
     /// As [`run`](Vm::run), with the script in the debugger, which shows its client that source.
     #[allow(clippy::too_many_arguments)]
     pub fn debug<'a>(
@@ -262,7 +295,7 @@ impl Vm {
     ) -> Outcome {
         *self.state.session.borrow_mut() = Some(Session::new(source));
         let _ = api::watch_lines(&self.lua, &self.state);
-        let outcome = self.run(script, names, keys, arguments, host, reply);
+        let outcome = self.run(script, Names { source: None, ..names }, keys, arguments, host, reply);
         self.lua.remove_hook();
         let _ = api::watch(&self.lua, &self.state);
         let session = self.state.session.borrow_mut().take();

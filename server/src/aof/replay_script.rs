@@ -65,7 +65,7 @@ impl Scripts {
         let (arguments, mut reply) = (argv.from(3), Vec::new());
         let (keys, rest) = (arguments.to(keys), arguments.from(keys));
         let mut writer = ReplyWriter::new(&mut reply, Protocol::Resp2);
-        vm.run(&script, Names { script: "of a file" }, keys.iter(), rest.iter(), &mut caller, &mut writer);
+        vm.run(&script, Names { script: "of a file", source: None }, keys.iter(), rest.iter(), &mut caller, &mut writer);
         caller.is_over();
         client.db = db;
         if reply.starts_with(b"-") {
@@ -115,7 +115,14 @@ struct Caller<'r, 't> {
 }
 
 impl Host for Caller<'_, '_> {
-    fn call(&mut self, bytes: &[u8], spans: &[Span], protocol: Protocol, reply: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn call(
+        &mut self,
+        _: &mut Option<u16>,
+        bytes: &[u8],
+        spans: &[Span],
+        protocol: Protocol,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
         let argv = Argv::new(bytes, spans);
         let refuse = |error: error::CommandError| Err(Refusal::Because(error.text().into_owned()));
         let command = self.server.commands.resolve(argv);

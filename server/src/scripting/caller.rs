@@ -56,10 +56,23 @@ pub(super) struct Caller<'e, 't> {
 }
 
 impl Host for Caller<'_, '_> {
-    fn call(&mut self, bytes: &[u8], spans: &[Span], protocol: Protocol, reply: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn call(
+        &mut self,
+        known: &mut Option<u16>,
+        bytes: &[u8],
+        spans: &[Span],
+        protocol: Protocol,
+        reply: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
         let argv = Argv::new(bytes, spans);
         let worker = self.worker;
-        let resolved = worker.server.commands.resolve(argv);
+        let commands = &worker.server.commands;
+        let resolved = match *known {
+            Some(id) => Some(commands.by_id(id)),
+            None => commands.resolve(argv),
+        };
+        // Which subcommand it is depends on what follows.
+        *known = resolved.filter(|command| !command.is_container() && command.parent.is_none()).map(|command| command.id);
         let command = match self.admit(resolved, argv) {
             Ok(command) => command,
             Err(error) => {

@@ -110,8 +110,7 @@ impl Engine {
     }
 
     fn compile(&self, worker: &Worker, source: Arc<Source>) -> Result<Rc<Compiled>, CommandError> {
-        let code = source.text.get(source.shebang.len..).unwrap_or_default();
-        let script = self.vm(worker)?.compile(code).map_err(|why| error::script_does_not_compile(&why))?;
+        let script = self.vm(worker)?.compile(source.code()).map_err(|why| error::script_does_not_compile(&why))?;
         worker.server.scripts.note_use(&source);
         Ok(self.keep(worker, source, script))
     }

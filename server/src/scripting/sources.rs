@@ -30,6 +30,10 @@ pub struct Source {
 }
 
 impl Source {
+    /// What follows the line about itself.
+    pub(crate) fn code(&self) -> &[u8] {
+        self.text.get(self.shebang.len..).unwrap_or_default()
+    }
     /// Whether it was evicted.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone.load(Relaxed)

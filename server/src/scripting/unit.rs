@@ -3,7 +3,8 @@
 use super::caller::Caller;
 use super::console::Console;
 use super::libraries::Function;
-use super::sources::{Sha, Source};
+use super::engine::Compiled;
+use super::sources::Sha;
 use crate::args::Argv;
 use crate::client::Client;
 use crate::command::{Command, Flags, LockClass};
@@ -21,7 +22,6 @@ use ochre_store::sync::ShardSet;
 use ochre_store::undo::{Keep, Recorder, Undo};
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// What a command wants done with a script, which only its worker can do.
 #[derive(Clone, Copy, Debug)]
@@ -37,28 +37,41 @@ pub enum ScriptRequest {
 
 /// Where a script comes from.
 enum Origin {
-    Source(Arc<Source>),
-    Function(Function),
+    Source(Rc<Compiled>),
+    Function(Function, Script),
 }
 
 impl Origin {
     /// What it says of itself; none: it is a script of the old kind.
     fn flags(&self) -> Option<ScriptFlags> {
         match self {
-            Origin::Source(source) => source.shebang.flags,
-            Origin::Function(function) => Some(function.flags()),
+            Origin::Source(compiled) => compiled.source.shebang.flags,
+            Origin::Function(function, _) => Some(function.flags()),
+        }
+    }
+    /// What of a script is in Lua.
+    fn code(&self) -> Option<&[u8]> {
+        match self {
+            Origin::Source(compiled) => Some(compiled.source.code()),
+            Origin::Function(..) => None,
+        }
+    }
+    fn script(&self) -> &Script {
+        match self {
+            Origin::Source(compiled) => &compiled.script,
+            Origin::Function(_, script) => script,
         }
     }
     fn name(&self) -> Cow<'_, str> {
         match self {
-            Origin::Source(source) => Cow::Borrowed(&source.name),
-            Origin::Function(function) => String::from_utf8_lossy(function.name()),
+            Origin::Source(compiled) => Cow::Borrowed(&compiled.source.name),
+            Origin::Function(function, _) => String::from_utf8_lossy(function.name()),
         }
     }
     fn set_wide(&self) {
         match self {
-            Origin::Source(source) => source.set_wide(),
-            Origin::Function(function) => function.set_wide(),
+            Origin::Source(compiled) => compiled.source.set_wide(),
+            Origin::Function(function, _) => function.set_wide(),
         }
     }
 }
@@ -67,7 +80,6 @@ impl Origin {
 struct Prepared {
     origin: Origin,
     vm: Rc<Vm>,
-    script: Script,
 }
 
 /// A script that is about to run, under locks.
@@ -142,7 +154,7 @@ impl ScriptUnit<'_, '_> {
         if is_function_call(self.command) {
             let function = worker.server.functions.find(name).ok_or(error::NO_FUNCTION)?;
             let (vm, script) = engine.function(worker, &function)?;
-            return Ok(Prepared { origin: Origin::Function(function), vm, script });
+            return Ok(Prepared { origin: Origin::Function(function, script), vm });
         }
         let known = if is_by_name(self.command) {
             engine.find(worker, &parse_sha(name).ok_or(error::NO_SCRIPT)?)?.ok_or(error::NO_SCRIPT)?
@@ -152,8 +164,7 @@ impl ScriptUnit<'_, '_> {
                 None => engine.load(worker, name, false)?,
             }
         };
-        let (origin, script) = (Origin::Source(known.source.clone()), known.script.clone());
-        Ok(Prepared { origin, vm: engine.vm(worker)?, script })
+        Ok(Prepared { origin: Origin::Source(known), vm: engine.vm(worker)? })
     }
 
     /// What the script says of itself must allow it to run here.
@@ -169,7 +180,8 @@ impl ScriptUnit<'_, '_> {
     }
 
     fn execute(&mut self, prepared: &Prepared, keys: usize) -> Result<bool, Unfinished> {
-        let Prepared { origin, vm, script } = prepared;
+        let Prepared { origin, vm } = prepared;
+        let script = origin.script();
         let (db, protocol) = (self.client.db, self.client.protocol);
         let (flags, name) = (origin.flags(), origin.name());
         // A script that may yet reach beyond its locks must not do what could not be taken back.
@@ -199,7 +211,7 @@ impl ScriptUnit<'_, '_> {
             reach: Some(crate::propagation::Reach::All),
             caller: self.argv,
             name: &name,
-            is_function: matches!(origin, Origin::Function(_)),
+            is_function: matches!(origin, Origin::Function(..)),
             started: self.worker.ticks.now(),
             busy: None,
             console: self.socket.take().map(Console::new),
@@ -207,11 +219,11 @@ impl ScriptUnit<'_, '_> {
         vm.set_doubles(caller.doubles);
         vm.set_memory_limit(self.worker.config().lua_memory_limit as usize);
         let arguments = self.argv.from(3);
-        let names = Names { script: &name };
+        let names = Names { script: &name, source: origin.code() };
         let (keys, rest) = (arguments.to(keys), arguments.from(keys));
-        let outcome = if let (true, Origin::Source(source)) = (caller.console.is_some(), origin) {
+        let outcome = if let (true, Origin::Source(compiled)) = (caller.console.is_some(), origin) {
             caller.begin_session();
-            let text = &source.text;
+            let text = &compiled.source.text;
             let outcome = vm.debug(script, text, names, keys.iter(), rest.iter(), &mut caller, &mut reply);
             tracing::warn!("Redis synchronous debugging eval session ended");
             // The end of the session is seen by that of the connection.
@@ -241,7 +253,7 @@ impl ScriptUnit<'_, '_> {
         let stats = &self.worker.stats;
         let bytes = match origin {
             Origin::Source(_) => &stats.lua_bytes,
-            Origin::Function(_) => &stats.lua_function_bytes,
+            Origin::Function(..) => &stats.lua_function_bytes,
         };
         bytes.set(vm.used_memory() as u64);
         match outcome {
