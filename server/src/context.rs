@@ -172,7 +172,7 @@ impl<'c> Context<'c> {
     /// Whether anybody reads what is propagated: otherwise nothing need be prepared for it.
     #[inline]
     pub fn propagates(&self) -> bool {
-        self.server.attention.get() & Attention::PROPAGATES != 0
+        self.server.attention.get() & Attention::PROPAGATES != 0 || self.client.rehearses
     }
     /// Has the deletion of a key propagated in place of the command, in the form that `lazily` says.
     pub fn propagate_deletion(&mut self, key: &[u8], lazily: bool) {

@@ -3,7 +3,7 @@
 use crate::acl::{LogContext, acl_check, surely_allowed};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
-use crate::client::{ClientHandle, ReplyMode};
+use crate::client::{ClientHandle, Debugging, ReplyMode};
 use crate::command::{Command, Flags, LockClass};
 use crate::commands::debug::{is_debug, is_forbidden};
 use crate::commands::pubsub::is_for_listeners;
@@ -60,6 +60,8 @@ pub(crate) enum Step {
     Paused(i64),
     /// The next command runs a script, for which there is to be a stack.
     NeedStack,
+    /// The next command runs a script that is debugged on a copy of the data.
+    Rehearse,
     /// Much output waits: it is to be sent before more is made.
     Flush,
     /// What gates check has changed: nobody may be served by the old state when the reply goes out.
@@ -146,6 +148,9 @@ pub(crate) fn run<'w>(
                 shards(&connection.client)
             }
         };
+        if runs_script && crate::scripting::is_rehearsed(&connection.client, command) {
+            return Step::Rehearse;
+        }
         if runs_script && worker.stacks.should_ask() {
             return Step::NeedStack;
         }
@@ -581,7 +586,7 @@ fn execute<'w>(
         } else if let CommandError::Script(request) = error {
             let has_all = server.store.are_all(guard.set());
             let txn = Txn::new(&server.store, guard, clock, &mut effects, access);
-            let socket = if client.debugs { stream.duplicate() } else { None };
+            let socket = if client.debugs == Debugging::InPlace { stream.duplicate() } else { None };
             let after = &mut after;
             let unit = ScriptUnit { worker, client, output, after, txn, command, argv, request, has_all, socket };
             match unit.run() {

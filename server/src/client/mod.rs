@@ -12,4 +12,5 @@ pub use memory::ClientMemory;
 pub use outbox::{Outbox, Push};
 pub use registry::{Registration, Registry};
 pub use replica::ReplicaSide;
+pub(crate) use session::Debugging;
 pub use session::{Client, ReplyMode};

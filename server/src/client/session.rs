@@ -52,8 +52,10 @@ pub struct Client {
     pub no_touch: bool,
     /// Its connection is encrypted.
     pub(crate) is_encrypted: bool,
-    /// Has its scripts debugged.
-    pub(crate) debugs: bool,
+    /// Whether it has its scripts debugged.
+    pub(crate) debugs: Debugging,
+    /// What it does is taken back: what stands for it is recorded, though nobody may read what is propagated.
+    pub(crate) rehearses: bool,
     /// Imports data from another server (CLIENT IMPORT-SOURCE).
     pub import_source: bool,
     /// Runs MONITOR.
@@ -88,6 +90,16 @@ pub struct Client {
     pub handle: Arc<ClientHandle>,
 }
 
+/// Whether and on what scripts are debugged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Debugging {
+    Off,
+    /// On the data.
+    InPlace,
+    /// On what seems to be a copy of it.
+    OnCopy,
+}
+
 impl Client {
     /// A fresh session of the default user on database 0, RESP2.
     pub fn new(handle: Arc<ClientHandle>, accounts: &Accounts) -> Client {
@@ -104,7 +116,8 @@ impl Client {
             reply_mode: ReplyMode::On,
             no_touch: false,
             is_encrypted: false,
-            debugs: false,
+            debugs: Debugging::Off,
+            rehearses: false,
             import_source: false,
             monitor: false,
             transaction: None,

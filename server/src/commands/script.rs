@@ -1,5 +1,7 @@
 //! EVAL and its kin, and SCRIPT.
 
+use crate::args::Argv;
+use crate::client::Debugging;
 use crate::command::{AclCategories, Begin, Command, CommandSpec, Find, Flags, Group, KeyFlags, KeySpec, LockClass};
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
@@ -65,6 +67,11 @@ pub static EVALSHA_RO: CommandSpec = CommandSpec {
     ..READING
 };
 
+/// Whether the command runs a script, not a function.
+pub(crate) fn is_evaluation(command: &Command) -> bool {
+    [&EVAL, &EVALSHA, &EVAL_RO, &EVALSHA_RO].into_iter().any(|spec| std::ptr::eq(spec, command.spec))
+}
+
 /// Whether the command names its script by the SHA-1.
 pub(crate) fn is_by_name(command: &Command) -> bool {
     [&EVALSHA, &EVALSHA_RO].into_iter().any(|spec| std::ptr::eq(spec, command.spec))
@@ -79,12 +86,18 @@ fn evaluate(context: &mut Context<'_>) -> CommandResult {
     if is_by_name(context.command) && context.argv.at(1).len() != size_of::<Sha>() {
         return Err(error::NO_SCRIPT);
     }
-    let keys = context.argv.cursor(2).int()?;
+    let keys = key_count(context.argv)?;
+    Err(CommandError::Script(ScriptRequest::Run { keys }))
+}
+
+/// How many of the arguments of EVAL are keys.
+pub(crate) fn key_count(argv: Argv<'_>) -> Result<usize, CommandError> {
+    let keys = argv.cursor(2).int()?;
     let Ok(keys) = usize::try_from(keys) else { return Err(error::NEGATIVE_KEYS) };
-    if keys > context.argv.len() - 3 {
+    if keys > argv.len().saturating_sub(3) {
         return Err(error::TOO_MANY_KEYS);
     }
-    Err(CommandError::Script(ScriptRequest::Run { keys }))
+    Ok(keys)
 }
 
 const SUBCOMMAND: CommandSpec = CommandSpec {
@@ -120,20 +133,13 @@ pub static DEBUG: CommandSpec = CommandSpec {
 };
 
 fn debug(context: &mut Context<'_>) -> CommandResult {
-    #[derive(Clone, Copy)]
-    enum Mode {
-        OnCopy,
-        InPlace,
-        Off,
+    let modes = [("yes", Debugging::OnCopy), ("sync", Debugging::InPlace), ("no", Debugging::Off)];
+    let mode = context.argv.cursor(2).one_of(&modes).ok_or(error::SCRIPT_DEBUG)?;
+    // The debugger reads the socket itself.
+    if mode == Debugging::InPlace && context.client.is_encrypted {
+        return Err(error::DEBUG_OVER_TLS);
     }
-    let modes = [("yes", Mode::OnCopy), ("sync", Mode::InPlace), ("no", Mode::Off)];
-    context.client.debugs = match context.argv.cursor(2).one_of(&modes).ok_or(error::SCRIPT_DEBUG)? {
-        Mode::OnCopy => return Err(error::DEBUG_ON_COPY),
-        // The debugger reads the socket itself.
-        Mode::InPlace if context.client.is_encrypted => return Err(error::DEBUG_OVER_TLS),
-        Mode::InPlace => true,
-        Mode::Off => false,
-    };
+    context.client.debugs = mode;
     context.reply.ok();
     Ok(())
 }

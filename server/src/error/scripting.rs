@@ -36,8 +36,10 @@ texts! {
     WRITE_FROM_READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts.";
     /// SCRIPT DEBUG.
     SCRIPT_DEBUG = "ERR Use SCRIPT DEBUG YES/SYNC/NO";
-    /// SCRIPT DEBUG YES.
-    DEBUG_ON_COPY = "ERR Debugging on a copy of the data is not supported: use SCRIPT DEBUG SYNC";
+    /// A command of a script that is debugged on a copy.
+    NOT_ON_COPY = "ERR This command cannot be debugged on a copy of the data: use SCRIPT DEBUG SYNC";
+    /// A change by a script that is debugged on a copy.
+    TOO_MUCH_ON_COPY = "ERR The script changes too much to be debugged on a copy of the data: use SCRIPT DEBUG SYNC";
     /// SCRIPT DEBUG SYNC over TLS.
     DEBUG_OVER_TLS = "ERR Scripts cannot be debugged over an encrypted connection";
     /// EVALSHA while scripts are debugged.

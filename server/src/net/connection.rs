@@ -471,6 +471,10 @@ impl Connection {
                     self.transfer(worker, next, job).await;
                     next += 1;
                 }
+                Step::Rehearse => {
+                    crate::scripting::rehearse(self, worker, next).await;
+                    next += 1;
+                }
                 Step::Held(seen) => self.wait_out_transfer(worker, seen).await,
                 Step::Paused(until_ms) => self.wait_out_pause(worker, until_ms).await,
             }

@@ -30,7 +30,7 @@ pub struct Rewrite {
 impl Rewrite {
     /// That of the command which `client` runs, if anybody wants to know.
     pub fn of<'c>(client: &'c mut Client, server: &Server) -> Option<&'c mut Rewrite> {
-        if server.attention.get() & Attention::PROPAGATES == 0 {
+        if server.attention.get() & Attention::PROPAGATES == 0 && !client.rehearses {
             return None;
         }
         Some(client.rewrite.get_or_insert_default())

@@ -38,6 +38,17 @@ impl Unit {
     pub(crate) fn mark(&self) -> UnitMark {
         UnitMark { bytes: self.bytes.len(), commands: self.commands.len() }
     }
+    /// What was added since that changes data, each command with its database.
+    pub(crate) fn changes_since(&self, mark: &UnitMark) -> Vec<(usize, Vec<u8>)> {
+        let (mut start, mut changes) = (mark.bytes, Vec::new());
+        for command in self.commands.iter().skip(mark.commands) {
+            if command.reach != Reach::Replicas {
+                changes.push((command.db, self.bytes.get(start..command.end).unwrap_or_default().to_vec()));
+            }
+            start = command.end;
+        }
+        changes
+    }
     /// Forgets what was added since.
     pub(crate) fn rewind(&mut self, mark: &UnitMark) {
         self.bytes.truncate(mark.bytes);

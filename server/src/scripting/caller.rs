@@ -109,19 +109,11 @@ impl Host for Caller<'_, '_> {
     }
 
     fn may_call(&mut self, bytes: &[u8], spans: &[Span]) -> Option<bool> {
-        let argv = Argv::new(bytes, spans);
-        let command = self.worker.server.commands.resolve(argv).filter(|command| is_whole(command, argv))?;
-        Some(acl_check(&self.client.user, command, argv, self.client.db).is_ok())
+        may_call(self.worker, self.client, Argv::new(bytes, spans))
     }
 
     fn log(&mut self, level: LogLevel, text: &[u8]) {
-        let text = String::from_utf8_lossy(text);
-        match level {
-            LogLevel::Debug => tracing::trace!("{text}"),
-            LogLevel::Verbose => tracing::debug!("{text}"),
-            LogLevel::Notice => tracing::info!("{text}"),
-            LogLevel::Warning => tracing::warn!("{text}"),
-        }
+        write_log(level, text);
     }
 
     fn replicate(&mut self, to: Replicate) {
@@ -233,7 +225,11 @@ impl Caller<'_, '_> {
     }
 
     /// Whether a command may be called, in the order in which real servers look.
-    fn admit<'s>(&mut self, command: Option<&'s Command>, argv: Argv<'_>) -> Result<&'s Command, CommandError> {
+    pub(super) fn admit<'s>(
+        &mut self,
+        command: Option<&'s Command>,
+        argv: Argv<'_>,
+    ) -> Result<&'s Command, CommandError> {
         let Some(command) = command.filter(|command| is_whole(command, argv)) else {
             return Err(error::UNKNOWN_FROM_SCRIPT);
         };
@@ -285,7 +281,14 @@ impl Caller<'_, '_> {
         Ok(command)
     }
 
-    fn execute(&mut self, command: &Command, argv: Argv<'_>, protocol: Protocol, reply: &mut Vec<u8>) -> CommandResult {
+    /// Executes it.
+    pub(super) fn execute(
+        &mut self,
+        command: &Command,
+        argv: Argv<'_>,
+        protocol: Protocol,
+        reply: &mut Vec<u8>,
+    ) -> CommandResult {
         self.after.show_all();
         let dirty = self.txn.effects().dirty;
         let mut txn = self.txn.part();
@@ -309,7 +312,7 @@ impl Caller<'_, '_> {
             // Of what the command reads only that is tracked which the script has declared.
             self.has_read |= command.has(Flags::READONLY);
         }
-        if self.worker.server.attention.get() & Attention::PROPAGATES != 0 {
+        if self.worker.server.attention.get() & Attention::PROPAGATES != 0 || self.client.rehearses {
             let effects = self.txn.effects();
             crate::propagation::record_call_to(self.worker, self.client, argv, effects, dirty, self.reach);
         }
@@ -332,6 +335,23 @@ impl Drop for Caller<'_, '_> {
     }
 }
 
+/// Whether the client may call that command; none: there is no such command.
+pub(super) fn may_call(worker: &Worker, client: &Client, argv: Argv<'_>) -> Option<bool> {
+    let command = worker.server.commands.resolve(argv).filter(|command| is_whole(command, argv))?;
+    Some(acl_check(&client.user, command, argv, client.db).is_ok())
+}
+
+/// Writes what a script says to the log.
+pub(super) fn write_log(level: LogLevel, text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    match level {
+        LogLevel::Debug => tracing::trace!("{text}"),
+        LogLevel::Verbose => tracing::debug!("{text}"),
+        LogLevel::Notice => tracing::info!("{text}"),
+        LogLevel::Warning => tracing::warn!("{text}"),
+    }
+}
+
 /// Whether it is no container whose subcommand is missing or unknown.
 fn is_whole(command: &Command, argv: Argv<'_>) -> bool {
     !command.is_container() || argv.len() == 1
@@ -351,7 +371,7 @@ fn refuse_blocking(command: &Command, argv: Argv<'_>) -> CommandResult {
 }
 
 /// Whether a command that writes does what is not taken back with the keys that it changes: it flushes, or sends them away.
-fn changes_more_than_keys(command: &Command) -> bool {
+pub(super) fn changes_more_than_keys(command: &Command) -> bool {
     matches!(command.spec.lock, LockClass::All | LockClass::Transfer)
 }
 

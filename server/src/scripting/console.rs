@@ -12,47 +12,69 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub(super) struct Console {
     /// The client's socket.
     socket: Stream,
-    decoder: RequestDecoder,
-    input: Vec<u8>,
+    dialogue: Dialogue,
 }
 
 /// What one command may take.
 const INPUT_MAX: usize = 1 << 20;
 /// Who takes nothing for so long is gone.
-const SEND_TIME_MAX: Duration = Duration::from_secs(5);
+pub(super) const SEND_TIME_MAX: Duration = Duration::from_secs(5);
 
 impl Console {
     pub(super) fn new(socket: Stream) -> Console {
-        Console { socket, decoder: RequestDecoder::new(), input: Vec::new() }
+        Console { socket, dialogue: Dialogue::default() }
     }
 
     /// Sends lines. Who is gone is found out at the next question.
     pub(super) fn tell(&mut self, lines: &[Vec<u8>]) {
-        let mut bytes = Vec::new();
-        let mut reply = ReplyWriter::new(&mut bytes, Protocol::Resp2);
-        reply.array(lines.len());
-        for line in lines {
-            let line: Vec<u8> =
-                line.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect();
-            reply.simple(String::from_utf8_lossy(&line).as_bytes());
-        }
+        let bytes = encode(lines);
         let _ = net::stack::wait(tokio::time::timeout(SEND_TIME_MAX, self.socket.write_all(&bytes)));
     }
 
     /// The words of the next command; none once the client is gone, or when nobody should wait any more.
     pub(super) async fn ask(&mut self, over: impl Future<Output = ()>) -> Option<Vec<Vec<u8>>> {
         tokio::select! {
-            words = self.hear() => words,
+            words = self.dialogue.hear(&mut self.socket) => words,
             () = over => None,
         }
     }
+}
 
-    async fn hear(&mut self) -> Option<Vec<Vec<u8>>> {
+/// Lines, as the client is sent them.
+pub(super) fn encode(lines: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut reply = ReplyWriter::new(&mut bytes, Protocol::Resp2);
+    reply.array(lines.len());
+    for line in lines {
+        let line: Vec<u8> =
+            line.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect();
+        reply.simple(String::from_utf8_lossy(&line).as_bytes());
+    }
+    drop(reply);
+    bytes
+}
+
+/// What the client says, as far as it has arrived.
+pub(super) struct Dialogue {
+    decoder: RequestDecoder,
+    input: Vec<u8>,
+}
+
+impl Default for Dialogue {
+    fn default() -> Dialogue {
+        Dialogue { decoder: RequestDecoder::new(), input: Vec::new() }
+    }
+}
+
+impl Dialogue {
+    /// The words of the next command; none once the client sends no more, or what is none. Nothing is lost if nobody waits
+    /// for it to the end.
+    pub(super) async fn hear(&mut self, socket: &mut Stream) -> Option<Vec<Vec<u8>>> {
         loop {
             if let Some(words) = self.decode()? {
                 return Some(words);
             }
-            if self.socket.read_buf(&mut self.input).await.ok()? == 0 {
+            if socket.read_buf(&mut self.input).await.ok()? == 0 {
                 return None;
             }
             if self.input.len() > INPUT_MAX {

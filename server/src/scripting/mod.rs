@@ -13,6 +13,7 @@ mod console;
 mod engine;
 mod libraries;
 mod sources;
+mod trial;
 mod unit;
 
 pub use busy::{Busy, BusyScripts};
@@ -21,4 +22,5 @@ pub(crate) use libraries::vm_options;
 pub use libraries::{Function, Libraries, Library, LoadError, RestorePolicy};
 pub use sources::{Sha, Source, Sources};
 pub use unit::ScriptRequest;
+pub(crate) use trial::{is_rehearsed, rehearse};
 pub(crate) use unit::{ScriptUnit, effective_flags, shards};

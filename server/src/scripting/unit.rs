@@ -6,7 +6,7 @@ use super::libraries::Function;
 use super::engine::Compiled;
 use super::sources::Sha;
 use crate::args::Argv;
-use crate::client::Client;
+use crate::client::{Client, Debugging};
 use crate::command::{Command, Flags, LockClass};
 use crate::commands::function::is_function_call;
 use crate::commands::script::{is_by_name, is_read_only};
@@ -104,7 +104,7 @@ impl ScriptUnit<'_, '_> {
     /// Runs the script and answers, whatever comes of it; whether the answer holds an error.
     pub(crate) fn run(mut self) -> Result<bool, Unfinished> {
         let ScriptRequest::Run { keys } = self.request else { return Ok(self.load()) };
-        if self.client.debugs && self.socket.is_some() {
+        if self.socket.is_some() {
             if is_by_name(self.command) {
                 return Ok(self.fail(&error::DEBUG_BY_NAME));
             }
@@ -117,7 +117,7 @@ impl ScriptUnit<'_, '_> {
             // The commands of the script are to come after it.
             server.monitors.feed(&self.client.handle, self.client.db, self.argv, &[]);
         }
-        match self.find().and_then(|prepared| self.admit(&prepared.origin).map(|()| prepared)) {
+        match self.find().and_then(|prepared| admit(self.worker, self.command, prepared.origin.flags()).map(|()| prepared)) {
             Ok(prepared) => self.execute(&prepared, keys),
             Err(error) => {
                 self.end_session();
@@ -130,7 +130,7 @@ impl ScriptUnit<'_, '_> {
     fn end_session(&mut self) {
         if let Some(socket) = self.socket.take() {
             Console::new(socket).tell(&[b"<endsession>".to_vec()]);
-            (self.client.debugs, self.after.close) = (false, true);
+            (self.client.debugs, self.after.close) = (Debugging::Off, true);
         }
     }
 
@@ -165,18 +165,6 @@ impl ScriptUnit<'_, '_> {
             }
         };
         Ok(Prepared { origin: Origin::Source(known), vm: engine.vm(worker)? })
-    }
-
-    /// What the script says of itself must allow it to run here.
-    fn admit(&self, origin: &Origin) -> Result<(), CommandError> {
-        let Some(flags) = origin.flags() else { return Ok(()) };
-        if !flags.no_writes && is_read_only(self.command) {
-            return Err(error::WRITING_SCRIPT_READ_ONLY);
-        }
-        if !flags.no_writes && !flags.allow_oom && self.worker.is_out_of_memory() {
-            return Err(error::SCRIPT_OOM);
-        }
-        Ok(())
     }
 
     fn execute(&mut self, prepared: &Prepared, keys: usize) -> Result<bool, Unfinished> {
@@ -227,7 +215,7 @@ impl ScriptUnit<'_, '_> {
             let outcome = vm.debug(script, text, names, keys.iter(), rest.iter(), &mut caller, &mut reply);
             tracing::warn!("Redis synchronous debugging eval session ended");
             // The end of the session is seen by that of the connection.
-            (caller.client.debugs, caller.after.close) = (false, true);
+            (caller.client.debugs, caller.after.close) = (Debugging::Off, true);
             outcome
         } else {
             vm.run(script, names, keys.iter(), rest.iter(), &mut caller, &mut reply)
@@ -288,6 +276,18 @@ impl ScriptUnit<'_, '_> {
     }
 }
 
+/// What a script says of itself must allow it to run here.
+pub(super) fn admit(worker: &Worker, command: &Command, flags: Option<ScriptFlags>) -> Result<(), CommandError> {
+    let Some(flags) = flags else { return Ok(()) };
+    if !flags.no_writes && is_read_only(command) {
+        return Err(error::WRITING_SCRIPT_READ_ONLY);
+    }
+    if !flags.no_writes && !flags.allow_oom && worker.is_out_of_memory() {
+        return Err(error::SCRIPT_OOM);
+    }
+    Ok(())
+}
+
 /// The shards under which a script starts, `declared` being those of its keys.
 #[cold]
 pub(crate) fn shards(
@@ -302,7 +302,7 @@ pub(crate) fn shards(
         return ShardSet::one(0);
     }
     // Who watches would see twice what is run twice.
-    if client.debugs || worker.server.attention.get() & Attention::MONITORS != 0 {
+    if client.debugs != Debugging::Off || worker.server.attention.get() & Attention::MONITORS != 0 {
         return ShardSet::ALL;
     }
     if is_function_call(command) {
