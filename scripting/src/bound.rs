@@ -185,7 +185,8 @@ fn instructions_only_read(code: &[u32], constants: &[&[u8]]) -> bool {
         match operation {
             GET_GLOBAL if is_bound(name()) => {
                 // What is read takes the place of the table: nothing else ever finds that.
-                let is_read = |next: &u32| matches!(next & 63, GET_TABLE | LEN) && next >> 23 == a && next >> 6 & 255 == a;
+                let is_read =
+                    |next: &u32| matches!(next & 63, GET_TABLE | LEN) && next >> 23 == a && next >> 6 & 255 == a;
                 if !words.peek().is_some_and(is_read) {
                     return false;
                 }

@@ -124,10 +124,7 @@ impl IntoLua for Bytes<'_> {
 }
 
 /// Calls a function with strings. Few of them need no list.
-fn call_with<'a, R: FromLuaMulti>(
-    function: &Function,
-    mut items: impl Iterator<Item = &'a [u8]>,
-) -> mlua::Result<R> {
+fn call_with<'a, R: FromLuaMulti>(function: &Function, mut items: impl Iterator<Item = &'a [u8]>) -> mlua::Result<R> {
     match [items.next(), items.next(), items.next(), items.next()].map(|item| item.map(string)) {
         [None, ..] => function.call(()),
         [Some(first), None, ..] => function.call(first),
@@ -175,7 +172,11 @@ impl Vm {
     /// # Errors
     /// The compiler's complaint.
     pub fn compile(&self, source: &[u8]) -> Result<Script, String> {
-        self.chunk(source, "@user_script").map(|function| Script { function, is_function: false, binding: Rc::default() })
+        self.chunk(source, "@user_script").map(|function| Script {
+            function,
+            is_function: false,
+            binding: Rc::default(),
+        })
     }
 
     /// Runs the code of a library, which registers its functions.

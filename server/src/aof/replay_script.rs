@@ -65,7 +65,14 @@ impl Scripts {
         let (arguments, mut reply) = (argv.from(3), Vec::new());
         let (keys, rest) = (arguments.to(keys), arguments.from(keys));
         let mut writer = ReplyWriter::new(&mut reply, Protocol::Resp2);
-        vm.run(&script, Names { script: "of a file", source: None }, keys.iter(), rest.iter(), &mut caller, &mut writer);
+        vm.run(
+            &script,
+            Names { script: "of a file", source: None },
+            keys.iter(),
+            rest.iter(),
+            &mut caller,
+            &mut writer,
+        );
         caller.is_over();
         client.db = db;
         if reply.starts_with(b"-") {

@@ -72,7 +72,8 @@ impl Host for Caller<'_, '_> {
             None => commands.resolve(argv),
         };
         // Which subcommand it is depends on what follows.
-        *known = resolved.filter(|command| !command.is_container() && command.parent.is_none()).map(|command| command.id);
+        *known =
+            resolved.filter(|command| !command.is_container() && command.parent.is_none()).map(|command| command.id);
         let command = match self.admit(resolved, argv) {
             Ok(command) => command,
             Err(error) => {

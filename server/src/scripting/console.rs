@@ -46,8 +46,7 @@ pub(super) fn encode(lines: &[Vec<u8>]) -> Vec<u8> {
     let mut reply = ReplyWriter::new(&mut bytes, Protocol::Resp2);
     reply.array(lines.len());
     for line in lines {
-        let line: Vec<u8> =
-            line.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect();
+        let line: Vec<u8> = line.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect();
         reply.simple(String::from_utf8_lossy(&line).as_bytes());
     }
     drop(reply);

@@ -21,6 +21,6 @@ pub(crate) use engine::Engine;
 pub(crate) use libraries::vm_options;
 pub use libraries::{Function, Libraries, Library, LoadError, RestorePolicy};
 pub use sources::{Sha, Source, Sources};
-pub use unit::ScriptRequest;
 pub(crate) use trial::{is_rehearsed, rehearse};
+pub use unit::ScriptRequest;
 pub(crate) use unit::{ScriptUnit, effective_flags, shards};

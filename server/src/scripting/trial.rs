@@ -40,8 +40,15 @@ const STAGED_BYTES_MAX: usize = 16 << 20;
 
 /// What the script wants of its connection.
 enum Wish {
-    Call { bytes: Vec<u8>, spans: Vec<Span>, protocol: Protocol },
-    MayCall { bytes: Vec<u8>, spans: Vec<Span> },
+    Call {
+        bytes: Vec<u8>,
+        spans: Vec<Span>,
+        protocol: Protocol,
+    },
+    MayCall {
+        bytes: Vec<u8>,
+        spans: Vec<Span>,
+    },
     Tell(Vec<u8>),
     Ask,
     /// It is over, with this reply.
@@ -210,7 +217,11 @@ pub(crate) async fn rehearse(connection: &mut Connection, worker: &Worker, next:
     match begin(connection, worker, id, (bytes, spans)) {
         Ok((trial, task)) => {
             tracing::warn!("Redis forked for debugging eval");
+            let handle = connection.client.handle.clone();
+            // Who thinks about a line is not idle.
+            handle.published.flags.fetch_or(ClientHandle::FLAG_BLOCKED, SeqCst);
             trial.attend(connection, worker, task).await;
+            handle.published.flags.fetch_and(!ClientHandle::FLAG_BLOCKED, SeqCst);
             tracing::warn!("Lua debugging session child exiting");
             connection.client.debugs = Debugging::Off;
             // The end of the session is seen by that of the connection.
@@ -335,8 +346,7 @@ impl Trial {
         let (server, client) = (&worker.server, &mut connection.client);
         let (clock, spoken, selected) = (Clock { now_ms: worker.now_ms() }, client.protocol, client.db);
         let hides = server.follows() || server.pause.in_force(worker.now_ms()).is_some();
-        let access =
-            Access { no_touch: true, expired: if hides { Expired::Hide } else { Expired::default() }, ..Access::default() };
+        let access = Access { no_touch: true, expired: if hides { Expired::Hide } else { Expired::default() } };
         let (mut effects, mut after, mut undo) = (Effects::default(), After::default(), std::mem::take(&mut self.undo));
         let mark = worker.unit.borrow().mark();
         undo.begin(&mut Txn::new(&server.store, guard, clock, &mut effects, access), Keep::Always);
@@ -376,6 +386,7 @@ impl Trial {
         }
         // Nobody hears of what it has published.
         drop(after.take_messages());
+        std::mem::take(&mut effects.garbage).into_iter().for_each(|garbage| server.store.free_later(garbage));
         self.undo = undo;
         let Attempt { reply, db, changes } = called.map_err(|error| error.text().into_owned())?;
         self.db = db;
@@ -438,7 +449,8 @@ fn attempt(
 }
 
 fn can_be_taken_back(command: &Command) -> bool {
-    !command.has(Flags::ADMIN) && !(command.has(Flags::WRITE) && changes_more_than_keys(command))
+    let does_more = command.has(Flags::WRITE) && changes_more_than_keys(command);
+    !command.has(Flags::ADMIN) && !does_more
 }
 
 fn spans_of(command: &[u8]) -> Vec<Span> {

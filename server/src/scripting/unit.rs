@@ -2,8 +2,8 @@
 
 use super::caller::Caller;
 use super::console::Console;
-use super::libraries::Function;
 use super::engine::Compiled;
+use super::libraries::Function;
 use super::sources::Sha;
 use crate::args::Argv;
 use crate::client::{Client, Debugging};
@@ -117,7 +117,10 @@ impl ScriptUnit<'_, '_> {
             // The commands of the script are to come after it.
             server.monitors.feed(&self.client.handle, self.client.db, self.argv, &[]);
         }
-        match self.find().and_then(|prepared| admit(self.worker, self.command, prepared.origin.flags()).map(|()| prepared)) {
+        match self
+            .find()
+            .and_then(|prepared| admit(self.worker, self.command, prepared.origin.flags()).map(|()| prepared))
+        {
             Ok(prepared) => self.execute(&prepared, keys),
             Err(error) => {
                 self.end_session();
