@@ -449,3 +449,23 @@ fn what_is_insecure_is_seen_only_where_it_is_wanted() {
         assert_eq!(run_in(&vm, &source, &mut Echo::default(), Protocol::Resp2), ":1|");
     }
 }
+
+#[test]
+fn a_script_that_is_bound_gets_what_it_is_given() {
+    let source = "redis.call('echo', #KEYS .. #ARGV) return {KEYS[1], KEYS[2], ARGV[1] or 'none'}";
+    let vm = vm();
+    let script = vm.compile(source.as_bytes()).unwrap();
+    let run = |keys: &[&[u8]], arguments: &[&[u8]]| {
+        let (mut host, mut out) = (Echo::default(), Vec::new());
+        let mut reply = ReplyWriter::new(&mut out, Protocol::Resp2);
+        let names = Names { script: "sha", source: Some(source.as_bytes()) };
+        vm.run(&script, names, keys.iter().copied(), arguments.iter().copied(), &mut host, &mut reply);
+        format!("{} {}", host.calls[0][1], String::from_utf8_lossy(&out).replace("\r\n", "|"))
+    };
+    assert_eq!(run(&[b"a", b"b"], &[b"c"]), "21 *3|$1|a|$1|b|$1|c|");
+    assert_eq!(run(&[b"d", b"e"], &[b"f"]), "21 *3|$1|d|$1|e|$1|f|");
+    // It is bound to that many: others get tables of their own.
+    assert_eq!(run(&[b"g", b"h", b"i"], &[]), "30 *3|$1|g|$1|h|$4|none|");
+    assert_eq!(run(&[b"\xff", b""], &[b"j"]), "21 *3|$1|\u{fffd}|$0||$1|j|");
+    assert_eq!(run(&[b"k"], &[b"l", b"m", b"n", b"o"]), "14 *1|$1|k|");
+}
