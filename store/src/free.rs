@@ -234,7 +234,9 @@ impl Core {
         let Some(mut entry) = removed.hand_over() else { return };
         if entry.buffer_capacity() >= LARGE_BYTES {
             self.later(Garbage(Content::Entry(entry)));
-        } else if let Some(value) = entry.take_value() {
+        } else if !entry.is_folded()
+            && let Some(value) = entry.take_value()
+        {
             self.value(value);
         }
     }

@@ -78,6 +78,7 @@ impl<'a, T: InEntry> Open<'a, T> {
 
     /// Records one change with its event. More are added to `dirty` by the caller: see [`Txn::effects`].
     pub(crate) fn changed(&mut self, class: EventClass, event: &'static str) {
+        self.entry.settle::<T>();
         self.around.changed(self.entry.key(), class, event);
     }
 

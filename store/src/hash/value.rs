@@ -9,6 +9,7 @@ use crate::store::Store;
 
 /// A hash.
 #[derive(Clone, Debug)]
+#[repr(u8)]
 pub enum Hash {
     /// Few short fields, name and value in turn, in the order in which they came (`OBJECT ENCODING` listpack).
     Pack(Listpack),
@@ -39,6 +40,15 @@ impl Hash {
         match self {
             Hash::Pack(pack) => pack.is_empty(),
             Hash::Table(fields) => fields.is_empty(),
+        }
+    }
+
+    /// The bytes, if they are few and in one block.
+    #[inline]
+    pub(crate) fn foldable(&self) -> Option<&[u8]> {
+        match self {
+            Hash::Pack(pack) => pack.foldable(),
+            Hash::Table(_) => None,
         }
     }
 

@@ -87,6 +87,12 @@ impl Listpack {
         self.space.memory()
     }
 
+    /// The bytes, if there is not much more room than a folded block can have.
+    #[inline]
+    pub(crate) fn foldable(&self) -> Option<&[u8]> {
+        (self.space.len() < 1 << 10).then(|| self.bytes())
+    }
+
     /// Whether values of `bytes` bytes in all, one by one at most as long, can be added.
     pub fn fits(&self, bytes: usize) -> bool {
         // An entry has at most ten bytes beside its value.
@@ -249,7 +255,7 @@ impl Listpack {
     /// Gives back memory beyond the size class of the bytes.
     pub fn shrink_to_fit(&mut self) {
         let (start, total) = (self.start(), self.total());
-        if Block::room(total) < self.space.len() {
+        if self.space.is_roomy_for(total) {
             self.space.copy_within(start..start + total, 0);
             self.space.set_mark(0);
             self.space.resize(total);

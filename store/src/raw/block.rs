@@ -1,28 +1,48 @@
 //! Pointers without alignment, so that what stands in an entry needs no padding: a block of bytes whose class of lengths
 //! lies in front of them, and a box.
+//!
+//! A short block may be folded into the entry that its value stands in, and be no pointer then:
+//!
+//! ```text
+//! 1 if folded │ number of bytes 10 bits │ where it lies 3 bits │ mark 10 bits │ the bytes themselves
+//! ```
 
 use super::entry::size_class;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::fmt::{Debug, Formatter};
+use std::num::NonZero;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
 /// Bytes of the allocation before those of the block: the mark, 2, and the class of the allocation. Each byte less keeps
 /// some values out of the next class.
-const HEAD_BYTES: usize = 3;
+pub(super) const HEAD_BYTES: usize = 3;
 const CLASS_OFFSET: usize = 2;
 /// Bits of a class that say how many units it has, less one; the others say how often a unit of one byte is doubled.
 const CLASS_BITS: u32 = 3;
 /// How often the smallest unit is doubled.
 const UNIT_MIN: u32 = 4;
 const ALIGN: usize = 8;
+/// Set in the first byte of a folded block. Pointers of blocks are even, and so are those of boxes.
+const FOLDED: usize = 1;
+/// In a folded block: where the number of bytes begins, what is known of the address, and the mark.
+const LEN_SHIFT: u32 = 1;
+const PLACE_SHIFT: u32 = 11;
+const MARK_SHIFT: u32 = 14;
+/// The largest number of bytes and the largest mark of a folded block.
+const NUMBER_MAX: usize = (1 << (PLACE_SHIFT - LEN_SHIFT)) - 1;
+/// The first byte of a pointer is the one of the low bits, so that it tells whether there is one.
+const CAN_FOLD: bool = cfg!(target_endian = "little");
 /// Longest block: far beyond the largest listpack, and its allocation's size needs no check.
 const BYTES_MAX: usize = (u32::MAX / 2) as usize;
 
 /// Initialised bytes in one allocation of the size of the allocator's class, and a number to go with them.
 ///
 /// Invariant: the pointer leads to an allocation of `HEAD_BYTES + len()` bytes with alignment 8, all initialised, and of
-/// that size its byte at `CLASS_OFFSET` is the class.
+/// that size its byte at `CLASS_OFFSET` is the class. Or the block is folded: then it stands in an allocation where
+/// `HEAD_BYTES + len()` bytes from its own first one on belong to it, all initialised; `len()` is at least
+/// `size_of::<Block>() - HEAD_BYTES`. So whoever has a folded block never moves it: it can be copied, replaced by another or
+/// changed in its place, and [`lift`](Block::lift) makes it one that can be moved.
 #[repr(C, packed)]
 pub(crate) struct Block(NonNull<u8>);
 
@@ -34,6 +54,12 @@ unsafe impl Sync for Block {}
 fn layout(len: usize) -> Layout {
     // Lengths are at most BYTES_MAX, a size class more than that included.
     Layout::from_size_align(HEAD_BYTES + len, ALIGN).expect("a block is smaller than the address space")
+}
+
+/// The low bits of an address: a folded block that is found elsewhere has been moved.
+#[inline]
+fn place_of(at: NonNull<u8>) -> usize {
+    at.addr().get() & (ALIGN - 1)
 }
 
 /// The class of an allocation whose size is one of jemalloc's: one to eight units.
@@ -75,38 +101,137 @@ impl Block {
         Block(base)
     }
 
+    /// The number of bytes that a block folded into `room` bytes has; none if it cannot be folded there.
+    #[inline]
+    pub(super) const fn folded_len(room: usize) -> Option<usize> {
+        if !CAN_FOLD || room < size_of::<Block>() || room > HEAD_BYTES + NUMBER_MAX {
+            return None;
+        }
+        Some(room - HEAD_BYTES)
+    }
+
+    /// Bytes to allocate for a block of `bytes` bytes that is not folded.
+    #[inline]
+    pub(super) fn size(bytes: usize) -> usize {
+        size_class(HEAD_BYTES + bytes)
+    }
+
+    /// Folds a block into the `HEAD_BYTES + len` bytes at `at`: it starts with `bytes`, the others are zero, and so is the mark.
+    ///
+    /// # Safety
+    /// [`folded_len`](Block::folded_len) has told `len`, that of `bytes` is not more, and `at` has as much room as it was
+    /// asked for.
+    pub(super) unsafe fn fold(at: NonNull<u8>, bytes: &[u8], len: usize) {
+        debug_assert!(bytes.len() <= len && Block::folded_len(HEAD_BYTES + len) == Some(len));
+        let head = FOLDED | len << LEN_SHIFT | place_of(at) << PLACE_SHIFT;
+        // SAFETY: by the caller; all bytes are initialised here.
+        unsafe {
+            at.copy_from_nonoverlapping(NonNull::from(&head.to_le_bytes()).cast(), HEAD_BYTES);
+            let data = at.add(HEAD_BYTES);
+            data.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+            data.add(bytes.len()).write_bytes(0, len - bytes.len());
+        }
+    }
+
+    /// Whether it is folded.
+    #[inline]
+    pub(crate) fn is_folded(&self) -> bool {
+        self.word() & FOLDED != 0
+    }
+
+    /// Makes it one that can be moved.
+    pub(crate) fn lift(&mut self) {
+        if self.is_folded() {
+            self.leave(self.len());
+        }
+    }
+
+    /// Takes the bytes, or the first of them, out into an allocation of their own that has room for `bytes` bytes, or more.
+    #[cold]
+    fn leave(&mut self, bytes: usize) {
+        let kept = self.len().min(Block::room(bytes));
+        let mut own = Block::new(&self[..kept], bytes);
+        own.set_mark(self.mark());
+        // Nothing is freed with the folded one, whose room stays with its entry.
+        *self = own;
+    }
+
+    /// The pointer's bits, or those that a folded block has in its place.
+    #[inline]
+    fn word(&self) -> usize {
+        let pointer = self.0;
+        let word = pointer.addr().get();
+        debug_assert!(
+            word & FOLDED == 0 || word >> PLACE_SHIFT & (ALIGN - 1) == place_of(NonNull::from(self).cast()),
+            "a folded block was moved"
+        );
+        word
+    }
+
+    /// What the mark and the bytes, or the bytes alone, stand behind.
     #[inline]
     fn base(&self) -> NonNull<u8> {
-        self.0
+        if self.is_folded() { NonNull::from(self).cast() } else { self.0 }
+    }
+
+    #[inline]
+    fn base_mut(&mut self) -> NonNull<u8> {
+        if self.is_folded() { NonNull::from(self).cast() } else { self.0 }
     }
 
     /// The number of bytes.
     #[inline]
     pub(crate) fn len(&self) -> usize {
+        if self.is_folded() {
+            return self.word() >> LEN_SHIFT & NUMBER_MAX;
+        }
         // SAFETY: by the invariant, the class is initialised.
         size_of_class(unsafe { self.base().add(CLASS_OFFSET).read() }) - HEAD_BYTES
     }
 
-    /// Bytes allocated.
+    /// Bytes allocated for it alone.
     pub(crate) fn memory(&self) -> usize {
-        HEAD_BYTES + self.len()
+        if self.is_folded() { 0 } else { HEAD_BYTES + self.len() }
+    }
+
+    /// Whether a block of `bytes` bytes would need less memory. Of a folded one it has to be a good deal less, since its
+    /// room is what the size class of its entry leaves over.
+    #[inline]
+    pub(crate) fn is_roomy_for(&self, bytes: usize) -> bool {
+        if self.is_folded() { bytes * 4 <= self.len() * 3 } else { Block::room(bytes) < self.len() }
     }
 
     /// The number that goes with the bytes.
     #[inline]
     pub(crate) fn mark(&self) -> u16 {
+        if self.is_folded() {
+            return (self.word() >> MARK_SHIFT & NUMBER_MAX) as u16;
+        }
         // SAFETY: by the invariant, the allocation starts with an aligned u16.
         unsafe { self.base().cast::<u16>().read() }
     }
 
+    /// Changes it. The mark of a folded block is at most its number of bytes.
     #[inline]
     pub(crate) fn set_mark(&mut self, mark: u16) {
+        if self.is_folded() {
+            debug_assert!(usize::from(mark) <= self.len());
+            let bits = usize::from(mark) & NUMBER_MAX;
+            let pointer = self.0;
+            // The bits beyond are the first ones of the bytes.
+            let changed = |word: usize| word & !(NUMBER_MAX << MARK_SHIFT) | bits << MARK_SHIFT;
+            self.0 = pointer.map_addr(|word| NonZero::<usize>::MIN | changed(word.get()));
+            return;
+        }
         // SAFETY: as in mark(); exclusive by &mut self.
         unsafe { self.base().cast::<u16>().write(mark) };
     }
 
     /// Gives the block the length [`room`](Block::room)`(bytes)`: bytes at the end are cut off, or zeroes added there.
     pub(crate) fn resize(&mut self, bytes: usize) {
+        if self.is_folded() {
+            return self.leave(bytes);
+        }
         let (old, new) = (self.len(), Block::room(bytes));
         if old == new {
             return;
@@ -131,7 +256,8 @@ impl Deref for Block {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        // SAFETY: by the invariant these bytes are initialised; they live as long as the block.
+        // SAFETY: by the invariant these bytes are initialised; they live as long as the block. Those of a folded one go on
+        // behind what `self` refers to, in the same allocation, which its entry borrows like itself.
         unsafe { std::slice::from_raw_parts(self.base().as_ptr().add(HEAD_BYTES), self.len()) }
     }
 }
@@ -140,7 +266,7 @@ impl DerefMut for Block {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in deref(); exclusive by &mut self.
-        unsafe { std::slice::from_raw_parts_mut(self.base().as_ptr().add(HEAD_BYTES), self.len()) }
+        unsafe { std::slice::from_raw_parts_mut(self.base_mut().as_ptr().add(HEAD_BYTES), self.len()) }
     }
 }
 
@@ -154,6 +280,9 @@ impl Clone for Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
+        if self.is_folded() {
+            return;
+        }
         // SAFETY: allocated with this layout, and not used any more.
         unsafe { dealloc(self.base().as_ptr(), layout(self.len())) };
     }
@@ -173,6 +302,7 @@ unsafe impl<T: Sync> Sync for PackedBox<T> {}
 impl<T> PackedBox<T> {
     /// Boxes a value.
     pub fn new(value: T) -> PackedBox<T> {
+        const { assert!(align_of::<T>() > FOLDED) };
         PackedBox::from(Box::new(value))
     }
 
@@ -241,6 +371,7 @@ impl<T> Drop for PackedBox<T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::mem::ManuallyDrop;
     use std::sync::Arc;
 
     #[test]
@@ -280,7 +411,99 @@ mod tests {
         drop((inner, counted));
     }
 
+    /// A place for a folded block: `offset` bytes from an aligned one on.
+    struct Room {
+        space: Vec<u64>,
+        offset: usize,
+    }
+
+    impl Room {
+        fn fold(bytes: &[u8], len: usize, offset: usize) -> Room {
+            let mut room = Room { space: vec![u64::MAX; (offset + HEAD_BYTES + len).div_ceil(8)], offset };
+            let at = NonNull::from(&mut *room.space).cast::<u8>();
+            // SAFETY: there is as much room as the length and the offset ask for.
+            unsafe { Block::fold(at.add(offset), bytes, len) };
+            room
+        }
+
+        fn block(&mut self) -> &mut Block {
+            let at = NonNull::from(&mut *self.space).cast::<u8>();
+            // SAFETY: a block was folded there.
+            unsafe { at.add(self.offset).cast::<Block>().as_mut() }
+        }
+    }
+
+    impl Drop for Room {
+        fn drop(&mut self) {
+            // SAFETY: it is not used any more.
+            unsafe { NonNull::from(self.block()).drop_in_place() };
+        }
+    }
+
+    #[test]
+    fn a_block_is_folded_where_its_length_can_be_told() {
+        let lens = [0, 7, 8, 9, 500, 1026, 1027, 5000].map(Block::folded_len);
+        assert_eq!(lens, [None, None, Some(5), Some(6), Some(497), Some(1023), None, None]);
+        let mut room = Room::fold(b"bytes", 1023, 1);
+        assert_eq!((room.block().len(), room.block().mark(), room.block().memory()), (1023, 0, 0));
+        room.block().set_mark(1023);
+        assert_eq!((room.block().len(), room.block().mark()), (1023, 1023));
+        assert_eq!(room.block().iter().position(|byte| *byte == 0), Some(5));
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "a folded block was moved")]
+    fn a_folded_block_that_was_moved_is_noticed() {
+        let [mut room, mut other] = [1, 2].map(|offset| ManuallyDrop::new(Room::fold(b"bytes", 13, offset)));
+        // SAFETY: neither is dropped, nor is the copied one used any more.
+        unsafe { NonNull::from(other.block()).copy_from(NonNull::from(room.block()), 1) };
+        panic!("{} bytes were read", other.block().len());
+    }
+
     proptest! {
+        #[test]
+        fn a_folded_one_behaves_like_a_vector(
+            start in proptest::collection::vec(any::<u8>(), 0..40),
+            room in 0usize..40,
+            offset in 0usize..9,
+            steps in proptest::collection::vec((0usize..5, 0usize..1200, any::<u8>(), any::<u16>()), 0..20),
+        ) {
+            let len = (start.len() + room).max(5);
+            let mut place = Room::fold(&start, len, offset);
+            let mut model = start;
+            model.resize(len, 0);
+            let mut is_folded = true;
+            for (kind, bytes, byte, mark) in steps {
+                let block = place.block();
+                prop_assert_eq!((block.len(), block.is_folded()), (model.len(), is_folded));
+                prop_assert_eq!(&block[..], &model[..]);
+                let mark = mark % (model.len() as u16 + 1);
+                block.set_mark(mark);
+                match kind {
+                    0 => {
+                        block.resize(bytes);
+                        model.resize(Block::room(bytes), 0);
+                        is_folded = false;
+                    }
+                    1 => {
+                        block.lift();
+                        model.resize(if is_folded { Block::room(model.len()) } else { model.len() }, 0);
+                        is_folded = false;
+                    }
+                    2 => *block = block.clone(),
+                    _ => {}
+                }
+                if kind == 2 {
+                    model.resize(Block::room(model.len()), 0);
+                    is_folded = false;
+                }
+                let at = bytes % model.len();
+                (block[at], model[at]) = (byte, byte);
+                prop_assert_eq!((&block[..], block.mark()), (&model[..], mark));
+            }
+        }
+
         #[test]
         fn behaves_like_a_vector(
             start in proptest::collection::vec(any::<u8>(), 0..40),

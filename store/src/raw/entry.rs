@@ -1,7 +1,7 @@
 //! One key with its value in one allocation.
 //!
 //! ```text
-//! header 8 │ deadline 4 or 8, if EXPIRY │ value 9, if VALUE │ key length 8, capacity 8, if LONG │ key │ string
+//! header 8 │ deadline 4 or 8, if EXPIRY │ key length 8, capacity 8, if LONG │ key │ string, or value 9 if VALUE
 //! ```
 //!
 //! A deadline within two years or so of the process' first one takes four bytes and the high bits of the flags
@@ -9,7 +9,7 @@
 //!
 //! The string is an `i64`, or the bytes of a short string, or (`OUTLINE`) pointer, length and capacity of a buffer; while a
 //! snapshot takes that in pieces, a [`Rider`](taken::Rider) stands in place of the capacity. An entry of another type has
-//! no string but a value (see [`slot`](super::slot)). The allocation is rounded up to the allocator's size class, and its
+//! no string but a value (see [`slot`](super::slot)), whose bytes follow it if it is short and that takes less memory. The allocation is rounded up to the allocator's size class, and its
 //! capacity remembered, so that a string can be overwritten in place.
 
 use super::deadline::{Deadline, ERA_SHIFT, NO_DEADLINE, NO_ERA, WIDE};
@@ -148,7 +148,9 @@ struct Header {
 
 const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
 // All that is not LONG leaves that bit alone: twice this is more than any size class of it.
-const _: () = assert!((HEADER_BYTES + 8 + SLOT_BYTES + SHORT_KEY_MAX + EMBED_MAX) * 2 <= MARK as usize * 8);
+const _: () = assert!((HEADER_BYTES + 8 + SHORT_KEY_MAX + EMBED_MAX) * 2 <= MARK as usize * 8);
+/// The largest allocation of an entry with a folded value, whose units leave the mark alone, too.
+pub(super) const FOLDED_SIZE_MAX: usize = (MARK as usize - 1) * 8;
 
 /// An entry. Owns its allocation and, if any, its buffer or value.
 ///
@@ -187,13 +189,20 @@ impl Entry {
             Contents::Int(_) => (string_kind(Encoding::Int), 8, 0, 0),
             Contents::Bytes(bytes, encoding) => (string_kind(*encoding), bytes.len(), bytes.len() as u8, 0),
             Contents::Buffer(_, encoding) => (string_kind(*encoding), TRIPLE_BYTES, 0, OUTLINE),
-            Contents::Value(value) => (value.kind() as u8, 0, 0, VALUE),
+            Contents::Value(value) => (value.kind() as u8, SLOT_BYTES, 0, VALUE),
         };
         let long = if key.len() > SHORT_KEY_MAX { LONG } else { 0 };
         let deadline = deadline.map(Deadline::of);
         let flags = deadline.map_or(0, |deadline| EXPIRY | deadline.era() << ERA_SHIFT) | long | part;
         let key_offset = key_offset(flags);
-        let capacity = size_class(key_offset + key.len() + value_bytes);
+        let value_offset = key_offset + key.len();
+        let folded = match &contents {
+            Contents::Value(value) if long == 0 => {
+                slot::foldable(value).and_then(|bytes| slot::folded_size(value_offset, bytes.len()))
+            }
+            _ => None,
+        };
+        let capacity = folded.unwrap_or_else(|| size_class(value_offset + value_bytes));
         let layout = layout(capacity);
         // SAFETY: the size is not zero.
         let Some(base) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
@@ -218,14 +227,15 @@ impl Entry {
                 words.add(1).write_unaligned(capacity);
             }
             base.add(key_offset).copy_from_nonoverlapping(NonNull::from(key).cast(), key.len());
-            let value = base.add(key_offset + key.len());
+            let value = base.add(value_offset);
             match contents {
                 Contents::Int(number) => value.cast::<i64>().write_unaligned(number),
                 Contents::Bytes(bytes, _) => {
                     value.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
                 }
                 Contents::Buffer(buffer, _) => write_triple(value, buffer),
-                Contents::Value(value) => slot::write(base.add(slot_offset(flags)), value),
+                Contents::Value(held) if folded.is_some() => slot::write_folded(value, held, value_offset, capacity),
+                Contents::Value(held) => slot::write(value, held),
             }
         }
         Entry(base)
@@ -390,27 +400,52 @@ impl Entry {
             return ValueRef::String(self.string_unchecked());
         }
         // SAFETY: by the invariant a value of this type stands there, borrowed as long as the entry.
-        unsafe { slot::view(self.slot(), self.kind()) }
+        unsafe { slot::view(self.value_at(), self.kind()) }
     }
 
     /// The value, if it is of this type.
     #[inline]
     pub(crate) fn get<T: InEntry>(&self) -> Option<&T> {
         // SAFETY: by the invariant a value of the type in the header stands there, which is `T`.
-        (self.header().kind == T::TYPE as u8).then(|| unsafe { self.slot().cast::<T>().as_ref() })
+        (self.header().kind == T::TYPE as u8).then(|| unsafe { self.value_at().cast::<T>().as_ref() })
     }
 
     /// The value for changes, if it is of this type.
     #[inline]
     pub(crate) fn get_mut<T: InEntry>(&mut self) -> Option<&mut T> {
         // SAFETY: as in get(); exclusive by &mut self.
-        (self.header().kind == T::TYPE as u8).then(|| unsafe { self.slot().cast::<T>().as_mut() })
+        (self.header().kind == T::TYPE as u8).then(|| unsafe { self.value_at().cast::<T>().as_mut() })
     }
 
-    /// The place of the value; meaningful only with VALUE.
-    fn slot(&self) -> NonNull<u8> {
-        // SAFETY: behind the header and the deadline lie the key's bytes at least, or the end of the allocation.
-        unsafe { self.0.add(slot_offset(self.header().flags)) }
+    /// Whether there is a value that is folded into the entry.
+    #[inline]
+    pub(crate) fn is_folded(&self) -> bool {
+        // SAFETY: by the invariant a value of this type stands there.
+        !self.is_string() && unsafe { slot::is_folded(self.value_at(), self.kind()) }
+    }
+
+    /// Whether the allocation is no larger than that of a new entry with the value, which is a `T`, and the value has
+    /// none of its own that it need not have.
+    #[inline]
+    pub(super) fn is_settled<T: InEntry>(&self) -> bool {
+        if !T::FOLDS {
+            return true;
+        }
+        let Some(value) = self.get::<T>() else { return true };
+        // SAFETY: a value of this type stands there.
+        if unsafe { slot::is_folded(self.value_at(), T::TYPE) } {
+            return true;
+        }
+        let offset = self.value_offset();
+        let could_fold = self.header().flags & LONG == 0
+            && value.foldable().is_some_and(|bytes| slot::folded_size(offset, bytes.len()).is_some());
+        !could_fold && self.capacity() == size_class(offset + SLOT_BYTES)
+    }
+
+    /// The same entry in an allocation of the right size; the value moves there, and leaves an empty string here.
+    pub(super) fn settled(&mut self) -> Entry {
+        let deadline = self.deadline();
+        self.moved(None, deadline)
     }
 
     /// Takes the value out and leaves an empty string; nothing if it is a string.
@@ -422,7 +457,7 @@ impl Entry {
         // From here on the entry is a string without bytes, so the value has one owner only.
         self.header_mut().kind = string_kind(Encoding::Embstr);
         // SAFETY: by the invariant a value of this type stood there.
-        Some(unsafe { slot::read(self.slot(), kind) })
+        Some(unsafe { slot::read(self.value_at(), kind) })
     }
 
     /// The deadline in ms since the Unix epoch.
@@ -610,7 +645,12 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        drop(self.take_value());
+        if !self.is_string() {
+            let kind = self.kind();
+            self.header_mut().kind = string_kind(Encoding::Embstr);
+            // SAFETY: by the invariant a value of this type stood there; from here on the entry is a string without bytes.
+            unsafe { slot::drop_in_place(self.value_at(), kind) };
+        }
         match self.dismount() {
             Some(taking) => taking.sever(self.take_buffer()),
             None => drop(self.take_buffer()),
@@ -625,17 +665,15 @@ fn fits(room: usize, len: usize, capacity: usize) -> bool {
     len <= room && (capacity <= 64 || (room - len) * 2 <= capacity)
 }
 
-/// Where the value stands, and where the key, by the flags. Looked up, since every access to an entry asks for one of them.
-static OFFSETS: [(u8, u8); 256] = {
-    let mut offsets = [(0, 0); 256];
+/// Where the key stands, by the flags. Looked up, since every access to an entry asks for it.
+static OFFSETS: [u8; 256] = {
+    let mut offsets = [0; 256];
     let mut flags = 0;
     while flags < 256 {
         let wide = flags >> ERA_SHIFT == WIDE as usize;
         let deadline = if flags & EXPIRY as usize == 0 { 0 } else { 4 + 4 * wide as usize };
-        let slot = HEADER_BYTES + deadline;
-        let value = if flags & VALUE as usize == 0 { 0 } else { SLOT_BYTES };
         let long = if flags & LONG as usize == 0 { 0 } else { 16 };
-        offsets[flags] = (slot as u8, (slot + value + long) as u8);
+        offsets[flags] = (HEADER_BYTES + deadline + long) as u8;
         flags += 1;
     }
     offsets
@@ -643,12 +681,7 @@ static OFFSETS: [(u8, u8); 256] = {
 
 #[inline]
 fn key_offset(flags: u8) -> usize {
-    usize::from(OFFSETS[usize::from(flags)].1)
-}
-
-#[inline]
-fn slot_offset(flags: u8) -> usize {
-    usize::from(OFFSETS[usize::from(flags)].0)
+    usize::from(OFFSETS[usize::from(flags)])
 }
 
 fn string_kind(encoding: Encoding) -> u8 {

@@ -546,6 +546,22 @@ impl<'a> EntryMut<'a> {
         self.entry.get_mut()
     }
 
+    /// Gives the entry the allocation that its value, a `T`, asks for: to be called after changes by which it may have become
+    /// longer or shorter, or something else.
+    #[inline]
+    pub(crate) fn settle<T: InEntry>(&mut self) {
+        if !self.entry.is_settled::<T>() {
+            self.move_settled();
+        }
+    }
+
+    #[cold]
+    fn move_settled(&mut self) {
+        self.before_change();
+        let new = self.entry.settled();
+        drop(self.exchange(new));
+    }
+
     /// Who is to get the entry, which is about to leave its keys: a small one is taken at once.
     #[inline(always)]
     fn owed(&mut self) -> Option<Box<Owed>> {

@@ -15,6 +15,7 @@ use std::ops::Range;
 
 /// A sorted set.
 #[derive(Clone, Debug)]
+#[repr(u8)]
 pub enum SortedSet {
     /// Few short members, each followed by its score, ascending (`OBJECT ENCODING` listpack).
     Pack(Listpack),
@@ -78,6 +79,15 @@ impl SortedSet {
         match self {
             SortedSet::Pack(pack) => pack.is_empty(),
             SortedSet::Order(members) => members.is_empty(),
+        }
+    }
+
+    /// The bytes, if they are few and in one block.
+    #[inline]
+    pub(crate) fn foldable(&self) -> Option<&[u8]> {
+        match self {
+            SortedSet::Pack(pack) => pack.foldable(),
+            SortedSet::Order(_) => None,
         }
     }
 

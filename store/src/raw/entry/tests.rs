@@ -1,7 +1,10 @@
 //! Every form of an entry.
 
 use super::*;
+use crate::hash::Hash;
+use crate::listpack::Listpack;
 use crate::raw::deadline::EPOCH_MS;
+use proptest::prelude::*;
 use std::sync::atomic::Ordering::Relaxed;
 
 #[test]
@@ -76,11 +79,12 @@ fn a_deadline_takes_four_bytes_if_it_is_near_and_eight_if_not() {
 fn deadlines_change_in_place_while_they_fit_and_elsewhere_if_not() {
     let (_, deadlines) = deadlines();
     let all: Vec<Option<i64>> = deadlines.into_iter().map(Some).chain([None]).collect();
-    let contents: [fn() -> Contents<'static>; 4] = [
+    let contents: [fn() -> Contents<'static>; 5] = [
         || Contents::Int(-7),
         || Contents::Bytes(b"short", Encoding::Embstr),
         || Contents::Buffer(vec![b'v'; 300], Encoding::Raw),
         || Contents::Value(Value::Set(crate::set::Set::Ints((0..9).collect()))),
+        || Contents::Value(hash_of(40)),
     ];
     for (key, make) in [&b"key"[..], &[b'k'; 300]].iter().flat_map(|key| contents.iter().map(move |make| (*key, make)))
     {
@@ -117,12 +121,112 @@ fn is_marked_without_other_change(entry: &mut Entry) {
     assert_eq!((entry.deadline(), shown(entry)), (deadline, before));
 }
 
+/// A hash of one field, whose listpack has `bytes` bytes.
+fn hash_of(bytes: usize) -> Value {
+    let mut name = vec![b'f'; bytes.saturating_sub(10)];
+    loop {
+        let pack: Listpack = [Str::Bytes(&name), Str::Int(7)].into_iter().collect();
+        if pack.bytes().len() <= bytes {
+            assert_eq!(pack.bytes().len(), bytes);
+            return Value::Hash(Hash::Pack(pack));
+        }
+        name.pop();
+    }
+}
+
 #[test]
-fn a_small_value_needs_nine_bytes_beside_its_own() {
-    let pack: crate::listpack::Listpack = [Str::Bytes(b"field"), Str::Int(7)].into_iter().collect();
-    let contents = Contents::Value(Value::Hash(crate::hash::Hash::Pack(pack)));
-    let entry = Entry::new(&[b'k'; 15], contents, None, 0);
-    assert_eq!(entry.memory(), 32 + 32);
+fn a_small_value_lies_in_its_entry_where_that_takes_less_memory() {
+    let lens = (12..70).chain([100, 220, 480, 486, 487, 700, 850, 880, 1000, 3000]);
+    for (bytes, key_len) in lens.flat_map(|bytes| [0, 1, 14, 15, 100, 255, 256, 300].map(|len| (bytes, len))) {
+        let entry = Entry::new(&vec![b'k'; key_len], Contents::Value(hash_of(bytes)), None, 0);
+        let long = if key_len > 255 { 16 } else { 0 };
+        let apart = size_class(HEADER_BYTES + long + key_len + SLOT_BYTES) + size_class(3 + bytes);
+        let folded = size_class(HEADER_BYTES + key_len + 4 + bytes);
+        let is_folded = folded < apart && folded < 1024 && long == 0;
+        assert_eq!((entry.memory(), entry.is_folded()), (if is_folded { folded } else { apart }, is_folded));
+        assert!(entry.is_settled::<Hash>());
+    }
+    // Twenty members of ten bytes with their scores, under a key of fourteen bytes.
+    let entry = Entry::new(&[b'k'; 14], Contents::Value(hash_of(486)), None, 0);
+    assert_eq!((entry.memory(), entry.is_folded()), (512, true));
+}
+
+/// The fields of a hash that is a listpack.
+fn fields_of(entry: &Entry) -> Vec<Vec<u8>> {
+    match entry.get::<Hash>() {
+        Some(Hash::Pack(pack)) => pack.view().iter().map(|value| value.to_vec()).collect(),
+        _ => panic!("a hash"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_folded_value_behaves_like_any_other(
+        key in proptest::collection::vec(any::<u8>(), 0..280),
+        steps in proptest::collection::vec((0usize..16, any::<usize>(), proptest::collection::vec(any::<u8>(), 0..120)), 0..60),
+    ) {
+        let mut key = key;
+        let mut model: Vec<Vec<u8>> = Vec::new();
+        let mut deadline = None;
+        let mut entry = Entry::new(&key, Contents::Value(Value::Hash(Hash::Pack(Listpack::new()))), deadline, 3);
+        for (kind, number, bytes) in steps {
+            let at = number % model.len().max(1);
+            if let Some(Hash::Pack(pack)) = entry.get_mut::<Hash>() {
+                let position = pack.view().seek(at as i64);
+                match (kind, position) {
+                    (0..3, _) => {
+                        pack.append(Str::Bytes(&bytes));
+                        model.push(bytes.clone());
+                    }
+                    (3..5, _) => {
+                        pack.prepend(Str::Bytes(&bytes));
+                        model.insert(0, bytes.clone());
+                    }
+                    (5, Some(position)) => {
+                        pack.replace(position, Str::Bytes(&bytes));
+                        model[at] = bytes.clone();
+                    }
+                    (6 | 7, Some(position)) => {
+                        pack.delete_from(position, 1 + number % 3);
+                        model.drain(at..model.len().min(at + 1 + number % 3));
+                    }
+                    (8, _) => pack.shrink_to_fit(),
+                    _ => {}
+                }
+            }
+            match kind {
+                9 => {
+                    deadline = [None, Some(number as i64), Some(7)][number % 3];
+                    entry = entry.with_deadline(deadline);
+                }
+                10 => {
+                    key = bytes;
+                    entry = entry.rekeyed(&key);
+                }
+                11 => entry = entry.copied(&key, 3),
+                12 => {
+                    let value = entry.take_value().map(Contents::Value).expect("a hash");
+                    prop_assert_eq!((entry.is_folded(), entry.string()), (false, Ok(Str::Bytes(b""))));
+                    entry = Entry::new(&key, value, deadline, 3);
+                }
+                13 => is_marked_without_other_change(&mut entry),
+                14 => {
+                    let value = entry.value().duplicate();
+                    *entry.get_mut::<Hash>().expect("a hash") = Hash::Pack(Listpack::new());
+                    let Some(Value::Hash(value)) = value else { panic!("a hash") };
+                    *entry.get_mut::<Hash>().expect("a hash") = value;
+                }
+                _ => {}
+            }
+            if !entry.is_settled::<Hash>() && number % 4 > 0 {
+                let before = entry.memory();
+                entry = entry.settled();
+                prop_assert!(entry.is_settled::<Hash>() && entry.memory() < before);
+            }
+            prop_assert_eq!(fields_of(&entry), &model[..]);
+            prop_assert_eq!((entry.key(), entry.deadline(), entry.access()), (&key[..], deadline, 3));
+        }
+    }
 }
 
 #[test]
@@ -157,8 +261,6 @@ fn a_buffer_can_be_edited_and_taken() {
 
 #[test]
 fn values_of_every_type_stand_in_entries() {
-    use crate::hash::Hash;
-    use crate::listpack::Listpack;
     use crate::set::Set;
     let pack: Listpack = [Str::Bytes(b"field"), Str::Int(7)].into_iter().collect();
     for key_len in [3, 300] {
