@@ -22,6 +22,13 @@ use std::ops::Range;
 /// Most bytes of nodes of a stream that are copied for one operation.
 const NODE_BYTES_MAX: usize = 1 << 20;
 
+/// What a new key is to hold.
+pub(crate) enum Fresh<T> {
+    /// An empty listpack that is to have so many bytes.
+    Pack(usize),
+    Value(T),
+}
+
 /// A value opened for changes, with its key.
 ///
 /// No key holds an empty value: who may have taken the last element out ends with [`close`](Open::close).
@@ -91,6 +98,11 @@ impl<'a, T: InEntry> Open<'a, T> {
     /// Records an event alone.
     pub(crate) fn event(&mut self, class: EventClass, event: &'static str) {
         self.around.event(self.entry.key(), class, event);
+    }
+
+    /// Gives back what a listpack was thought to need and does not.
+    pub(crate) fn compact(&mut self) {
+        self.entry.compact::<T>();
     }
 
     /// Takes back that the key was created: nothing of it is recorded but the event `new`.
@@ -363,6 +375,17 @@ impl<'t> Txn<'t> {
         key: &Key<'_>,
         make: impl FnOnce() -> T,
     ) -> Result<Open<'_, T>, Error> {
+        self.open_or_create_fresh(db, key, || Fresh::Value(make()))
+    }
+
+    /// As [`open_or_create`](Txn::open_or_create), for values that may be listpacks.
+    #[inline]
+    pub(crate) fn open_or_create_fresh<T: InEntry>(
+        &mut self,
+        db: usize,
+        key: &Key<'_>,
+        make: impl FnOnce() -> Fresh<T>,
+    ) -> Result<Open<'_, T>, Error> {
         let (entry, around) = self.find_or_create(db, key, make)?;
         Open::new(entry, around)
     }
@@ -372,13 +395,16 @@ impl<'t> Txn<'t> {
         &mut self,
         db: usize,
         key: &Key<'_>,
-        make: impl FnOnce() -> T,
+        make: impl FnOnce() -> Fresh<T>,
     ) -> Result<(EntryMut<'_>, Around<'_>), Error> {
         let (found, mut around) = self.write(db, key)?;
         let entry = match found {
             Found::Occupied(entry) => entry,
             Found::Vacant(vacant) => {
-                let contents = Contents::Value(make().into_value());
+                let contents = match make() {
+                    Fresh::Pack(bytes) => Contents::Pack(T::TYPE, bytes),
+                    Fresh::Value(value) => Contents::Value(value.into_value()),
+                };
                 let entry = vacant.insert(Entry::new(key.bytes(), contents, None, around.initial_access()));
                 around.created(key.bytes());
                 entry

@@ -19,7 +19,7 @@ pub fn set<'p>(
     pairs: impl ExactSizeIterator<Item = (&'p [u8], &'p [u8])> + Clone,
 ) -> Result<usize, Error> {
     let (store, now_ms, fields) = (txn.store(), moment(txn), pairs.len());
-    let mut open = txn.open_or_create(db, &key, || new_hash(store, pairs.clone()))?;
+    let mut open = txn.open_or_create_fresh(db, &key, || new_hash(store, pairs.clone()))?;
     if open.by_parts() {
         pairs.clone().for_each(|(name, _)| open.keep_field(name));
     }
@@ -32,9 +32,12 @@ pub fn set<'p>(
         created += usize::from(writer.put(name, Str::Bytes(value), FieldExpiry::Clear));
     }
     let expired = writer.expired;
-    if fresh && let Hash::Pack(pack) = hash {
-        // Numbers take less than was thought.
-        pack.shrink_to_fit();
+    if fresh {
+        if let Hash::Pack(pack) = hash {
+            // Numbers take less than was thought.
+            pack.shrink_to_fit();
+        }
+        open.compact();
     }
     finish(&mut open, fields, expired, "hset");
     Ok(created)
@@ -43,7 +46,7 @@ pub fn set<'p>(
 /// Sets a field of the hash at a key unless there is such a field. Whether it was set. Errs with `WrongType`.
 pub fn set_new(txn: &mut Txn<'_>, db: usize, key: Key<'_>, name: &[u8], value: &[u8]) -> Result<bool, Error> {
     let (store, now_ms) = (txn.store(), moment(txn));
-    let mut open = txn.open_or_create(db, &key, || new_hash(store, std::iter::once((name, value))))?;
+    let mut open = txn.open_or_create_fresh(db, &key, || new_hash(store, std::iter::once((name, value))))?;
     open.keep_field(name);
     let mut writer = Writer::new(open.value(), store, now_ms);
     if writer.get(name).is_some() {

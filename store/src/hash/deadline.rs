@@ -238,7 +238,7 @@ pub fn set_with_options<'p>(
         return Ok(false);
     }
     let fields = pairs.len();
-    let mut open = txn.open_or_create(db, &key, || new_hash(store, pairs.clone()))?;
+    let mut open = txn.open_or_create_fresh(db, &key, || new_hash(store, pairs.clone()))?;
     if open.by_parts() {
         pairs.clone().for_each(|(name, _)| open.keep_field(name));
     }

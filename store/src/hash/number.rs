@@ -14,7 +14,7 @@ use crate::txn::Txn;
 /// Errs with `WrongType`, `NotInteger` and `IncrementOverflow`.
 pub fn incr_by(txn: &mut Txn<'_>, db: usize, key: Key<'_>, name: &[u8], delta: i64) -> Result<i64, Error> {
     let (store, now_ms) = (txn.store(), moment(txn));
-    let mut open = txn.open_or_create(db, &key, || new_hash(store, std::iter::once((name, &b""[..]))))?;
+    let mut open = txn.open_or_create_fresh(db, &key, || new_hash(store, std::iter::once((name, &b""[..]))))?;
     open.keep_field(name);
     let mut writer = Writer::new(open.value(), store, now_ms);
     // A new key has no field, so that nothing errs after it was created.
@@ -56,7 +56,7 @@ pub fn incr_by_float(
     increment: Increment,
 ) -> Result<String, Error> {
     let (store, now_ms) = (txn.store(), moment(txn));
-    let mut open = txn.open_or_create(db, &key, || new_hash(store, std::iter::once((name, &b""[..]))))?;
+    let mut open = txn.open_or_create_fresh(db, &key, || new_hash(store, std::iter::once((name, &b""[..]))))?;
     open.keep_field(name);
     let mut writer = Writer::new(open.value(), store, now_ms);
     let old = match writer.get(name) {

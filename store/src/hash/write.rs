@@ -3,8 +3,8 @@
 use super::value::{Found, Hash, find_pair, is_over};
 use crate::collection::FieldMap;
 use crate::effects::EventClass;
-use crate::listpack::{Listpack, Position};
-use crate::open::Open;
+use crate::listpack::{EMPTY_BYTES, Position};
+use crate::open::{Fresh, Open};
 use crate::raw::block::PackedBox;
 use crate::raw::entry::Str;
 use crate::settings::PackLimits;
@@ -114,7 +114,7 @@ impl<'h> Writer<'h> {
 }
 
 /// A hash for `pairs`, which come next.
-pub(super) fn new_hash<'p>(store: &Store, pairs: impl Iterator<Item = (&'p [u8], &'p [u8])>) -> Hash {
+pub(super) fn new_hash<'p>(store: &Store, pairs: impl Iterator<Item = (&'p [u8], &'p [u8])>) -> Fresh<Hash> {
     let limits = store.settings().hash_listpack.limits();
     // A byte of encoding and one of the length backwards each; header and end.
     let (mut bytes, mut fields, mut packed) = (7usize, 0, true);
@@ -124,14 +124,14 @@ pub(super) fn new_hash<'p>(store: &Store, pairs: impl Iterator<Item = (&'p [u8],
         fields += 1;
     }
     if packed && fields <= limits.entries {
-        return Hash::Pack(Listpack::with_capacity(bytes));
+        return Fresh::Pack(bytes);
     }
     if packed && !store.settings().hash_presized.load(Relaxed) {
-        return Hash::Pack(Listpack::new());
+        return Fresh::Pack(EMPTY_BYTES);
     }
     let mut table = FieldMap::new(store);
     table.reserve(fields);
-    Hash::Table(PackedBox::new(table))
+    Fresh::Value(Hash::Table(PackedBox::new(table)))
 }
 
 /// Ends a change of `changes` fields with its event, after the one about fields that had expired before they were set.

@@ -17,6 +17,7 @@ mod pack;
 mod validate;
 
 pub use codec::encoded_bytes;
+pub(crate) use layout::EMPTY;
 pub use layout::{BYTES_MAX, EMPTY_BYTES};
 use layout::{COUNT_UNKNOWN, END, HEADER_BYTES};
 pub use owned::Listpack;

@@ -3,7 +3,7 @@
 use super::codec::{Encoded, entry_bytes};
 use super::pack::{Pack, Position};
 use super::validate::validate;
-use super::{BYTES_MAX, COUNT_UNKNOWN, EMPTY_BYTES, END, HEADER_BYTES};
+use super::{BYTES_MAX, COUNT_UNKNOWN, EMPTY, EMPTY_BYTES, END, HEADER_BYTES};
 use crate::corrupt::Corrupt;
 use crate::raw::block::Block;
 use crate::raw::entry::Str;
@@ -31,7 +31,7 @@ impl Listpack {
 
     /// An empty listpack with room for `bytes` bytes in all, those of header and end included.
     pub fn with_capacity(bytes: usize) -> Listpack {
-        Listpack { space: Block::new(&[EMPTY_BYTES as u8, 0, 0, 0, 0, 0, END], bytes.min(BYTES_MAX)) }
+        Listpack { space: Block::new(&EMPTY, bytes.min(BYTES_MAX)) }
     }
 
     /// Copies bytes from outside after checking all of them.
@@ -54,8 +54,8 @@ impl Listpack {
     /// All bytes, header and end included.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        let from_start = &self.space[self.start()..];
-        &from_start[..header(from_start).0]
+        let tail_space = self.tail_space();
+        &tail_space[..header(tail_space).0]
     }
 
     /// Where the listpack starts in `space`.
@@ -64,10 +64,17 @@ impl Listpack {
         usize::from(self.space.mark())
     }
 
+    /// The space from the start of the listpack on.
+    #[inline]
+    fn tail_space(&self) -> &[u8] {
+        let (start, space) = self.space.parts();
+        &space[usize::from(start)..]
+    }
+
     /// Bytes of the listpack, as its header says.
     #[inline]
     fn total(&self) -> usize {
-        header(&self.space[self.start()..]).0
+        header(self.tail_space()).0
     }
 
     /// The number of entries: at once below 65535, else by counting.

@@ -211,6 +211,25 @@ impl Block {
         unsafe { self.base().cast::<u16>().read() }
     }
 
+    /// The mark and the bytes.
+    #[inline]
+    pub(crate) fn parts(&self) -> (u16, &[u8]) {
+        if self.is_folded() {
+            let word = self.word();
+            let len = word >> LEN_SHIFT & NUMBER_MAX;
+            // SAFETY: as in deref().
+            let bytes =
+                unsafe { std::slice::from_raw_parts(NonNull::from(self).cast::<u8>().as_ptr().add(HEAD_BYTES), len) };
+            return ((word >> MARK_SHIFT & NUMBER_MAX) as u16, bytes);
+        }
+        // SAFETY: as in mark(), len() and deref().
+        unsafe {
+            let len = size_of_class(self.0.add(CLASS_OFFSET).read()) - HEAD_BYTES;
+            let bytes = std::slice::from_raw_parts(self.0.as_ptr().add(HEAD_BYTES), len);
+            (self.0.cast::<u16>().read(), bytes)
+        }
+    }
+
     /// Changes it. The mark of a folded block is at most its number of bytes.
     #[inline]
     pub(crate) fn set_mark(&mut self, mark: u16) {

@@ -111,6 +111,8 @@ pub(crate) enum Contents<'a> {
     Bytes(&'a [u8], Encoding),
     Buffer(Vec<u8>, Encoding),
     Value(Value),
+    /// An empty listpack as the value of a hash or sorted set, with room for so many bytes.
+    Pack(Type, usize),
 }
 
 const EXPIRY: u8 = 1;
@@ -185,22 +187,28 @@ impl Entry {
             Contents::Bytes(bytes, encoding) if bytes.len() > EMBED_MAX => Contents::Buffer(bytes.to_vec(), encoding),
             other => other,
         };
-        let (kind, value_bytes, value_len, part) = match &contents {
-            Contents::Int(_) => (string_kind(Encoding::Int), 8, 0, 0),
-            Contents::Bytes(bytes, encoding) => (string_kind(*encoding), bytes.len(), bytes.len() as u8, 0),
-            Contents::Buffer(_, encoding) => (string_kind(*encoding), TRIPLE_BYTES, 0, OUTLINE),
-            Contents::Value(value) => (value.kind() as u8, SLOT_BYTES, 0, VALUE),
-        };
         let long = if key.len() > SHORT_KEY_MAX { LONG } else { 0 };
         let deadline = deadline.map(Deadline::of);
-        let flags = deadline.map_or(0, |deadline| EXPIRY | deadline.era() << ERA_SHIFT) | long | part;
+        let flags = deadline.map_or(0, |deadline| EXPIRY | deadline.era() << ERA_SHIFT) | long;
         let key_offset = key_offset(flags);
         let value_offset = key_offset + key.len();
         let folded = match &contents {
             Contents::Value(value) if long == 0 => {
                 slot::foldable(value).and_then(|bytes| slot::folded_size(value_offset, bytes.len()))
             }
+            Contents::Pack(kind, bytes) if long == 0 && slot::folds(*kind) => slot::folded_size(value_offset, *bytes),
             _ => None,
+        };
+        let contents = match contents {
+            Contents::Pack(kind, bytes) if folded.is_none() => Contents::Value(slot::pack(kind, bytes)),
+            other => other,
+        };
+        let (kind, value_bytes, value_len, part) = match &contents {
+            Contents::Int(_) => (string_kind(Encoding::Int), 8, 0, 0),
+            Contents::Bytes(bytes, encoding) => (string_kind(*encoding), bytes.len(), bytes.len() as u8, 0),
+            Contents::Buffer(_, encoding) => (string_kind(*encoding), TRIPLE_BYTES, 0, OUTLINE),
+            Contents::Value(value) => (value.kind() as u8, SLOT_BYTES, 0, VALUE),
+            Contents::Pack(kind, _) => (*kind as u8, SLOT_BYTES, 0, VALUE),
         };
         let capacity = folded.unwrap_or_else(|| size_class(value_offset + value_bytes));
         let layout = layout(capacity);
@@ -208,7 +216,7 @@ impl Entry {
         let Some(base) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
         let header = Header {
             kind,
-            flags,
+            flags: flags | part,
             access: access_bytes(access),
             key_len: key.len() as u8,
             value_len,
@@ -236,6 +244,7 @@ impl Entry {
                 Contents::Buffer(buffer, _) => write_triple(value, buffer),
                 Contents::Value(held) if folded.is_some() => slot::write_folded(value, held, value_offset, capacity),
                 Contents::Value(held) => slot::write(value, held),
+                Contents::Pack(..) => slot::write_folded_pack(value, value_offset, capacity),
             }
         }
         Entry(base)
@@ -440,6 +449,12 @@ impl Entry {
         let could_fold = self.header().flags & LONG == 0
             && value.foldable().is_some_and(|bytes| slot::folded_size(offset, bytes.len()).is_some());
         !could_fold && self.capacity() == size_class(offset + SLOT_BYTES)
+    }
+
+    /// Whether the value, which is a `T`, is folded and would fit a smaller allocation.
+    pub(super) fn is_roomy<T: InEntry>(&self) -> bool {
+        let least = || slot::folded_size(self.value_offset(), self.get::<T>()?.foldable()?.len());
+        self.is_folded() && least().is_some_and(|least| least < self.capacity())
     }
 
     /// The same entry in an allocation of the right size; the value moves there, and leaves an empty string here.

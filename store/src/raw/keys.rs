@@ -555,6 +555,13 @@ impl<'a> EntryMut<'a> {
         }
     }
 
+    /// As [`settle`](EntryMut::settle), and gives back what is left over in the entry, too.
+    pub(crate) fn compact<T: InEntry>(&mut self) {
+        if !self.entry.is_settled::<T>() || self.entry.is_roomy::<T>() {
+            self.move_settled();
+        }
+    }
+
     #[cold]
     fn move_settled(&mut self) {
         self.before_change();
@@ -599,7 +606,7 @@ impl<'a> EntryMut<'a> {
             let in_place = match &contents {
                 Contents::Int(number) => self.entry.try_set_int(*number),
                 Contents::Bytes(bytes, encoding) => self.entry.try_set_bytes(bytes, *encoding),
-                Contents::Buffer(..) | Contents::Value(_) => false,
+                Contents::Buffer(..) | Contents::Value(_) | Contents::Pack(..) => false,
             };
             if in_place {
                 // Without a place for a deadline there was none, nor will there be one.

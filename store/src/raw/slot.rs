@@ -7,6 +7,7 @@
 use super::block::{Block, HEAD_BYTES, PackedBox};
 use super::entry::{FOLDED_SIZE_MAX, Type, size_class};
 use crate::hash::Hash;
+use crate::listpack::{EMPTY, Listpack};
 use crate::quicklist::List;
 use crate::set::Set;
 use crate::sorted_set::SortedSet;
@@ -19,6 +20,8 @@ pub(super) const SLOT_BYTES: usize = 9;
 
 /// Bytes of the place before the block of a value that may be folded: they tell the form of the value.
 const FORM_BYTES: usize = 1;
+/// The form of a sorted set or hash that is a listpack: `Pack` is the first one of both.
+const PACK_FORM: u8 = 0;
 
 /// A type whose values stand in entries.
 ///
@@ -72,7 +75,7 @@ macro_rules! in_entry {
 
         /// Whether values of this type may be folded.
         #[inline]
-        fn folds(kind: Type) -> bool {
+        pub(super) fn folds(kind: Type) -> bool {
             match kind {
                 $(Type::$variant => $folds,)*
                 Type::String => false,
@@ -162,9 +165,35 @@ pub(super) unsafe fn is_folded(slot: NonNull<u8>, kind: Type) -> bool {
 /// Bytes to allocate for an entry where `bytes` bytes of a value are folded behind `offset` others; nothing if it takes
 /// less memory, or as much, when they are a block of their own.
 pub(super) fn folded_size(offset: usize, bytes: usize) -> Option<usize> {
+    if bytes > FOLDED_SIZE_MAX {
+        return None;
+    }
     let size = size_class(offset + FORM_BYTES + HEAD_BYTES + bytes);
     let is_less = size < size_class(offset + SLOT_BYTES) + Block::size(bytes);
     (is_less && size <= FOLDED_SIZE_MAX && folded_len(offset, size).is_some_and(|len| len >= bytes)).then_some(size)
+}
+
+/// A sorted set or hash that is an empty listpack, with room for so many bytes.
+pub(super) fn pack(kind: Type, bytes: usize) -> Value {
+    let pack = Listpack::with_capacity(bytes);
+    match kind {
+        Type::SortedSet => Value::SortedSet(SortedSet::Pack(pack)),
+        Type::Hash => Value::Hash(Hash::Pack(pack)),
+        _ => unreachable!("values of other types are not folded"),
+    }
+}
+
+/// As [`write_folded`], for an empty listpack in a sorted set or hash.
+///
+/// # Safety
+/// As there.
+pub(super) unsafe fn write_folded_pack(slot: NonNull<u8>, offset: usize, size: usize) {
+    let Some(len) = folded_len(offset, size) else { unreachable!("the size was told for it") };
+    // SAFETY: the entry ends where the block does.
+    unsafe {
+        slot.write(PACK_FORM);
+        Block::fold(slot.add(FORM_BYTES), &EMPTY, len);
+    }
 }
 
 /// The number of bytes of a block that is folded behind `offset` others into an entry of so many bytes.

@@ -111,10 +111,11 @@ pub fn add<'m>(
             Outcome::Refused | Outcome::NotANumber | Outcome::Same(_) => {}
         }
     }
-    if options.expected.bytes > 0
-        && let SortedSet::Pack(pack) = open.value()
-    {
-        pack.shrink_to_fit();
+    if options.expected.bytes > 0 {
+        if let SortedSet::Pack(pack) = open.value() {
+            pack.shrink_to_fit();
+        }
+        open.compact();
     }
     let changed = added.added + added.updated;
     if changed > 0 {
@@ -166,8 +167,8 @@ fn open<'a>(
     let opened = match options.condition {
         Condition::Xx => txn.open::<SortedSet>(db, key)?,
         _ => {
-            let make = || SortedSet::with_room(store, limits, members, longest, bytes);
-            Some(txn.open_or_create(db, key, make)?)
+            let make = || SortedSet::fresh(store, limits, members, longest, bytes);
+            Some(txn.open_or_create_fresh(db, key, make)?)
         }
     };
     let too_large = members > limits.entries || longest > limits.value;

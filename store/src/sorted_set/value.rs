@@ -5,7 +5,8 @@ use super::pack;
 use super::range::{By, Selection, ranks};
 use crate::collection::OrderedSet;
 use crate::error::Error;
-use crate::listpack::Listpack;
+use crate::listpack::{EMPTY_BYTES, Listpack};
+use crate::open::Fresh;
 use crate::raw::block::PackedBox;
 use crate::raw::entry::Str;
 use crate::settings::PackLimits;
@@ -45,22 +46,25 @@ pub fn view<'a>(txn: &'a Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<&'a 
 impl SortedSet {
     /// An empty one, which is to have about `expected` members of at most `longest` bytes.
     pub(super) fn new(store: &Store, limits: PackLimits, expected: usize, longest: usize) -> SortedSet {
-        SortedSet::with_room(store, limits, expected, longest, 0)
+        match SortedSet::fresh(store, limits, expected, longest, 0) {
+            Fresh::Pack(bytes) => SortedSet::Pack(Listpack::with_capacity(bytes)),
+            Fresh::Value(value) => value,
+        }
     }
 
-    /// As [`new`](SortedSet::new), with room for members and scores of `bytes` bytes in all.
-    pub(super) fn with_room(
+    /// As [`new`](SortedSet::new), for a new key, with room for members and scores of `bytes` bytes in all.
+    pub(super) fn fresh(
         store: &Store,
         limits: PackLimits,
         expected: usize,
         longest: usize,
         bytes: usize,
-    ) -> SortedSet {
+    ) -> Fresh<SortedSet> {
         if expected <= limits.entries && longest <= limits.value {
             // Header and end; a byte of encoding and one of the length backwards for each member and score.
-            SortedSet::Pack(Listpack::with_capacity(bytes.saturating_add(expected.saturating_mul(4)).saturating_add(7)))
+            Fresh::Pack(bytes.saturating_add(expected.saturating_mul(4)).saturating_add(EMPTY_BYTES))
         } else {
-            SortedSet::Order(PackedBox::new(OrderedSet::new(store)))
+            Fresh::Value(SortedSet::Order(PackedBox::new(OrderedSet::new(store))))
         }
     }
 

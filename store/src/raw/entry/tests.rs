@@ -146,6 +146,20 @@ fn a_small_value_lies_in_its_entry_where_that_takes_less_memory() {
         assert_eq!((entry.memory(), entry.is_folded()), (if is_folded { folded } else { apart }, is_folded));
         assert!(entry.is_settled::<Hash>());
     }
+    for (bytes, folded) in [(7, None), (97, Some(128)), (486, Some(512)), (900, None), (5000, None)] {
+        for kind in [Type::Hash, Type::SortedSet] {
+            let mut entry = Entry::new(&[b'k'; 14], Contents::Pack(kind, bytes), None, 0);
+            assert_eq!((entry.kind(), entry.encoding(), entry.value().len()), (kind, Encoding::Listpack, 0));
+            let memory = folded.unwrap_or(32 + size_class(bytes + 3));
+            assert_eq!((entry.is_folded(), entry.memory()), (folded.is_some(), memory));
+            if let Some(Hash::Pack(pack)) = entry.get_mut() {
+                pack.append(Str::Bytes(&vec![b'x'; bytes.saturating_sub(12)]));
+                // Nearly all of it is used.
+                pack.shrink_to_fit();
+            }
+            assert_eq!((entry.is_folded(), entry.memory()), (folded.is_some(), memory));
+        }
+    }
     // Twenty members of ten bytes with their scores, under a key of fourteen bytes.
     let entry = Entry::new(&[b'k'; 14], Contents::Value(hash_of(486)), None, 0);
     assert_eq!((entry.memory(), entry.is_folded()), (512, true));
