@@ -411,7 +411,8 @@ fn checked_bulk_len(line: &[u8], limits: &Limits) -> Result<usize, ProtocolError
 fn plain_bulk(buf: &[u8], at: usize, len_max: usize) -> Option<Span> {
     let (len, start) = plain_header(buf, at, b'$')?;
     let end = start.wrapping_add(len);
-    (len <= len_max && matches!(buf.get(end..), Some([b'\r', b'\n', ..]))).then_some(Span { start, end })
+    let line_end = buf.get(end..)?.first_chunk::<2>()?;
+    (len <= len_max && line_end == b"\r\n").then_some(Span { start, end })
 }
 
 /// The header line at `at`, if it is complete and has the tag and one to eight digits in canonical form: the number,
@@ -420,18 +421,19 @@ fn plain_bulk(buf: &[u8], at: usize, len_max: usize) -> Option<Span> {
 fn plain_header(buf: &[u8], at: usize, tag: u8) -> Option<(usize, usize)> {
     let line = buf.get(at..)?;
     // No complete command ends sooner behind a header.
-    let &[first, high, low, third, fourth] = line.first_chunk::<5>()?;
-    if first != tag {
-        return None;
+    let (head, &[_, _, _, _, fifth]) = (line.first_chunk::<4>()?, line.first_chunk::<5>()?);
+    // What is left are the digits as numbers, where all else is as expected.
+    let one_digit = u32::from_le_bytes(*head) ^ u32::from_le_bytes([tag, b'0', b'\r', b'\n']);
+    if one_digit & !0x0f00 == 0 && one_digit <= 0x0900 {
+        return Some(((one_digit >> 8) as usize, at.wrapping_add(4)));
     }
-    match (digit(high), digit(low)) {
-        (number @ 0..=9, _) if low == b'\r' => (third == b'\n').then_some((number, at.wrapping_add(4))),
-        (tens @ 1..=9, ones @ 0..=9) if third == b'\r' => {
-            (fourth == b'\n').then_some((tens.wrapping_mul(10).wrapping_add(ones), at.wrapping_add(5)))
-        }
-        (1..=9, 0..=9) => longer_header(line, at),
-        _ => None,
+    let two_digits = u32::from_le_bytes(*head) ^ u32::from_le_bytes([tag, b'0', b'0', b'\r']);
+    let (tens, ones) = ((two_digits >> 8) as usize & 0xff, (two_digits >> 16) as usize & 0xff);
+    if two_digits & !0x000f_0f00 == 0 && fifth == b'\n' && (1..=9).contains(&tens) && ones <= 9 {
+        return Some((tens.wrapping_mul(10).wrapping_add(ones), at.wrapping_add(5)));
     }
+    let is_longer = line.first() == Some(&tag) && matches!(line.get(1), Some(b'1'..=b'9'));
+    if is_longer { longer_header(line, at) } else { None }
 }
 
 fn longer_header(line: &[u8], at: usize) -> Option<(usize, usize)> {

@@ -41,6 +41,16 @@ impl<'a> Argv<'a> {
     pub fn buffer_len(&self) -> usize {
         self.buffer.len()
     }
+    /// The name, if it has at most eight bytes: as a number, and its length. None too where the buffer ends right behind it.
+    #[inline]
+    pub(crate) fn short_name(&self) -> Option<(u64, usize)> {
+        const LEN_MAX: usize = size_of::<u64>();
+        let span = self.spans.first()?;
+        let len = span.len();
+        let head = self.buffer.get(span.start..)?.first_chunk::<LEN_MAX>()?;
+        // The shift takes away what follows the name.
+        (1..=LEN_MAX).contains(&len).then(|| (u64::from_le_bytes(*head) << ((LEN_MAX - len) * 8), len))
+    }
     /// The argument at `index`.
     #[inline]
     pub fn get(&self, index: usize) -> Option<&'a [u8]> {

@@ -112,6 +112,13 @@ impl After {
     }
 }
 
+/// A key that was not known to be one when its batch was decoded. Not to be made part of every handler.
+#[cold]
+#[inline(never)]
+fn unhashed<'k>(server: &Server, bytes: &'k [u8]) -> Key<'k> {
+    server.store.key(bytes)
+}
+
 impl<'c> Context<'c> {
     /// How long a reply may become before its client is cut off for it: longer ones need not be written to their end.
     pub(crate) fn reply_max_bytes(&self) -> usize {
@@ -122,7 +129,10 @@ impl<'c> Context<'c> {
     #[inline]
     pub fn key(&self, index: usize) -> Key<'c> {
         let bytes = self.argv.at(index);
-        self.hashes.key(index, bytes).unwrap_or_else(|| self.server.store.key(bytes))
+        match self.hashes.key(index, bytes) {
+            Some(key) => key,
+            None => unhashed(self.server, bytes),
+        }
     }
     /// Has the client wait, because there is nothing for it now. To be the handler's last act, without a reply.
     ///

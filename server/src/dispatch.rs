@@ -1,22 +1,18 @@
 //! From a decoded command to its reply: gates, locks, handler, accounts.
 
-use crate::acl::{LogContext, acl_check, surely_allowed};
 use crate::args::Argv;
 use crate::blocking::{Blocked, Ready, Waiter};
-use crate::client::{ClientHandle, Debugging, ReplyMode};
+use crate::client::{Debugging, ReplyMode};
 use crate::command::{Command, Flags, LockClass};
-use crate::commands::debug::{is_debug, is_forbidden};
-use crate::commands::pubsub::is_for_listeners;
-use crate::commands::transaction::{is_exec, is_never_queued};
+use crate::commands::transaction::is_exec;
 use crate::context::{After, Context, Mode, Rare};
 use crate::errand::Errand;
-use crate::error::{self, CommandError};
+use crate::error::CommandError;
 use crate::migration::Job;
 use crate::net::{Closing, Connection, Queued, Worker};
-use crate::pause::PauseKind;
 use crate::scripting::ScriptUnit;
 use crate::server::Attention;
-use crate::transaction::{Execution, Transaction, Unfinished};
+use crate::transaction::{Execution, Unfinished};
 use ochre_store::sync::{Guard, ShardSet, Slice};
 use ochre_store::{Access, Clock, Effects, Garbage, Shard, Txn};
 use std::sync::Arc;
@@ -25,12 +21,14 @@ use std::sync::atomic::Ordering::Relaxed;
 mod changes;
 mod errand;
 mod followed;
+mod gates;
 mod prepare;
 mod replies;
 mod transfer;
 
 use changes::see_changes;
-use followed::{hand_on, primary_gates, report_failure};
+use followed::{hand_on, report_failure};
+use gates::{Gate, gates, surely_passes};
 use prepare::prepare;
 pub(crate) use replies::apply_reply_mode;
 use replies::{apply_reply_mode_to, depend};
@@ -96,115 +94,137 @@ pub(crate) fn run<'w>(
     while *next < connection.batch.len() && connection.closing == Closing::No {
         let queued = connection.batch.get(*next);
         let epoch = worker.server.gate_epoch();
-        if epoch != connection.client.gate_epoch && !see_changes(connection, worker, epoch) {
-            break;
-        }
-        // Room was made before a wait, and what was waited for is not let go again.
-        let has_waited = held.is_some() && under_lock == 0;
-        let is_short = !has_waited && crate::memory::is_short(worker);
-        if is_short {
-            // Eviction takes locks of its own, any of which may be the one that was kept.
-            held = None;
-            under_lock = 0;
-        }
-        let command = match gates(connection, worker, &queued, is_short) {
-            Gate::Pass(command) => command,
-            Gate::Queue(command) => {
-                enqueue(connection, worker, &queued, command);
-                tick = worker.ticks.now();
-                *next += 1;
-                continue;
+        // Nearly always what is held is enough, and nothing forbids the command.
+        let kept = match (&held, &slice) {
+            (Some(guard), Some(slice))
+                if !is_bare
+                    && of_script == Some(false)
+                    && (1..COMMANDS_A_LOCK).contains(&under_lock)
+                    && guard.set().contains_all(queued.shards)
+                    && guard.set() != ShardSet::ALL
+                    && !slice.is_over()
+                    && !guard.is_waited_for() =>
+            {
+                surely_passes(connection, worker, &queued, epoch)
             }
-            Gate::Reject(error) => match reject(connection, worker, &queued, error) {
-                Some(exec) => exec,
-                None => {
+            _ => None,
+        };
+        let command = if let Some(command) = kept {
+            command
+        } else {
+            if epoch != connection.client.gate_epoch && !see_changes(connection, worker, epoch) {
+                break;
+            }
+            // Room was made before a wait, and what was waited for is not let go again.
+            let has_waited = held.is_some() && under_lock == 0;
+            let is_short = !has_waited && crate::memory::is_short(worker);
+            if is_short {
+                // Eviction takes locks of its own, any of which may be the one that was kept.
+                held = None;
+                under_lock = 0;
+            }
+            let command = match gates(connection, worker, &queued, is_short) {
+                Gate::Pass(command) => command,
+                Gate::Queue(command) => {
+                    enqueue(connection, worker, &queued, command);
+                    tick = worker.ticks.now();
                     *next += 1;
                     continue;
                 }
-            },
-            Gate::Pause(until_ms) => return Step::Paused(until_ms),
-        };
-        if is_short && connection.client.attention & Attention::TRACKS != 0 {
-            // That keys were evicted for the command comes before its reply.
-            connection.take_pushes();
-        }
-        let mut runs_script = false;
-        let wanted = match command.spec.lock {
-            LockClass::Keys | LockClass::Transfer => queued.shards,
-            LockClass::KeysOrAll(reaches_out)
-                if !reaches_out(connection.batch.argv(&queued, connection.argument_bytes())) =>
-            {
-                queued.shards
-            }
-            LockClass::Script => {
-                runs_script = true;
-                let argv = connection.batch.argv(&queued, connection.argument_bytes());
-                crate::scripting::shards(worker, &connection.client, command, argv, queued.shards)
-            }
-            LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
-            LockClass::None | LockClass::Walk => ShardSet::EMPTY,
-            LockClass::Session(shards) => {
-                runs_script = is_exec(command) && connection.client.has_queued_script();
-                shards(&connection.client)
-            }
-        };
-        if runs_script && crate::scripting::is_rehearsed(&connection.client, command) {
-            return Step::Rehearse;
-        }
-        if runs_script && worker.stacks.should_ask() {
-            return Step::NeedStack;
-        }
-        // Scripts have locks of their own. Those that were waited for are the right ones.
-        if *of_script.get_or_insert(runs_script) != runs_script {
-            of_script = Some(runs_script);
-            held = None;
-            slice = None;
-            under_lock = 0;
-        }
-        let party = if runs_script { worker.script_member.party() } else { worker.member.party() };
-        let is_over = slice.as_ref().is_some_and(Slice::is_over);
-        let keep = held.as_ref().is_some_and(|guard| {
-            let fits = if wanted.is_empty() { command.has(Flags::FAST) } else { guard.set().contains_all(wanted) };
-            // All shards are kept for those alone that need all, and for no longer than a slice.
-            let is_over = match guard.set() == ShardSet::ALL {
-                true => wanted != ShardSet::ALL || worker.ticks.nanos(since, tick) > NANOS_ALL,
-                false => is_over,
+                Gate::Reject(error) => match reject(connection, worker, &queued, error) {
+                    Some(exec) => exec,
+                    None => {
+                        *next += 1;
+                        continue;
+                    }
+                },
+                Gate::Pause(until_ms) => return Step::Paused(until_ms),
             };
-            // What was waited for is used at least once, whoever waits for it now.
-            fits && (under_lock == 0 || under_lock < COMMANDS_A_LOCK && !is_over && !guard.contended())
-        });
-        // A guard over nothing is for one command: it has not passed the gate.
-        if !keep || std::mem::take(&mut is_bare) {
-            held = None;
-            under_lock = 0;
-        }
-        if is_over {
-            slice = None;
-        }
-        if slice.is_none() && held.as_ref().is_none_or(|guard| guard.set() != ShardSet::ALL) {
-            slice = party.enter();
-            if slice.is_none() {
-                let is_busy = worker.server.attention.get() & Attention::BUSY != 0;
-                if !(is_busy && wanted.is_empty() && command.has(Flags::ALLOW_BUSY)) {
-                    return Step::NeedShards(ShardSet::EMPTY);
-                }
-                // It looks at no data, so it need not wait until the script is over.
-                held = Some(party.nothing());
-                is_bare = true;
+            if is_short && connection.client.attention & Attention::TRACKS != 0 {
+                // That keys were evicted for the command comes before its reply.
+                connection.take_pushes();
             }
-        }
-        let guard = match (&mut held, &slice) {
-            (Some(guard), _) => guard,
-            (None, _) if wanted == ShardSet::ALL => return Step::NeedAll,
-            (None, Some(slice)) => match slice.try_lock(wanted) {
-                Some(guard) => held.insert(guard),
-                None => return Step::NeedShards(wanted),
-            },
-            (None, None) => return Step::NeedShards(wanted),
+            let mut runs_script = false;
+            let wanted = match command.spec.lock {
+                LockClass::Keys | LockClass::Transfer => queued.shards,
+                LockClass::KeysOrAll(reaches_out)
+                    if !reaches_out(connection.batch.argv(&queued, connection.argument_bytes())) =>
+                {
+                    queued.shards
+                }
+                LockClass::Script => {
+                    runs_script = true;
+                    let argv = connection.batch.argv(&queued, connection.argument_bytes());
+                    crate::scripting::shards(worker, &connection.client, command, argv, queued.shards)
+                }
+                LockClass::All | LockClass::KeysOrAll(_) => ShardSet::ALL,
+                LockClass::None | LockClass::Walk => ShardSet::EMPTY,
+                LockClass::Session(shards) => {
+                    runs_script = is_exec(command) && connection.client.has_queued_script();
+                    shards(&connection.client)
+                }
+            };
+            if runs_script && crate::scripting::is_rehearsed(&connection.client, command) {
+                return Step::Rehearse;
+            }
+            if runs_script && worker.stacks.should_ask() {
+                return Step::NeedStack;
+            }
+            // Scripts have locks of their own. Those that were waited for are the right ones.
+            if *of_script.get_or_insert(runs_script) != runs_script {
+                of_script = Some(runs_script);
+                held = None;
+                slice = None;
+                under_lock = 0;
+            }
+            let party = if runs_script { worker.script_member.party() } else { worker.member.party() };
+            let is_over = slice.as_ref().is_some_and(Slice::is_over);
+            let keep = held.as_ref().is_some_and(|guard| {
+                let fits = if wanted.is_empty() { command.has(Flags::FAST) } else { guard.set().contains_all(wanted) };
+                // All shards are kept for those alone that need all, and for no longer than a slice.
+                let is_over = match guard.set() == ShardSet::ALL {
+                    true => wanted != ShardSet::ALL || worker.ticks.nanos(since, tick) > NANOS_ALL,
+                    false => is_over,
+                };
+                // What was waited for is used at least once, whoever waits for it now.
+                fits && (under_lock == 0 || under_lock < COMMANDS_A_LOCK && !is_over && !guard.contended())
+            });
+            // A guard over nothing is for one command: it has not passed the gate.
+            if !keep || std::mem::take(&mut is_bare) {
+                held = None;
+                under_lock = 0;
+            }
+            if is_over {
+                slice = None;
+            }
+            if slice.is_none() && held.as_ref().is_none_or(|guard| guard.set() != ShardSet::ALL) {
+                slice = party.enter();
+                if slice.is_none() {
+                    let is_busy = worker.server.attention.get() & Attention::BUSY != 0;
+                    if !(is_busy && wanted.is_empty() && command.has(Flags::ALLOW_BUSY)) {
+                        return Step::NeedShards(ShardSet::EMPTY);
+                    }
+                    // It looks at no data, so it need not wait until the script is over.
+                    held = Some(party.nothing());
+                    is_bare = true;
+                }
+            }
+            if held.is_none() {
+                held = match &slice {
+                    _ if wanted == ShardSet::ALL => return Step::NeedAll,
+                    Some(slice) => slice.try_lock(wanted),
+                    None => None,
+                };
+                if held.is_none() {
+                    return Step::NeedShards(wanted);
+                }
+            }
+            if worker.server.gate_epoch() != epoch {
+                continue;
+            }
+            command
         };
-        if worker.server.gate_epoch() != epoch {
-            continue;
-        }
+        let Some(guard) = &mut held else { return Step::NeedShards(queued.shards) };
         under_lock += 1;
         let stop = execute(connection, worker, &queued, command, guard, slice.as_ref(), &mut tick);
         let much_output = connection.output.len() > OUTPUT_LEN_MAX;
@@ -262,172 +282,6 @@ pub(crate) fn run<'w>(
     Step::Done
 }
 
-enum Gate<'s> {
-    Pass(&'s Command),
-    /// It is to be executed by EXEC.
-    Queue(&'s Command),
-    Reject(CommandError),
-    Pause(i64),
-}
-
-/// What may forbid a command, in the order that clients can observe.
-#[inline]
-fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_short: bool) -> Gate<'w> {
-    let server = &*worker.server;
-    let argv = || connection.batch.argv(queued, connection.argument_bytes());
-    if !connection.client.authenticated && is_kept_out(worker, queued, &connection.client.handle) {
-        return Gate::Reject(error::NO_AUTH);
-    }
-    let Some(command) = queued.command.map(|id| server.commands.by_id(id)) else {
-        return Gate::Reject(error::unknown_command(argv()));
-    };
-    if !command.spec.accepts(queued.args()) {
-        return Gate::Reject(error::wrong_arity(&command.full_name));
-    }
-    if command.is_container() && queued.args() > 1 {
-        return Gate::Reject(error::unknown_subcommand(command.spec.name, argv().at(1)));
-    }
-    let attention = server.attention.get() | connection.client.attention;
-    // Who may not use everything mostly uses what it may.
-    let is_open = attention & !Attention::NO_GATE == 0
-        || attention & !Attention::NO_GATE == Attention::RESTRICTED && may_run(connection, queued, command);
-    if is_open { Gate::Pass(command) } else { attended_gates(connection, worker, queued, command, attention, is_short) }
-}
-
-/// Whether the user's permissions are enough, and nothing but them is asked for.
-#[inline(never)]
-fn may_run(connection: &Connection, queued: &Queued, command: &Command) -> bool {
-    let client = &connection.client;
-    let argv = connection.batch.argv(queued, connection.argument_bytes());
-    !is_debug(command) && surely_allowed(&client.user, command, argv)
-}
-
-/// Whether a client that has not logged in has to do so before this command. Only some versions say so before they look
-/// whether it is one.
-#[cold]
-fn is_kept_out(worker: &Worker, queued: &Queued, client: &ClientHandle) -> bool {
-    let command = queued.command.map(|id| worker.server.commands.by_id(id));
-    let is_one = command
-        .is_some_and(|command| command.spec.accepts(queued.args()) && !(command.is_container() && queued.args() > 1));
-    let is_open = command.is_some_and(|command| command.has(Flags::NO_AUTH));
-    let config = worker.config();
-    // What the configuration forbids is forbidden first.
-    let is_one = is_one && !command.is_some_and(|command| is_forbidden(command, &config, client));
-    let asks = is_one || config.compatibility_level.asks_for_login_first();
-    asks && !is_open && worker.server.accounts.requires_login()
-}
-
-/// The gates that are open most of the time.
-#[cold]
-fn attended_gates<'w>(
-    connection: &Connection,
-    worker: &'w Worker,
-    queued: &Queued,
-    command: &'w Command,
-    attention: u32,
-    is_short: bool,
-) -> Gate<'w> {
-    let server = &*worker.server;
-    let client = &connection.client;
-    if attention & Attention::FOLLOWED != 0 {
-        return primary_gates(connection, worker, command, attention, is_short);
-    }
-    if is_forbidden(command, &worker.config(), &client.handle) {
-        return Gate::Reject(error::DEBUG_NOT_ALLOWED);
-    }
-    let transaction = connection.client.transaction.as_deref();
-    let queues = transaction.is_some() && !is_never_queued(command);
-    if transaction.is_some() && command.has(Flags::NO_MULTI) {
-        let level = worker.config().compatibility_level;
-        // Others leave it to these commands to complain.
-        if queues || level.refuses_nested_transactions() {
-            let names = level.names_commands_refused_in_transactions();
-            return Gate::Reject(if names {
-                error::not_in_transaction(&command.full_name)
-            } else {
-                error::NOT_IN_TRANSACTION
-            });
-        }
-    }
-    if attention & Attention::RESTRICTED != 0 {
-        let argv = connection.batch.argv(queued, connection.argument_bytes());
-        if let Err(denial) = acl_check(&client.user, command, argv, client.db) {
-            client.handle.published.last_command.store(u32::from(command.id) + 1, Relaxed);
-            let context = if transaction.is_some() { LogContext::Transaction } else { LogContext::TopLevel };
-            crate::acl::log_denial(server, client, command, argv, denial, context);
-            let is_old = worker.config().compatibility_level.old_error_texts();
-            let (user, name) = (client.user.name(), &command.full_name);
-            return Gate::Reject(error::no_permission(user, name, denial.reason, is_old));
-        }
-    }
-    // EXEC is what its commands are.
-    let flags = match transaction {
-        Some(transaction) if is_exec(command) => command.spec.flags | transaction.flags(),
-        _ => crate::scripting::effective_flags(
-            worker,
-            command,
-            connection.batch.argv(queued, connection.argument_bytes()),
-        ),
-    };
-    // What is queued takes memory too.
-    let out_of_memory = is_short && !crate::memory::make_room(worker);
-    worker.set_out_of_memory(out_of_memory);
-    if out_of_memory && (queues || flags.has(Flags::DENYOOM)) {
-        return Gate::Reject(error::OOM);
-    }
-    if attention & Attention::LISTENS_ONLY != 0 && !is_for_listeners(command) {
-        return Gate::Reject(error::not_for_listeners(&command.full_name));
-    }
-    let is_watcher = connection.client.monitor || attention & Attention::FED != 0;
-    if is_watcher && flags.intersects(Flags::READONLY | Flags::WRITE | Flags::MAY_REPLICATE) {
-        return Gate::Reject(error::REPLICA_INTERACTION);
-    }
-    if attention & Attention::DISK_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
-        return Gate::Reject(error::DISK_ERROR);
-    }
-    if attention & Attention::AOF_ERROR != 0 && (flags.has(Flags::WRITE) || command.spec.name == "ping") {
-        return Gate::Reject(error::aof_error(&server.aof.write_error()));
-    }
-    if attention & Attention::TOO_FEW_REPLICAS != 0 && flags.has(Flags::WRITE) {
-        return Gate::Reject(error::NO_REPLICAS);
-    }
-    if attention & Attention::FOLLOWS != 0 && flags.has(Flags::WRITE) && worker.config().replica_read_only {
-        return Gate::Reject(error::replicas::READ_ONLY);
-    }
-    if attention & Attention::STALE != 0 {
-        let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::STALE);
-        if !flags.has(Flags::STALE) || transaction.is_some_and(refuses) {
-            return Gate::Reject(error::replicas::PRIMARY_DOWN);
-        }
-    }
-    if attention & Attention::LOADING != 0 {
-        let refuses = |transaction: &Transaction| is_exec(command) && !transaction.all_have(server, Flags::LOADING);
-        if !command.has(Flags::LOADING) || transaction.is_some_and(refuses) {
-            return Gate::Reject(error::LOADING);
-        }
-    }
-    if attention & Attention::LOADS_ASIDE != 0 && command.has(Flags::NO_ASYNC_LOADING) {
-        return Gate::Reject(error::LOADING);
-    }
-    if attention & Attention::BUSY != 0 && !command.has(Flags::ALLOW_BUSY) {
-        return Gate::Reject(server.busy_scripts.refusal());
-    }
-    if attention & Attention::PAUSED != 0 {
-        let is_write = flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
-        match server.pause.in_force(worker.now_ms()) {
-            Some((kind, until_ms)) if kind == PauseKind::All || is_write => {
-                let exempt = is_watcher || connection.client.handle.kind() == crate::client::ClientKind::Replica;
-                if !exempt {
-                    return Gate::Pause(until_ms);
-                }
-            }
-            Some(_) => {}
-            None => server.pause.forget(worker.now_ms(), &server.attention),
-        }
-    }
-    if queues { Gate::Queue(command) } else { Gate::Pass(command) }
-}
-
 /// Puts a command aside for EXEC.
 #[cold]
 fn enqueue(connection: &mut Connection, worker: &Worker, queued: &Queued, command: &Command) {
@@ -460,7 +314,7 @@ fn reject<'w>(
     queued: &Queued,
     error: CommandError,
 ) -> Option<&'w Command> {
-    let command = queued.command.map(|id| worker.server.commands.by_id(id));
+    let command = queued.command().map(|id| worker.server.commands.by_id(id));
     if let Some(transaction) = &mut connection.client.transaction {
         if let Some(exec) = command.filter(|command| is_exec(command)) {
             transaction.refuse(error);
@@ -704,7 +558,9 @@ fn execute<'w>(
         after.published |= client.tracks.is_some() && !client.handle.outbox.is_empty();
     }
     let reply_len = output.mark().saturating_sub(mark);
-    let is_large = argv.extent().max(reply_len) >= worker.large_bytes();
+    // All that was read is more than the arguments of one command, and quicker to tell.
+    let is_large = argv.buffer_len().max(reply_len) >= worker.large_bytes()
+        && argv.extent().max(reply_len) >= worker.large_bytes();
     if nanos >= worker.slow_nanos() || is_large || server.attention.get() & Attention::MONITORS != 0 || after.is_set() {
         return settle_after(connection, worker, queued, command, (nanos, reply_len), after);
     }

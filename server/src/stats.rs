@@ -61,9 +61,10 @@ impl LatencyHistogram {
     #[inline]
     fn bucket(nanos: u64) -> usize {
         let nanos = nanos.max(1 << Self::STEP_BITS);
-        let power = 63 - nanos.leading_zeros();
-        let step = (nanos >> (power - Self::STEP_BITS)) as usize & ((1 << Self::STEP_BITS) - 1);
-        ((((power - Self::STEP_BITS) as usize) << Self::STEP_BITS) + step).min(Self::BUCKETS - 1)
+        let shift = 63 - Self::STEP_BITS - nanos.leading_zeros();
+        // The highest bit is left of the steps: it counts for one power.
+        let steps = (nanos >> shift) as usize;
+        (((shift as usize) << Self::STEP_BITS) + steps - (1 << Self::STEP_BITS)).min(Self::BUCKETS - 1)
     }
     /// The longest duration, in nanoseconds, that the bucket counts.
     pub fn upper_bound(bucket: usize) -> u64 {

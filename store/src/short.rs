@@ -11,7 +11,9 @@ pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
         return false;
     }
     if let (Some(a_last), Some(b_last)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) {
-        return a_last == b_last && (a.len() <= 8 || rest_is_equal(a, b));
+        return a_last == b_last
+            && a.first_chunk::<8>() == b.first_chunk::<8>()
+            && (a.len() <= 16 || middle_is_equal(a, b));
     }
     if let (Some(a_last), Some(b_last)) = (a.last_chunk::<4>(), b.last_chunk::<4>()) {
         return a_last == b_last && a.first_chunk::<4>() == b.first_chunk::<4>();
@@ -19,26 +21,14 @@ pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     a.iter().zip(b).all(|(a, b)| a == b)
 }
 
-/// As [`equal`], for more than eight bytes of which the last eight are.
-#[inline]
-fn rest_is_equal(a: &[u8], b: &[u8]) -> bool {
+/// As [`equal`], for more than 16 bytes of which the first and the last eight are.
+fn middle_is_equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() > SHORT_MAX {
         return a == b;
     }
-    let (Some((a_first, a_rest)), Some((b_first, b_rest))) = (a.split_first_chunk::<8>(), b.split_first_chunk::<8>())
-    else {
-        return false;
-    };
-    let mut same = a_first == b_first;
-    let (mut a_rest, mut b_rest) = (a_rest, b_rest);
-    // What is left behind the last whole piece has been compared already.
-    while let (Some((a_next, a_behind)), Some((b_next, b_behind))) =
-        (a_rest.split_first_chunk::<8>(), b_rest.split_first_chunk::<8>())
-    {
-        same &= a_next == b_next;
-        (a_rest, b_rest) = (a_behind, b_behind);
-    }
-    same
+    let middle = |text: &[u8]| text.get(8..16).and_then(|piece| piece.first_chunk::<8>().copied());
+    let behind = |text: &[u8]| text.get(16..).and_then(|piece| piece.first_chunk::<8>().copied());
+    middle(a) == middle(b) && behind(a) == behind(b)
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub(super) struct KeyPatterns {
     any_first: usize,
     /// Where those begin in `sorted` that begin with a byte, and where the last of them end; made once there are so many
     /// that looking at each would take longer.
-    by_first: Option<Box<[usize; BYTES + 1]>>,
+    by_first: Option<Box<[u32; BYTES + 1]>>,
 }
 
 /// How many values a byte has.
@@ -108,7 +108,7 @@ impl KeyPatterns {
             let begin = |byte: usize| {
                 let is_before =
                     |(_, matcher): &(Access, Matcher)| matcher.first().is_none_or(|at| usize::from(at) < byte);
-                self.sorted.partition_point(is_before)
+                self.sorted.partition_point(is_before) as u32
             };
             Box::new(std::array::from_fn(begin))
         });
@@ -126,7 +126,7 @@ impl KeyPatterns {
         let (Some(begin), Some(end)) = (by_first.get(first), by_first.get(first.saturating_add(1))) else {
             return false;
         };
-        self.sorted.get(*begin..*end).unwrap_or_default().iter().any(allows)
+        self.sorted.get(*begin as usize..*end as usize).unwrap_or_default().iter().any(allows)
             || self.any_first > 0 && self.sorted.get(..self.any_first).unwrap_or_default().iter().any(allows)
     }
 }

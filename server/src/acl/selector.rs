@@ -200,20 +200,23 @@ impl Selector {
     /// Whether that is sure without a look at the rules that few users have.
     #[inline]
     pub(super) fn surely_allows(&self, command: &Command, argv: Argv<'_>) -> bool {
-        if self.databases.is_some() || command.spec.channels.is_some() || !self.commands.contains(command.id) {
+        if self.databases.is_some() || !self.commands.contains(command.id) {
             return false;
         }
+        let Some(flags) = command.only_key_flags else { return self.surely_allows_arguments(command, argv) };
         let Some(patterns) = &self.keys else { return true };
-        match command.only_key_flags {
-            Some(flags) => {
-                let access = match command.spec.key_flags {
-                    Some(of_line) if flags.has(KeyFlags::VARIABLE_FLAGS) => Access::needed(of_line(argv)),
-                    _ => Access::needed(flags),
-                };
-                argv.get(usize::from(command.only_key)).is_some_and(|key| patterns.allow(key, access))
-            }
-            None => check_keys(patterns, command, argv).is_ok(),
-        }
+        let flags = match command.spec.key_flags {
+            Some(of_line) if flags.has(KeyFlags::VARIABLE_FLAGS) => of_line(argv),
+            _ => flags,
+        };
+        argv.get(usize::from(command.only_key)).is_some_and(|key| patterns.allow(key, Access::needed(flags)))
+    }
+
+    /// As [`surely_allows`](Self::surely_allows), for an allowed command that has not just one key.
+    #[inline(never)]
+    fn surely_allows_arguments(&self, command: &Command, argv: Argv<'_>) -> bool {
+        let allows = |patterns: &KeyPatterns| check_keys(patterns, command, argv).is_ok();
+        command.spec.channels.is_none() && self.keys.as_ref().is_none_or(allows)
     }
 
     /// Whether every key may be read.
@@ -222,7 +225,6 @@ impl Selector {
     }
 }
 
-#[inline(never)]
 fn check_keys(patterns: &KeyPatterns, command: &Command, argv: Argv<'_>) -> Result<(), Denial> {
     if !command.spec.has_keys() {
         return Ok(());

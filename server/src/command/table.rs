@@ -21,7 +21,7 @@ pub struct Command {
     pub subcommands: Vec<CommandId>,
     /// The only argument that is a key, where that never depends on the arguments; 0: it has none, or several.
     pub(crate) only_key: u8,
-    /// What happens to that key, where it is all there is to say about the keys.
+    /// What happens to that key, where that is all there is to say about the arguments.
     pub(crate) only_key_flags: Option<KeyFlags>,
 }
 
@@ -30,6 +30,10 @@ impl Command {
     #[inline]
     pub fn is_container(&self) -> bool {
         !self.subcommands.is_empty()
+    }
+    /// Whether its name alone calls it, whatever the arguments are.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.is_container() && self.parent.is_none()
     }
     /// Whether the flag is set.
     #[inline]
@@ -192,7 +196,7 @@ fn only_key(spec: &CommandSpec) -> u8 {
 /// See [`Command::only_key_flags`].
 fn only_key_flags(spec: &CommandSpec) -> Option<KeyFlags> {
     let [KeySpec { flags, .. }] = spec.keys else { return None };
-    let is_all = only_key(spec) != 0 && spec.open_keys.is_none() && spec.all_keys.is_none();
+    let is_all = only_key(spec) != 0 && spec.open_keys.is_none() && spec.all_keys.is_none() && spec.channels.is_none();
     (is_all && !flags.has(KeyFlags::NOT_KEY)).then_some(*flags)
 }
 

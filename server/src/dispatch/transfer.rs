@@ -25,7 +25,7 @@ pub(crate) fn finish_transfer<'w>(
     began: u64,
 ) -> Ended {
     let queued = connection.batch.get(index);
-    let Some(command) = queued.command.map(|id| worker.server.commands.by_id(id)) else { return Ended::Done };
+    let Some(command) = queued.command().map(|id| worker.server.commands.by_id(id)) else { return Ended::Done };
     let mut tick = began;
     match execute(connection, worker, &queued, command, guard, None, &mut tick).map(|executed| *executed) {
         Some(Executed::NeedMore(set)) => Ended::NeedMore(set),

@@ -50,31 +50,90 @@ impl KeyHashes<'_> {
     }
 }
 
-/// A decoded command of a batch.
+/// A decoded command of a batch. Small, since it is copied before it is executed.
 #[derive(Clone, Copy)]
 pub(crate) struct Queued {
     /// Where its bytes begin in the query buffer; spans are relative to it.
     base: usize,
-    first_span: usize,
-    spans: usize,
-    /// The hash of its only key, in the argument at `only_key`.
-    only_hash: KeyHash,
-    only_key: u8,
-    /// Where the hashes of several keys are: parallel to the arguments, or none.
-    first_hash: usize,
-    hashes: usize,
-    /// What it calls; `None`: no such command.
-    pub(crate) command: Option<CommandId>,
+    /// The hash of its only key, in the argument at `called.only_key`.
+    only_hash: u64,
     /// The shards of its keys.
     pub(crate) shards: ShardSet,
+    first_span: usize,
+    /// Where the hashes of several keys are: parallel to the arguments, if there are any.
+    first_hash: usize,
+    spans: u32,
+    called: Called,
 }
 
 impl Queued {
     /// Number of arguments, the name included.
     #[inline]
     pub(crate) fn args(&self) -> usize {
-        self.spans
+        self.spans as usize
     }
+    /// What it calls; `None`: no such command.
+    #[inline]
+    pub(crate) fn command(&self) -> Option<CommandId> {
+        self.called.command
+    }
+    /// What it calls, if that takes as many arguments.
+    #[inline]
+    pub(crate) fn fitting(&self) -> Option<CommandId> {
+        self.called.command.filter(|_| self.called.fits)
+    }
+    /// As [`fitting`](Queued::fitting), of a command that has keys and needs their locks, whatever else it is told.
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<CommandId> {
+        self.called.command.filter(|_| self.called.is_plain && !self.shards.is_empty())
+    }
+    #[inline]
+    fn only_key_hash(&self) -> KeyHash {
+        let shard = if self.called.only_key == 0 { 0 } else { self.shards.bits().trailing_zeros() as u8 + 1 };
+        KeyHash { hash: self.only_hash, shard }
+    }
+}
+
+/// What follows from the name and the number of arguments of a command line.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Called {
+    /// `None`: no such command.
+    command: Option<CommandId>,
+    /// It takes as many arguments, and if it is a container, it knows the subcommand.
+    fits: bool,
+    /// Besides, it always needs the locks of its keys and no others.
+    is_plain: bool,
+    /// It has several keys, or one in no fixed place.
+    has_keys: bool,
+    /// The only argument that is a key; 0: there is none, or several.
+    only_key: u8,
+}
+
+impl Called {
+    fn new(server: &Server, argv: Argv<'_>) -> Called {
+        let Some(command) = server.commands.resolve(argv) else { return Called::default() };
+        let accepts = command.spec.accepts(argv.len());
+        let locks = command.spec.lock;
+        let by_key = accepts
+            && matches!(locks, LockClass::Keys | LockClass::KeysOrAll(_) | LockClass::Transfer | LockClass::Script);
+        let fits = accepts && !(command.is_container() && argv.len() > 1);
+        Called {
+            command: Some(command.id),
+            fits,
+            is_plain: fits && matches!(locks, LockClass::Keys),
+            has_keys: by_key && command.only_key == 0,
+            only_key: if by_key { command.only_key } else { 0 },
+        }
+    }
+}
+
+/// A command line as another began, which calls the same then: pipelines mostly repeat one command.
+#[derive(Clone, Copy, Default)]
+struct Recent {
+    /// See [`Argv::short_name`].
+    name: (u64, usize),
+    args: usize,
+    called: Called,
 }
 
 /// Decoded commands and their arguments.
@@ -83,6 +142,7 @@ pub(crate) struct Batch {
     pub(crate) spans: Vec<Span>,
     hashes: Vec<KeyHash>,
     commands: Vec<Queued>,
+    recent: Recent,
 }
 
 impl Batch {
@@ -112,20 +172,20 @@ impl Batch {
     /// The arguments of a command, in the buffer the batch was decoded from.
     #[inline]
     pub(crate) fn argv<'b>(&'b self, queued: &Queued, buffer: &'b [u8]) -> Argv<'b> {
-        let spans = &self.spans[queued.first_span..queued.first_span + queued.spans];
+        let spans = &self.spans[queued.first_span..][..queued.args()];
         Argv::new(buffer.get(queued.base..).unwrap_or_default(), spans)
     }
     /// Where in the query buffer a command ends.
     pub(crate) fn end_of(&self, queued: &Queued) -> usize {
         const LINE_END_LEN: usize = 2;
-        let spans = self.spans.get(queued.first_span..queued.first_span + queued.spans).unwrap_or_default();
+        let spans = self.spans.get(queued.first_span..queued.first_span + queued.args()).unwrap_or_default();
         queued.base + spans.last().map_or(0, |last| last.end + LINE_END_LEN)
     }
     /// The hashes of a command's keys.
     #[inline]
     pub(crate) fn hashes(&self, queued: &Queued) -> KeyHashes<'_> {
-        let several = if queued.hashes == 0 { &[] } else { &self.hashes[queued.first_hash..][..queued.hashes] };
-        KeyHashes { only: (usize::from(queued.only_key), queued.only_hash), several }
+        let several = if queued.called.has_keys { &self.hashes[queued.first_hash..][..queued.args()] } else { &[] };
+        KeyHashes { only: (usize::from(queued.called.only_key), queued.only_key_hash()), several }
     }
 
     /// Adds the command whose spans from `first_span` on have just been decoded from `buffer`, which begins with it at
@@ -133,35 +193,41 @@ impl Batch {
     #[inline]
     pub(crate) fn push(&mut self, server: &Server, db: usize, buffer: &[u8], base: usize, first_span: usize) {
         let argv = Argv::new(buffer.get(base..).unwrap_or_default(), &self.spans[first_span..]);
+        let called = match argv.short_name() {
+            Some(name) if name == self.recent.name && argv.len() == self.recent.args => self.recent.called,
+            name => {
+                let called = Called::new(server, argv);
+                // Of a container the next argument tells what is called.
+                if let Some(name) = name
+                    && called.command.is_some_and(|id| server.commands.by_id(id).is_plain())
+                {
+                    self.recent = Recent { name, args: argv.len(), called };
+                }
+                called
+            }
+        };
         let mut queued = Queued {
             base,
-            first_span,
-            spans: argv.len(),
-            only_hash: KeyHash::default(),
-            only_key: 0,
-            first_hash: self.hashes.len(),
-            hashes: 0,
-            command: None,
+            only_hash: 0,
             shards: ShardSet::EMPTY,
+            first_span,
+            first_hash: self.hashes.len(),
+            // Far fewer are let through by the decoder's limits.
+            spans: argv.len() as u32,
+            called,
         };
-        if let Some(command) = server.commands.resolve(argv) {
-            queued.command = Some(command.id);
-            let by_key = matches!(
-                command.spec.lock,
-                LockClass::Keys | LockClass::KeysOrAll(_) | LockClass::Transfer | LockClass::Script
-            );
-            let has_keys = by_key && command.spec.accepts(argv.len());
-            if has_keys && command.only_key != 0 {
-                let key = server.store.key(argv.at(usize::from(command.only_key)));
-                server.store.prefetch_bucket(db, &key);
-                queued.only_hash = KeyHash::of(&key);
-                queued.only_key = command.only_key;
-                queued.shards = ShardSet::one(key.shard());
-            } else if has_keys {
-                queued.hashes = argv.len();
-                self.hashes.resize(queued.first_hash + argv.len(), KeyHash::default());
-                queued.shards = hash_keys(&mut self.hashes[queued.first_hash..], &server.store, db, command, argv);
-            }
+        if called.only_key != 0 {
+            let key = server.store.key(argv.at(usize::from(called.only_key)));
+            server.store.prefetch_bucket(db, &key);
+            queued.only_hash = key.hash();
+            queued.shards = ShardSet::one(key.shard());
+        } else if called.has_keys
+            && let Some(id) = called.command
+        {
+            let first = self.hashes.len();
+            self.hashes.resize(first + argv.len(), KeyHash::default());
+            let command = server.commands.by_id(id);
+            queued.shards = hash_keys(&mut self.hashes[first..], &server.store, db, command, argv);
         }
         self.commands.push(queued);
     }
@@ -169,14 +235,14 @@ impl Batch {
     /// Adds a command of another batch, which was decoded from `buffer`. Its arguments are copied to the end of `bytes`.
     pub(crate) fn append(&mut self, other: &Batch, queued: &Queued, buffer: &[u8], bytes: &mut Vec<u8>) {
         let base = bytes.len();
-        let copy = Queued { base, first_span: self.spans.len(), first_hash: self.hashes.len(), ..*queued };
+        let (first_span, first_hash) = (self.spans.len(), self.hashes.len());
         for argument in other.argv(queued, buffer).iter() {
             let start = bytes.len() - base;
             bytes.extend_from_slice(argument);
             self.spans.push(Span { start, end: bytes.len() - base });
         }
         self.hashes.extend_from_slice(other.hashes(queued).several);
-        self.commands.push(copy);
+        self.commands.push(Queued { base, first_span, first_hash, ..*queued });
     }
     /// Bytes it takes.
     pub(crate) fn allocated(&self) -> usize {
@@ -188,8 +254,8 @@ impl Batch {
     /// Asks the processor for the entries that the look-ups of this batch will touch.
     pub(crate) fn prefetch(&self, member: &Member, db: usize) {
         let prefetch = member.prefetch();
-        let only = self.commands.iter().map(|queued| &queued.only_hash);
-        for hash in only.chain(&self.hashes).filter(|hash| hash.is_set()) {
+        let only = self.commands.iter().map(Queued::only_key_hash);
+        for hash in only.chain(self.hashes.iter().copied()).filter(|hash| hash.is_set()) {
             prefetch.entry(db, &hash.key(&[]));
         }
     }

@@ -514,7 +514,7 @@ impl Connection {
 
     /// The part in locking for the command at `next`.
     fn party<'w>(&self, worker: &'w Worker, next: usize) -> &'w Party<Shard> {
-        let command = self.batch.get(next).command.map(|id| worker.server.commands.by_id(id));
+        let command = self.batch.get(next).command().map(|id| worker.server.commands.by_id(id));
         let runs_script = command.is_some_and(|command| match command.spec.lock {
             LockClass::Script => true,
             LockClass::Session(_) => is_exec(command) && self.client.has_queued_script(),
@@ -526,7 +526,7 @@ impl Connection {
     /// As [`unless_killed`](Self::unless_killed), for the command at `next`: nothing too when a script takes long, so that
     /// the gates may say so, or let pass what ends it.
     async fn unless_refused<G>(&mut self, worker: &Worker, next: usize, locks: impl Future<Output = G>) -> Option<G> {
-        let command = self.batch.get(next).command.map(|id| worker.server.commands.by_id(id));
+        let command = self.batch.get(next).command().map(|id| worker.server.commands.by_id(id));
         let may_be_refused = command
             .is_some_and(|command| !command.has(Flags::ALLOW_BUSY) || matches!(command.spec.lock, LockClass::None))
             && self.client.link.is_none();

@@ -18,8 +18,9 @@ use ochre_store::{Effects, Member};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, OnceLock};
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// An accepted socket on its way to its worker.
@@ -31,6 +32,10 @@ pub enum Incoming {
     /// A connection through a Unix socket at that path.
     Unix(std::os::unix::net::UnixStream, String),
 }
+
+/// A worker with much to do looks for what else has arrived after so many turns of its connections. A short request takes
+/// two turns; to look sooner costs a system call that finds little.
+const TURNS_A_LOOK: u32 = 128;
 
 /// What the connections of one thread share.
 pub struct Worker {
@@ -80,8 +85,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    fn new(index: usize, server: Arc<Server>) -> Worker {
-        let stats = Arc::new(WorkerStats::new(server.commands.all().len()));
+    fn new(index: usize, server: Arc<Server>, stats: Arc<WorkerStats>) -> Worker {
         stats.last_cron_ms.set(unix_ms().unsigned_abs());
         server.stats.register(stats.clone());
         Worker {
@@ -418,22 +422,22 @@ impl WorkerPool {
             let (sender, receiver) = unbounded_channel();
             inboxes.push(sender);
             let server = server.clone();
-            // The worker makes its statistics on its own thread.
-            let stats: Arc<OnceLock<Arc<WorkerStats>>> = Arc::default();
-            let seen = stats.clone();
-            let mut runtime = tokio::runtime::Builder::new_current_thread();
-            runtime.on_thread_unpark(move || {
-                if let Some(stats) = seen.get() {
-                    stats.end_cycle();
-                }
-            });
-            let runtime = runtime.enable_io().enable_time().build()?;
+            // The event loop belongs to the thread that makes it.
+            let (started, has_started) = std::sync::mpsc::sync_channel(1);
             std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 crate::process::crash::prepare_thread();
-                let worker = Rc::new(Worker::new(index, server));
-                let _ = stats.set(worker.stats.clone());
-                tokio::task::LocalSet::new().block_on(&runtime, serve(worker, receiver));
+                let stats = Arc::new(WorkerStats::new(server.commands.all().len()));
+                let (runtime, outcome) = match event_loop(stats.clone()) {
+                    Ok(runtime) => (Some(runtime), Ok(())),
+                    Err(error) => (None, Err(error)),
+                };
+                // Nobody listens only where the process ends.
+                let _ = started.send(outcome);
+                if let Some(runtime) = runtime {
+                    runtime.block_on(serve(Rc::new(Worker::new(index, server, stats)), receiver));
+                }
             })?;
+            has_started.recv().map_err(std::io::Error::other)??;
         }
         Ok(Arc::new(WorkerPool { inboxes, next: Default::default() }))
     }
@@ -445,6 +449,13 @@ impl WorkerPool {
             let _ = inbox.send(incoming);
         }
     }
+}
+
+/// The event loop of a worker with these statistics.
+fn event_loop(stats: Arc<WorkerStats>) -> std::io::Result<LocalRuntime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.on_thread_unpark(move || stats.end_cycle()).event_interval(TURNS_A_LOOK);
+    builder.enable_io().enable_time().build_local(LocalOptions::default())
 }
 
 async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {

@@ -202,7 +202,7 @@ pub(crate) fn is_rehearsed(client: &Client, command: &Command) -> bool {
 #[cold]
 pub(crate) async fn rehearse(connection: &mut Connection, worker: &Worker, next: usize) {
     let queued = connection.batch.get(next);
-    let Some(id) = queued.command else { return };
+    let Some(id) = queued.command() else { return };
     let (bytes, spans) = {
         let argv = connection.batch.argv(&queued, connection.argument_bytes());
         let client = &connection.client;

@@ -87,7 +87,7 @@ impl Transaction {
         index: usize,
     ) -> Option<(&'t Command, Argv<'t>, KeyHashes<'t>)> {
         let queued = self.batch.get(index);
-        let command = server.commands.by_id(queued.command?);
+        let command = server.commands.by_id(queued.command()?);
         Some((command, self.batch.argv(&queued, &self.bytes), self.batch.hashes(&queued)))
     }
     /// All commands, as [`get`](Transaction::get) returns them.

@@ -80,7 +80,8 @@ pub(crate) fn equals(value: Str<'_>, bytes: &[u8]) -> bool {
 }
 
 /// The value of a key, `None` if it does not exist.
-#[inline]
+// Its result would go through memory, byte by byte.
+#[inline(always)]
 pub fn get<'x>(txn: &'x mut Txn<'_>, db: usize, key: Key<'_>) -> Result<Option<Str<'x>>, Error> {
     txn.read(db, &key)?.map(|entry| entry.into_ref().into_str()).transpose()
 }

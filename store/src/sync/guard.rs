@@ -63,6 +63,13 @@ impl<'p, T> Guard<'p, T> {
         self.party.locks.gate.is_closed() || self.party.locks.is_waited_for(self.keys.held())
     }
 
+    /// Whether somebody waits for one of these shards; asked beside [`Slice::is_over`](super::Slice::is_over), which knows of
+    /// those who wait for all.
+    #[inline]
+    pub fn is_waited_for(&self) -> bool {
+        self.party.locks.is_waited_for(self.keys.held())
+    }
+
     /// Lets go of one shard early. It leaves the set.
     pub fn release(&mut self, shard: usize) {
         self.set.remove(shard);
