@@ -422,15 +422,16 @@ fn plain_header(buf: &[u8], at: usize, tag: u8) -> Option<(usize, usize)> {
     let line = buf.get(at..)?;
     // No complete command ends sooner behind a header.
     let (head, &[_, _, _, _, fifth]) = (line.first_chunk::<4>()?, line.first_chunk::<5>()?);
-    // What is left are the digits as numbers, where all else is as expected.
-    let one_digit = u32::from_le_bytes(*head) ^ u32::from_le_bytes([tag, b'0', b'\r', b'\n']);
-    if one_digit & !0x0f00 == 0 && one_digit <= 0x0900 {
-        return Some(((one_digit >> 8) as usize, at.wrapping_add(4)));
+    // What is left are the digits as numbers, in the lowest bytes, where all else is as expected.
+    let head = u32::from_le_bytes(*head);
+    let one_digit = (head ^ u32::from_le_bytes([tag, b'0', b'\r', b'\n'])).rotate_right(8);
+    if one_digit <= 9 {
+        return Some((one_digit as usize, at.wrapping_add(4)));
     }
-    let two_digits = u32::from_le_bytes(*head) ^ u32::from_le_bytes([tag, b'0', b'0', b'\r']);
-    let (tens, ones) = ((two_digits >> 8) as usize & 0xff, (two_digits >> 16) as usize & 0xff);
-    if two_digits & !0x000f_0f00 == 0 && fifth == b'\n' && (1..=9).contains(&tens) && ones <= 9 {
-        return Some((tens.wrapping_mul(10).wrapping_add(ones), at.wrapping_add(5)));
+    let two_digits = (head ^ u32::from_le_bytes([tag, b'0', b'0', b'\r'])).rotate_right(8);
+    let (tens, ones) = (two_digits & 0xff, two_digits >> 8);
+    if ones <= 9 && (1..=9).contains(&tens) && fifth == b'\n' {
+        return Some((tens.wrapping_mul(10).wrapping_add(ones) as usize, at.wrapping_add(5)));
     }
     let is_longer = line.first() == Some(&tag) && matches!(line.get(1), Some(b'1'..=b'9'));
     if is_longer { longer_header(line, at) } else { None }

@@ -41,15 +41,21 @@ impl<'a> Argv<'a> {
     pub fn buffer_len(&self) -> usize {
         self.buffer.len()
     }
-    /// The name, if it has at most eight bytes: as a number, and its length. None too where the buffer ends right behind it.
+    /// The first eight bytes of the argument at `index` as a number, with zeros for those that it does not have.
+    #[inline]
+    pub(crate) fn head(&self, index: usize) -> u64 {
+        let Some(span) = self.spans.get(index) else { return 0 };
+        let behind = u64::MAX.checked_shl(span.len().min(8) as u32 * 8).unwrap_or(0);
+        match self.buffer.get(span.start..).and_then(|bytes| bytes.first_chunk()) {
+            Some(bytes) => u64::from_le_bytes(*bytes) & !behind,
+            None => span.of(self.buffer).iter().rev().fold(0, |head, byte| head << 8 | u64::from(*byte)),
+        }
+    }
+    /// The name, if it has at most eight bytes: those as a number, and their number.
     #[inline]
     pub(crate) fn short_name(&self) -> Option<(u64, usize)> {
-        const LEN_MAX: usize = size_of::<u64>();
-        let span = self.spans.first()?;
-        let len = span.len();
-        let head = self.buffer.get(span.start..)?.first_chunk::<LEN_MAX>()?;
-        // The shift takes away what follows the name.
-        (1..=LEN_MAX).contains(&len).then(|| (u64::from_le_bytes(*head) << ((LEN_MAX - len) * 8), len))
+        let len = self.spans.first()?.len();
+        (1..=8).contains(&len).then(|| (self.head(0), len))
     }
     /// The argument at `index`.
     #[inline]
@@ -252,6 +258,17 @@ pub(crate) mod tests {
             .map(|word| Span { start: start(word), end: start(word) + word.len() })
             .collect();
         test(Argv::new(line.as_bytes(), &spans))
+    }
+
+    #[test]
+    fn heads_end_with_their_argument() {
+        with_argv("get abcdefghij key 1", |argv| {
+            assert_eq!(argv.short_name(), Some((u64::from_le_bytes(*b"get\0\0\0\0\0"), 3)));
+            assert_eq!(argv.head(1), u64::from_le_bytes(*b"abcdefgh"));
+            assert_eq!(argv.head(2), u64::from_le_bytes(*b"key\0\0\0\0\0"));
+            assert_eq!(argv.from(1).short_name(), None);
+            assert_eq!((argv.head(3), argv.head(4)), (u64::from(b'1'), 0));
+        });
     }
 
     // Values that strtod gives.

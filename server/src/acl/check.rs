@@ -1,5 +1,6 @@
 //! The question whether a user may execute a command.
 
+use super::permit::Permit;
 use super::user::User;
 use crate::args::Argv;
 use crate::command::Command;
@@ -65,10 +66,10 @@ pub fn acl_check(user: &User, command: &Command, argv: Argv<'_>, db: usize) -> R
 }
 
 /// Whether it is sure, after a short look, that `user` may execute the command line. [`acl_check`] knows of more that is
-/// allowed, and why something is not.
+/// allowed, and why something is not. If so, what else that tells.
 #[inline]
-pub fn surely_allowed(user: &User, command: &Command, argv: Argv<'_>) -> bool {
-    user.selectors().first().is_some_and(|selector| selector.surely_allows(command, argv))
+pub fn surely_allowed(user: &User, command: &Command, argv: Argv<'_>) -> Option<Permit> {
+    user.selectors().first()?.surely_allows(command, argv)
 }
 
 /// Whether a selector that allows the command line also lets the user read every key: what a command needs that finds
@@ -134,5 +135,43 @@ mod tests {
         ] {
             assert_eq!(denied(rules, line), expected, "{rules:?} {line}");
         }
+    }
+
+    /// What was allowed for one key is allowed for every key that the permit covers.
+    #[test]
+    fn permits_cover_only_what_is_allowed() {
+        let table = CommandTable::new(&crate::commands::all(), &[]).unwrap();
+        let set = RuleSet { commands: &table, level: Level::Native, all_channels: false };
+        let lines = ["get", "set", "bitfield", "del", "copy"].iter().flat_map(|name| {
+            ["", "k", "ke", "key", "key1", "kex", "abcdefgh", "abcdefghi", "abcdefgx"].iter().flat_map(move |key| {
+                ["", " v", " v get", " get u8 0", " set u8 0 1"].iter().map(move |rest| format!("{name} {key}{rest}"))
+            })
+        });
+        let lines: Vec<String> = lines.collect();
+        let mut covered = 0;
+        for rules in [
+            &["+@all", "~*"][..],
+            &["+@all", "~k*"],
+            &["+@all", "~key*", "%R~ke*"],
+            &["+@all", "%W~key*", "~abcdefgh*"],
+            &["+@all", "~abcdefghi*", "~k?y*", "~key"],
+            &["+get", "+set", "~k*", "~a*", "~b*", "~c*", "~d*", "%R~*"],
+            &["+@all", "-get", "~k*"],
+        ] {
+            let mut user = User::new(b"u", &set);
+            rules.iter().for_each(|rule| user.apply(rule.as_bytes(), &set).unwrap());
+            for first in &lines {
+                let permit = with_argv(first, |argv| surely_allowed(&user, table.resolve(argv).unwrap(), argv));
+                for line in &lines {
+                    with_argv(line, |argv| {
+                        let command = table.resolve(argv).unwrap();
+                        let covers = permit.is_some_and(|permit| permit.covers(command, argv.len(), argv.head(1)));
+                        covered += usize::from(covers);
+                        assert!(!covers || acl_check(&user, command, argv, 0).is_ok(), "{rules:?}: {first}, {line}");
+                    });
+                }
+            }
+        }
+        assert!(covered > 1000, "{covered}");
     }
 }

@@ -58,6 +58,13 @@ impl Matcher {
         (self.mask != 0).then_some(self.head.to_le_bytes()[0])
     }
 
+    /// Some texts that match: those whose first bytes are this number, as far as the mask goes. `None`: that is not enough.
+    pub(super) fn start(&self) -> Option<(u64, u64)> {
+        // A text that ends sooner has zeros there.
+        let tells_len = self.head.to_le_bytes().iter().take(self.len_min).all(|byte| *byte != 0);
+        (matches!(self.form, Form::Any) && self.mask != 0 && tells_len).then_some((self.head, self.mask))
+    }
+
     /// The first bytes of a text as a number.
     #[inline]
     pub(super) fn head_of(text: &[u8]) -> u64 {

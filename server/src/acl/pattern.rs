@@ -117,17 +117,25 @@ impl KeyPatterns {
     /// Whether a key may be used so.
     #[inline]
     pub(super) fn allow(&self, key: &[u8], access: Access) -> bool {
+        self.allowing(key, access).is_some()
+    }
+
+    /// A pattern by which a key may be used so.
+    #[inline]
+    pub(super) fn allowing(&self, key: &[u8], access: Access) -> Option<&Matcher> {
         let head = Matcher::head_of(key);
-        let allows = |(allowed, matcher): &(Access, Matcher)| allowed.has(access) && matcher.matches(key, head);
+        let find = |patterns: &'_ [(Access, Matcher)]| -> Option<usize> {
+            patterns.iter().position(|(allowed, matcher)| allowed.has(access) && matcher.matches(key, head))
+        };
+        let nth = |place: usize| self.sorted.get(place).map(|(_, matcher)| matcher);
         let (Some(by_first), Some(first)) = (&self.by_first, key.first()) else {
-            return self.sorted.iter().any(allows);
+            return find(&self.sorted).and_then(nth);
         };
         let first = usize::from(*first);
-        let (Some(begin), Some(end)) = (by_first.get(first), by_first.get(first.saturating_add(1))) else {
-            return false;
-        };
-        self.sorted.get(*begin as usize..*end as usize).unwrap_or_default().iter().any(allows)
-            || self.any_first > 0 && self.sorted.get(..self.any_first).unwrap_or_default().iter().any(allows)
+        let (begin, end) = (*by_first.get(first)? as usize, *by_first.get(first.saturating_add(1))? as usize);
+        let found =
+            find(self.sorted.get(begin..end).unwrap_or_default()).and_then(|place| nth(begin.saturating_add(place)));
+        found.or_else(|| find(self.sorted.get(..self.any_first).unwrap_or_default()).and_then(nth))
     }
 }
 

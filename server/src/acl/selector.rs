@@ -3,6 +3,7 @@
 use super::check::{Denial, Reason};
 use super::command_set::CommandSet;
 use super::pattern::{Access, KeyPatterns};
+use super::permit::Permit;
 use super::rule::{Grant, RuleFault};
 use super::user::RuleSet;
 use crate::args::{Argv, parse_int};
@@ -197,26 +198,31 @@ impl Selector {
         }
     }
 
-    /// Whether that is sure without a look at the rules that few users have.
+    /// Whether that is sure without a look at the rules that few users have; if so, what else is allowed then.
     #[inline]
-    pub(super) fn surely_allows(&self, command: &Command, argv: Argv<'_>) -> bool {
+    pub(super) fn surely_allows(&self, command: &Command, argv: Argv<'_>) -> Option<Permit> {
         if self.databases.is_some() || !self.commands.contains(command.id) {
-            return false;
+            return None;
         }
         let Some(flags) = command.only_key_flags else { return self.surely_allows_arguments(command, argv) };
-        let Some(patterns) = &self.keys else { return true };
         let flags = match command.spec.key_flags {
             Some(of_line) if flags.has(KeyFlags::VARIABLE_FLAGS) => of_line(argv),
             _ => flags,
         };
-        argv.get(usize::from(command.only_key)).is_some_and(|key| patterns.allow(key, Access::needed(flags)))
+        let key = argv.get(usize::from(command.only_key))?;
+        let start = match &self.keys {
+            Some(patterns) => patterns.allowing(key, Access::needed(flags))?.start(),
+            None => Some((0, 0)),
+        };
+        Some(Permit::new(command, argv.len(), start))
     }
 
     /// As [`surely_allows`](Self::surely_allows), for an allowed command that has not just one key.
     #[inline(never)]
-    fn surely_allows_arguments(&self, command: &Command, argv: Argv<'_>) -> bool {
+    fn surely_allows_arguments(&self, command: &Command, argv: Argv<'_>) -> Option<Permit> {
         let allows = |patterns: &KeyPatterns| check_keys(patterns, command, argv).is_ok();
-        command.spec.channels.is_none() && self.keys.as_ref().is_none_or(allows)
+        let is_allowed = command.spec.channels.is_none() && self.keys.as_ref().is_none_or(allows);
+        is_allowed.then(Permit::default)
     }
 
     /// Whether every key may be read.

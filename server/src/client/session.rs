@@ -1,7 +1,7 @@
 //! The state of a session, owned by its connection.
 
 use super::{ClientHandle, ReplicaSide};
-use crate::acl::{Account, Accounts, User};
+use crate::acl::{Account, Accounts, Permit, User};
 use crate::propagation::{End, Rewrite};
 use crate::pubsub::{Space, Subscriptions};
 use crate::server::{Attention, Server};
@@ -44,6 +44,8 @@ pub struct Client {
     pub(crate) account: Arc<Account>,
     /// What that user may do, as of the gate epoch below.
     pub(crate) user: Arc<User>,
+    /// What that user has just been allowed.
+    pub(crate) permit: Permit,
     /// The gate epoch for which it was last looked what has changed.
     pub(crate) gate_epoch: u64,
     /// CLIENT REPLY.
@@ -111,6 +113,7 @@ impl Client {
             authenticated: user.is_open(),
             account: account.clone(),
             user,
+            permit: Permit::default(),
             // None: it is looked once before the first command.
             gate_epoch: 0,
             reply_mode: ReplyMode::On,
@@ -147,6 +150,7 @@ impl Client {
     /// Looks what the user may do now.
     pub(crate) fn see_user(&mut self) {
         self.user = self.account.user();
+        self.permit = Permit::default();
         let restricted = if self.user.is_unrestricted() || self.link.is_some() { 0 } else { Attention::RESTRICTED };
         self.attention = self.attention & !Attention::RESTRICTED | restricted;
     }

@@ -50,12 +50,14 @@ pub static SET: CommandSpec = CommandSpec {
 
 fn set(context: &mut Context<'_>) -> CommandResult {
     let (db, key) = (context.db(), context.key(1));
-    let options = match context.argv.len() {
-        3 => SetOptions::default(),
-        _ => string_options::parse_set(context.argv)?.resolve(context.now_ms(), "set")?,
-    };
+    if context.argv.len() == 3 {
+        string::put(&mut context.txn, db, key, context.argv.at(2))?;
+        context.reply.ok();
+        return Ok(());
+    }
+    let options = string_options::parse_set(context.argv)?.resolve(context.now_ms(), "set")?;
     let outcome = string::set(&mut context.txn, db, key, context.argv.at(2), options)?;
-    if context.argv.len() > 3 && context.propagates() {
+    if context.propagates() {
         propagate_set(context, context.argv.at(2), options);
     }
     match outcome.old {

@@ -26,7 +26,7 @@ pub(super) enum Gate<'s> {
 /// The command, if it is one whose locks are those of its keys, and it is certain after a short look that nothing forbids it.
 #[inline(always)]
 pub(super) fn surely_passes<'w>(
-    connection: &Connection,
+    connection: &mut Connection,
     worker: &'w Worker,
     queued: &Queued,
     epoch: u64,
@@ -45,7 +45,7 @@ pub(super) fn surely_passes<'w>(
 
 /// What may forbid a command, in the order that clients can observe.
 #[inline]
-pub(super) fn gates<'w>(connection: &Connection, worker: &'w Worker, queued: &Queued, is_short: bool) -> Gate<'w> {
+pub(super) fn gates<'w>(connection: &mut Connection, worker: &'w Worker, queued: &Queued, is_short: bool) -> Gate<'w> {
     let server = &*worker.server;
     if !connection.client.authenticated && is_kept_out(worker, queued, &connection.client.handle) {
         return Gate::Reject(error::NO_AUTH);
@@ -72,11 +72,21 @@ fn misfit(worker: &Worker, connection: &Connection, queued: &Queued) -> CommandE
 }
 
 /// Whether the user's permissions are enough, and nothing but them is asked for.
+#[inline(always)]
+fn may_run(connection: &mut Connection, queued: &Queued, command: &Command) -> bool {
+    let permit = connection.client.permit;
+    permit.covers(command, queued.args(), queued.key_head) || may_surely_run(connection, queued, command)
+}
+
+/// As [`may_run`], past what has just been allowed.
 #[inline(never)]
-fn may_run(connection: &Connection, queued: &Queued, command: &Command) -> bool {
-    let client = &connection.client;
+fn may_surely_run(connection: &mut Connection, queued: &Queued, command: &Command) -> bool {
     let argv = connection.batch.argv(queued, connection.argument_bytes());
-    !is_debug(command) && surely_allowed(&client.user, command, argv)
+    match surely_allowed(&connection.client.user, command, argv) {
+        Some(permit) if !is_debug(command) => connection.client.permit = permit,
+        _ => return false,
+    }
+    true
 }
 
 /// Whether a client that has not logged in has to do so before this command. Only some versions say so before they look

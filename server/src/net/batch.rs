@@ -57,6 +57,8 @@ pub(crate) struct Queued {
     base: usize,
     /// The hash of its only key, in the argument at `called.only_key`.
     only_hash: u64,
+    /// The first eight bytes of that key, see [`Argv::head`].
+    pub(crate) key_head: u64,
     /// The shards of its keys.
     pub(crate) shards: ShardSet,
     first_span: usize,
@@ -209,6 +211,7 @@ impl Batch {
         let mut queued = Queued {
             base,
             only_hash: 0,
+            key_head: 0,
             shards: ShardSet::EMPTY,
             first_span,
             first_hash: self.hashes.len(),
@@ -220,6 +223,7 @@ impl Batch {
             let key = server.store.key(argv.at(usize::from(called.only_key)));
             server.store.prefetch_bucket(db, &key);
             queued.only_hash = key.hash();
+            queued.key_head = argv.head(usize::from(called.only_key));
             queued.shards = ShardSet::one(key.shard());
         } else if called.has_keys
             && let Some(id) = called.command

@@ -9,7 +9,7 @@ pub(crate) mod taking;
 
 pub use basic::{
     Condition, Expiry, GetExpiry, SetOptions, SetOutcome, delete_if_equal, get, get_and_delete, get_and_expire, length,
-    set,
+    put, set,
 };
 pub use lcs::{Lcs, LcsMatch, lcs};
 pub use number::{incr_by, incr_by_float, parse_int};
