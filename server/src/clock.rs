@@ -41,7 +41,7 @@ impl Ticks {
     pub fn nanos(&self, from: u64, to: u64) -> u64 {
         // Processors' counters may differ a little.
         let ticks = to.saturating_sub(from);
-        (u128::from(ticks) * u128::from(self.scale) >> SCALE_BITS) as u64
+        ((u128::from(ticks) * u128::from(self.scale)) >> SCALE_BITS) as u64
     }
 }
 

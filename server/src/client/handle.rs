@@ -1,10 +1,9 @@
 //! What the rest of the process sees of a client, and how it reaches it.
 
-use super::{Outbox, Push};
+use super::{Outbox, Push, TaskWaker};
 use crate::acl::Account;
 use crate::blocking::Waiter;
 use crate::tracking::{Mode, Tracker};
-use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -176,7 +175,7 @@ pub struct ClientHandle {
     /// A key that it watches has changed. Set under the lock of that key, cleared under those of all watched keys.
     pub(crate) watch_broken: AtomicBool,
     pub(crate) signals: Signals,
-    pub(crate) waker: AtomicWaker,
+    pub(crate) waker: TaskWaker,
 }
 
 // No two flags share a bit.

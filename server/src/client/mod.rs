@@ -6,6 +6,7 @@ mod outbox;
 mod registry;
 mod replica;
 mod session;
+mod waker;
 
 pub use handle::{ClientHandle, ClientKind, Origin, Published, Signals};
 pub use memory::ClientMemory;
@@ -14,3 +15,4 @@ pub use registry::{Registration, Registry};
 pub use replica::ReplicaSide;
 pub(crate) use session::Debugging;
 pub use session::{Client, ReplyMode};
+pub(crate) use waker::TaskWaker;

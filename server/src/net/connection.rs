@@ -23,7 +23,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 /// A client's socket, buffers and session.
 pub(crate) struct Connection {
@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     /// The wait whose reply goes before what is pushed once it is over.
     pub(super) waits_in: Option<Arc<Waiter>>,
     pub(super) slot: usize,
+    /// By what others wake its task.
+    pub(super) registered: Option<Waker>,
     pub(super) _registration: crate::client::Registration,
 }
 
@@ -124,6 +126,7 @@ impl Connection {
             closing: Closing::No,
             waits_in: None,
             slot: worker.add_connection(handle),
+            registered: None,
             _registration: registration,
         })
     }
@@ -190,7 +193,10 @@ impl Connection {
     }
 
     fn poll_event(&mut self, cx: &mut TaskContext<'_>, worker: &Worker) -> Poll<Event> {
-        self.client.handle.waker.register(cx.waker());
+        if !self.registered.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            self.client.handle.waker.register(cx.waker());
+            self.registered = Some(cx.waker().clone());
+        }
         let signals = self.client.handle.signals.take();
         if signals != 0 {
             return Poll::Ready(Event::Signals(signals));
@@ -682,7 +688,7 @@ impl Connection {
             if worker.corks() {
                 self.output.cork(&self.stream);
             }
-            let mut cx = TaskContext::from_waker(std::task::Waker::noop());
+            let mut cx = TaskContext::from_waker(Waker::noop());
             if let Poll::Ready(Err(_)) = self.poll_write(&mut cx, worker) {
                 self.closing = Closing::Now;
             }

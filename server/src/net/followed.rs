@@ -48,6 +48,7 @@ impl Connection {
             closing: Closing::No,
             waits_in: None,
             slot: worker.add_connection(handle),
+            registered: None,
             _registration: registration,
         }
     }
