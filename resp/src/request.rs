@@ -145,7 +145,8 @@ impl RequestDecoder {
     ///
     /// # Errors
     /// [`ProtocolError`]: the connection cannot go on, and the decoder must not be used again.
-    #[inline]
+    // There is one caller, whose loop would otherwise read each result from memory.
+    #[inline(always)]
     pub fn decode(&mut self, buf: &[u8], limits: &Limits, args: &mut Vec<Span>) -> Result<Decoded, ProtocolError> {
         if self.state == State::Idle {
             match buf.first() {
@@ -212,7 +213,7 @@ impl RequestDecoder {
 
     /// The common case: a multibulk that lies in the buffer completely, with headers in plain form. Whatever else it
     /// meets it leaves to [`Self::resume`], at the argument where it met it.
-    #[inline]
+    #[inline(always)]
     fn decode_whole(&mut self, buf: &[u8], limits: &Limits, args: &mut Vec<Span>) -> Result<Decoded, ProtocolError> {
         let (args_max, bulk_len_max) = if limits.authenticated {
             (limits.args_max, limits.bulk_len_max)

@@ -167,6 +167,11 @@ impl Batch {
     pub(crate) fn len(&self) -> usize {
         self.commands.len()
     }
+    /// Whether there are several commands or a command of several keys: to ask for one entry ahead of its use gains nothing.
+    #[inline]
+    pub(crate) fn has_several(&self) -> bool {
+        self.commands.len() > 1 || !self.hashes.is_empty()
+    }
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Queued {
         self.commands[index]
@@ -220,10 +225,14 @@ impl Batch {
             called,
         };
         if called.only_key != 0 {
-            let key = server.store.key(argv.at(usize::from(called.only_key)));
+            let index = usize::from(called.only_key);
+            let key = server.store.key(argv.at(index));
             server.store.prefetch_bucket(db, &key);
             queued.only_hash = key.hash();
-            queued.key_head = argv.head(usize::from(called.only_key));
+            queued.key_head = match key.bytes().first_chunk() {
+                Some(head) => u64::from_le_bytes(*head),
+                None => argv.head(index),
+            };
             queued.shards = ShardSet::one(key.shard());
         } else if called.has_keys
             && let Some(id) = called.command

@@ -428,7 +428,7 @@ impl Connection {
 
     /// Executes the batch, parking where its shards are locked by others.
     async fn execute(&mut self, worker: &Worker) {
-        if self.batch.len() > 1 {
+        if self.batch.has_several() {
             self.batch.prefetch(&worker.member, self.client.db);
         }
         let mut next = 0;

@@ -111,6 +111,8 @@ fn keys(lines: &mut Lines, view: &View<'_>) {
     let expire_us = server.stats.sum(|worker| worker.expire_cycle_us.get());
     lines.field("expired_keys", store.expired_keys);
     lines.field("expired_fields", store.expired_fields);
+    // The same by the name that Redis gave it.
+    lines.field("expired_subkeys", store.expired_fields);
     lines.field("expired_stale_perc", format_args!("{stale:.2}"));
     lines.field("expired_time_cap_reached_count", store.expired_time_cap_reached_count);
     lines.field("expire_cycle_cpu_milliseconds", expire_us / 1000);

@@ -21,6 +21,7 @@ pub(super) fn persistence(lines: &mut Lines, view: &View<'_>) {
     // What is copied because it changes meanwhile: what others copy page by page.
     lines.field("current_cow_peak", progress.bytes_ahead);
     lines.field("current_cow_size", progress.bytes_ahead);
+    // Seconds since it was measured: it is counted as it grows.
     lines.zero("current_cow_size_age");
     let percent = progress.keys as f64 * 100.0 / progress.keys_total.max(1) as f64;
     lines.field("current_fork_perc", format_args!("{percent:.2}"));
