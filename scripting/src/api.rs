@@ -36,6 +36,8 @@ pub(crate) struct State {
     /// Why the script must end, if it must.
     pub(crate) ending: Cell<Option<Ending>>,
     pub(crate) doubles: Cell<DoubleFormat>,
+    /// Replies that are equal may be the same table.
+    pub(crate) shares_tables: Cell<bool>,
     /// The script has told the collector when to work.
     pub(crate) is_collector_tuned: Cell<bool>,
     /// The library that is being loaded.
@@ -75,6 +77,7 @@ impl State {
             protocol: Cell::default(),
             ending: Cell::default(),
             doubles: Cell::new(doubles),
+            shares_tables: Cell::default(),
             is_collector_tuned: Cell::default(),
             loading: RefCell::default(),
             session: RefCell::default(),
@@ -275,7 +278,7 @@ fn call(args: &Args<'_>, state: &State, raises: bool) -> Result<Value> {
                 let line = call.reply.strip_suffix(b"\r\n").unwrap_or(&call.reply);
                 raise::reply(raise::with_code(line), true)
             }
-            _ => reply::value(args.lua, state.words(args.lua)?, &call.reply),
+            _ => reply::value(args.lua, state.words(args.lua)?, &call.reply, state.shares_tables.get()),
         };
         call.tidy();
         result

@@ -25,10 +25,13 @@ pub(crate) struct Binding {
     bound: OnceCell<Option<Bound>>,
 }
 
-struct Bound {
+pub(crate) struct Bound {
     keys: usize,
     arguments: usize,
-    run: Function,
+    /// Runs it with its keys and arguments, which are its parameters.
+    pub(crate) run: Function,
+    /// It changes no table, and does not tell one from another that is equal.
+    pub(crate) shares_tables: bool,
 }
 
 /// Scripts with more keys and arguments are not bound.
@@ -40,24 +43,25 @@ const BEFORE: &[u8] = b"local redis,server,KEYS,ARGV=... return function(...) ";
 const AFTER: &[u8] = b"\nend";
 
 impl Binding {
-    /// What runs the script with so many keys and arguments, which are its parameters; none where it is not bound to that.
+    /// The script, bound to so many keys and arguments; none where it is not bound to that.
     pub(crate) fn get(
         &self,
         (lua, binder): (&Lua, &Binder),
         (script, source): (&Function, &[u8]),
         keys: usize,
         arguments: usize,
-    ) -> Option<&Function> {
+    ) -> Option<&Bound> {
         if !self.has_run.replace(true) {
             return None;
         }
         let make = || {
-            let fits = keys + arguments <= PARAMETERS_MAX && only_reads(&script.dump(true));
-            let run = if fits { binder.bind(lua, source, keys, arguments).ok() } else { None };
-            run.map(|run| Bound { keys, arguments, run })
+            let fits = keys + arguments <= PARAMETERS_MAX;
+            let uses = if fits { uses(&script.dump(true)) } else { None }?;
+            let run = binder.bind(lua, source, keys, arguments).ok()?;
+            Some(Bound { keys, arguments, run, shares_tables: uses.shares_tables })
         };
         let bound = self.bound.get_or_init(make).as_ref()?;
-        (bound.keys == keys && bound.arguments == arguments).then_some(&bound.run)
+        (bound.keys == keys && bound.arguments == arguments).then_some(bound)
     }
 }
 
@@ -86,16 +90,24 @@ impl Binder {
 /// How code of Lua 5.1 begins on processors with 64 bits, least significant byte first.
 const HEADER: &[u8] = b"\x1bLua\x51\x00\x01\x04\x08\x04\x08\x00";
 
-/// Whether compiled code does nothing with the names that are bound but to read elements of these tables, and does not reach
-/// globals by other ways.
-fn only_reads(code: &[u8]) -> bool {
-    let Some(left) = code.strip_prefix(HEADER) else { return false };
-    Reader { left }.function(0).is_some()
+/// What a script does with tables that it is given.
+struct Uses {
+    /// See [`Bound::shares_tables`].
+    shares_tables: bool,
+}
+
+/// What compiled code does with tables; none if it does anything with those that are bound but to read elements of them, or
+/// reaches globals by other ways.
+fn uses(code: &[u8]) -> Option<Uses> {
+    let mut reader = Reader { left: code.strip_prefix(HEADER)?, shares_tables: true };
+    reader.function(0)?;
+    Some(Uses { shares_tables: reader.shares_tables })
 }
 
 /// Reads compiled code: `ldump.c` of Lua 5.1 writes it, `lopcodes.h` describes its instructions.
 struct Reader<'c> {
     left: &'c [u8],
+    shares_tables: bool,
 }
 
 impl<'c> Reader<'c> {
@@ -136,7 +148,9 @@ impl<'c> Reader<'c> {
         let code = self.bytes(count.checked_mul(size_of::<u32>())?)?;
         let constants = self.constants()?;
         let code = code.chunks_exact(4).map(|bytes| u32::from_le_bytes(bytes.try_into().unwrap_or_default()));
-        let only_reads = instructions_only_read(&code.collect::<Vec<_>>(), &constants);
+        let code = code.collect::<Vec<_>>();
+        let only_reads = instructions_only_read(&code, &constants);
+        self.shares_tables &= instructions_share(&code, &constants);
         for _ in 0..self.count()? {
             self.function(depth + 1)?;
         }
@@ -201,6 +215,25 @@ fn instructions_only_read(code: &[u32], constants: &[&[u8]]) -> bool {
     true
 }
 
+const SET_TABLE: u32 = 9;
+const EQ: u32 = 23;
+/// From here on operands are constants.
+const CONSTANT: u32 = 256;
+
+/// Whether it makes no difference whether two tables that are equal are the same: nothing changes one, nothing is called that
+/// might, and two values are never compared of which none is a constant.
+fn instructions_share(code: &[u32], constants: &[&[u8]]) -> bool {
+    code.iter().all(|word| match word & 63 {
+        GET_GLOBAL => matches!(
+            constants.get((word >> 14) as usize),
+            Some(&(b"redis" | b"server" | b"KEYS" | b"ARGV" | b"tonumber" | b"tostring"))
+        ),
+        SET_TABLE | SET_LIST => false,
+        EQ => word >> 23 >= CONSTANT || word >> 14 & 511 >= CONSTANT,
+        _ => true,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,10 +241,12 @@ mod tests {
     #[test]
     fn scripts_that_might_keep_what_they_get_are_not_bound() {
         let lua = Lua::new();
-        let only_reads = |source: &str| {
+        let uses = |source: &str| {
             let script = environment::compile(&lua, source.as_bytes(), "@user_script").unwrap();
-            only_reads(&script.dump(true))
+            uses(&script.dump(true))
         };
+        let only_reads = |source: &str| uses(source).is_some();
+        let shares = |source: &str| uses(source).is_some_and(|uses| uses.shares_tables);
         for source in [
             "local v = redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], ARGV[1]) return v",
             "for i = 1, #KEYS do redis.pcall('DEL', KEYS[i]) end",
@@ -238,6 +273,17 @@ mod tests {
             "local f = function() return function() return {ARGV} end end",
         ] {
             assert!(!only_reads(source), "{source}");
+        }
+        assert!(shares(
+            "local v = redis.call('GET', KEYS[1]) if v == 'x' then redis.call('SET', KEYS[1], v) end return v"
+        ));
+        for source in [
+            "local r = redis.call('SET', 'a', 1) r.ok = 'no' return r",
+            "local r = redis.call('SET', 'a', 1) rawset(r, 'ok', 'no') return r",
+            "local r = redis.call('SET', 'a', 1) return r == redis.call('SET', 'a', 1)",
+            "return {redis.call('SET', 'a', 1)}",
+        ] {
+            assert!(!shares(source), "{source}");
         }
         // A number among the instructions is none: this one reads like a look at a global.
         let many = "nil,".repeat(600 * 50);

@@ -6,22 +6,29 @@ use mlua::{Lua, LuaString, Result, Value};
 /// Aggregates in each other beyond which no reply is read.
 const DEPTH_MAX: usize = 128;
 
-/// Strings that are needed again and again.
+/// What is needed again and again.
 pub(crate) struct Words {
     ok: LuaString,
     done: LuaString,
+    /// The reply OK.
+    fine: Value,
 }
 
 impl Words {
     pub(crate) fn new(lua: &Lua) -> Result<Words> {
-        Ok(Words { ok: lua.create_string("ok")?, done: lua.create_string("OK")? })
+        let (ok, done) = (lua.create_string("ok")?, lua.create_string("OK")?);
+        let fine = Value::Table(lua.create_table_from([(&ok, &done)])?);
+        Ok(Words { ok, done, fine })
     }
 }
 
-/// The value of a reply, of which there is exactly one.
-pub(crate) fn value(lua: &Lua, words: &Words, reply: &[u8]) -> Result<Value> {
+/// The value of a reply, of which there is exactly one. `shares`: it may be one that was given out before.
+pub(crate) fn value(lua: &Lua, words: &Words, reply: &[u8], shares: bool) -> Result<Value> {
     if reply == b"+OK\r\n" {
-        return Ok(Value::Table(lua.create_table_from([(&words.ok, &words.done)])?));
+        return match shares {
+            true => Ok(words.fine.clone()),
+            false => Ok(Value::Table(lua.create_table_from([(&words.ok, &words.done)])?)),
+        };
     }
     Reader { lua, left: reply }.value(0)
 }

@@ -3,7 +3,7 @@
 use crate::api::Ending;
 use crate::api::{self, Current, HOST, State};
 use crate::args::as_string;
-use crate::bound::{Binder, Binding};
+use crate::bound::{Binder, Binding, Bound};
 use crate::debugger::Session;
 use crate::environment;
 use crate::host::Host;
@@ -236,8 +236,10 @@ impl Vm {
         self.state.protocol.set(Protocol::Resp2);
         self.state.ending.set(None);
         let run = || -> mlua::Result<(bool, Value)> {
-            if let Some(run) = self.bound(script, names.source, keys.len(), arguments.len()) {
-                return call_with(run, keys.chain(arguments));
+            let bound = self.bound(script, names.source, keys.len(), arguments.len());
+            self.state.shares_tables.set(bound.is_some_and(|bound| bound.shares_tables));
+            if let Some(bound) = bound {
+                return call_with(&bound.run, keys.chain(arguments));
             }
             if let Some(spread) = self.run_spread.get(keys.len())
                 && arguments.len() <= SPREAD_MAX
@@ -271,13 +273,7 @@ impl Vm {
         Outcome::Replied(errors)
     }
 
-    fn bound<'s>(
-        &self,
-        script: &'s Script,
-        source: Option<&[u8]>,
-        keys: usize,
-        arguments: usize,
-    ) -> Option<&'s Function> {
+    fn bound<'s>(&self, script: &'s Script, source: Option<&[u8]>, keys: usize, arguments: usize) -> Option<&'s Bound> {
         let source = source.filter(|_| !script.is_function)?;
         script.binding.get((&self.lua, &self.binder), (&script.function, source), keys, arguments)
     }
