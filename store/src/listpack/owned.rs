@@ -80,7 +80,10 @@ impl Listpack {
     /// The number of entries: at once below 65535, else by counting.
     #[inline]
     pub fn len(&self) -> usize {
-        self.view().len()
+        match header(self.tail_space()).1 {
+            COUNT_UNKNOWN => self.view().len(),
+            count => count,
+        }
     }
 
     /// Whether there is no entry.
@@ -311,17 +314,19 @@ impl Listpack {
     /// written. The header is kept right; `more` entries are in it than before.
     #[inline]
     fn splice(&mut self, at: usize, remove: usize, add: usize, more: isize) -> &mut [u8] {
-        let start = self.start();
-        let (old_bytes, known) = header(&self.space[start..]);
+        let (start, space) = self.space.parts();
+        let (start, mut len) = (usize::from(start), space.len());
+        let (old_bytes, known) = header(&space[start..]);
         let bytes = old_bytes - remove + add;
         assert!(bytes <= BYTES_MAX, "a listpack has at most {BYTES_MAX} bytes");
-        if bytes > self.space.len() {
+        if bytes > len {
             self.space.resize(bytes);
+            len = self.space.len();
         }
         let behind = old_bytes - at - remove;
         // Afterwards free, before and behind the bytes together.
-        let free = self.space.len() - bytes;
-        let free_behind = self.space.len() - start - old_bytes;
+        let free = len - bytes;
+        let free_behind = len - start - old_bytes;
         let new_start = if at < behind {
             // Moves the part before, if there is room; else makes room there for those that follow.
             if add <= start + remove { start + remove - add } else { generous(free) }
@@ -331,8 +336,7 @@ impl Listpack {
             free - generous(free)
         };
         let new_start = new_start.min(usize::from(u16::MAX));
-        self.space.set_mark(new_start as u16);
-        let space = &mut self.space[..];
+        let space = self.space.marked(new_start as u16);
         // The header is written anew, so of the part before only the entries move.
         let (before_from, before, before_to) = (start + HEADER_BYTES, at - HEADER_BYTES, new_start + HEADER_BYTES);
         let (behind_from, behind_to) = (start + at + remove, new_start + at + add);

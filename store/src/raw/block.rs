@@ -246,6 +246,21 @@ impl Block {
         unsafe { self.base().cast::<u16>().write(mark) };
     }
 
+    /// Changes the mark as [`set_mark`](Block::set_mark) does, and gives the bytes.
+    #[inline]
+    pub(crate) fn marked(&mut self, mark: u16) -> &mut [u8] {
+        if self.is_folded() {
+            self.set_mark(mark);
+            return self;
+        }
+        // SAFETY: as in set_mark(), len() and deref_mut().
+        unsafe {
+            self.0.cast::<u16>().write(mark);
+            let len = size_of_class(self.0.add(CLASS_OFFSET).read()) - HEAD_BYTES;
+            std::slice::from_raw_parts_mut(self.0.as_ptr().add(HEAD_BYTES), len)
+        }
+    }
+
     /// Gives the block the length [`room`](Block::room)`(bytes)`: bytes at the end are cut off, or zeroes added there.
     pub(crate) fn resize(&mut self, bytes: usize) {
         if self.is_folded() {
@@ -498,7 +513,10 @@ mod tests {
                 prop_assert_eq!((block.len(), block.is_folded()), (model.len(), is_folded));
                 prop_assert_eq!(&block[..], &model[..]);
                 let mark = mark % (model.len() as u16 + 1);
-                block.set_mark(mark);
+                match kind {
+                    4 => prop_assert_eq!(&*block.marked(mark), &model[..]),
+                    _ => block.set_mark(mark),
+                }
                 match kind {
                     0 => {
                         block.resize(bytes);
