@@ -107,7 +107,7 @@ pub fn script_does_not_compile(why: &str) -> CommandError {
     CommandError::Message(format!("ERR Error compiling script (new function): {why}"))
 }
 
-/// There is no Lua state.
+/// There is no Lua state, or no thread for it.
 pub fn no_lua(why: &str) -> CommandError {
     CommandError::Message(format!("ERR Scripts cannot run: {why}"))
 }

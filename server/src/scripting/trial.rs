@@ -295,8 +295,7 @@ impl Trial {
             let _ = remote.wishes.send(Wish::End(reply));
         };
         if let Err(error) = thread.spawn(run) {
-            let error = error::message(&format!("ERR Can't run EVAL in debugging mode: {error}"));
-            return error.write(&mut connection.output.reply(connection.client.protocol));
+            return error::no_lua(&error.to_string()).write(&mut connection.output.reply(connection.client.protocol));
         }
         let (handle, mut dialogue) = (connection.client.handle.clone(), Dialogue::default());
         loop {
