@@ -43,6 +43,9 @@ impl Arrival {
     }
 }
 
+/// What shows the shards of a set to what it is given.
+type With<'w> = dyn FnMut(ShardSet, &mut dyn FnMut(&mut Txn<'_>)) + 'w;
+
 /// Keys that were read and are not in the store yet.
 pub struct Arrivals {
     keys: Vec<Arrival>,
@@ -98,8 +101,8 @@ impl Arrivals {
         self.keys.iter().for_each(|arrival| store.prefetch_bucket(arrival.db, &arrival.key()));
     }
 
-    /// Puts them into the store; `with` shows what it is given the shards of a set.
-    pub(super) fn put(mut self, with: &mut dyn FnMut(ShardSet, &mut dyn FnMut(&mut Txn<'_>))) -> Result<(), LoadError> {
+    /// Puts them into the store.
+    pub(super) fn put(mut self, with: &mut With<'_>) -> Result<(), LoadError> {
         let replace = self.replace;
         // Stable: of two of the same name the later one stays the later one.
         self.keys.sort_by_key(|arrival| arrival.shard);

@@ -10,12 +10,13 @@ use super::read::read_value;
 use ochre_store::Store;
 use ochre_store::keyspace::NewValue;
 use std::io::BufRead;
+use std::num::NonZero;
 
 const HEADER_BYTES: usize = 9;
 /// The first version that ends with a checksum.
 const VERSION_CHECKSUM: u32 = 5;
 /// Bytes of the smallest record: type, length of the key, and an empty string or a small number.
-const KEY_BYTES_MIN: u64 = 3;
+const KEY_BYTES_MIN: NonZero<u64> = NonZero::new(3).unwrap();
 /// What stands before a part of a module's data.
 const MODULE_END: u64 = 0;
 const MODULE_SIGNED: u64 = 1;
@@ -118,7 +119,7 @@ impl<R: BufRead> FileReader<R> {
 
     /// How many keys to make room for where `declared` are announced: the rest of the file must be able to hold them.
     pub(super) fn expected(&self, declared: u64) -> usize {
-        self.input.expected(declared.saturating_mul(KEY_BYTES_MIN)) / KEY_BYTES_MIN as usize
+        self.input.expected_of(declared, KEY_BYTES_MIN)
     }
 
     /// The source, which stands behind the end of the file if all of it was read.

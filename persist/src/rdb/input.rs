@@ -5,6 +5,7 @@ use super::error::{RdbError, Reason};
 use crate::crc64;
 use ochre_store::{Corrupt, lzf};
 use std::io::BufRead;
+use std::num::NonZero;
 
 /// The high bits of the first byte of a length.
 const LEN_14_BITS: u8 = 1;
@@ -71,7 +72,12 @@ impl<R: BufRead> Input<R> {
 
     /// How many elements to make room for where `declared` are announced, each of at least one byte.
     pub(crate) fn expected(&self, declared: u64) -> usize {
-        usize::try_from(declared.min(self.left)).unwrap_or(0)
+        self.expected_of(declared, NonZero::<u64>::MIN)
+    }
+
+    /// As [`expected`](Input::expected), where each element takes so many bytes at least.
+    pub(crate) fn expected_of(&self, declared: u64, bytes_min: NonZero<u64>) -> usize {
+        usize::try_from(declared.min(self.left / bytes_min)).unwrap_or(0)
     }
 
     /// An error at the place reached.

@@ -319,12 +319,12 @@ fn a_whole_store_goes_through_a_file() {
 fn a_crew_loads_what_one_thread_loads() {
     let store = || Store::new(Options { shards: 8, databases: 2, hash_seed: [1, 2, 3, 4] });
     let (from, clock, mut effects) = (store(), Clock { now_ms: 1_000_000 }, Effects::default());
-    let named = |number: u32| (format!("key{number}"), if number % 7 == 0 { 1 } else { 0 });
+    let named = |number: u32| (format!("key{number}"), usize::from(number.is_multiple_of(7)));
     let value = |number: u32| NewValue::String(number.to_string().into_bytes());
     let mut file = Vec::new();
     from.register().run(ShardSet::ALL, clock, &mut effects, |txn| {
         for number in 0..5000 {
-            let ((name, db), volatile) = (named(number), number % 3 == 0);
+            let ((name, db), volatile) = (named(number), number.is_multiple_of(3));
             let deadline_ms = volatile.then_some(2_000_000 + i64::from(number));
             let options = RestoreOptions { deadline_ms, ..RestoreOptions::default() };
             keyspace::load(txn, db, from.key(name.as_bytes()), value(number), options, false).unwrap();
