@@ -198,14 +198,28 @@ fn a_replica_is_read_only_and_says_what_it_is() -> Result<()> {
     ensure!(list.contains(" flags=M ") && list.contains(" user=(superuser) "), "{list}");
     let again = pair.replica.command(&["REPLICAOF", "127.0.0.1", &port.to_string()])?;
     ensure!(again == Reply::Simple("OK Already connected to specified master".into()), "{again:?}");
+    // As Redis 8.2 counts: since the order, and since the link was lost, the one included that made it.
+    let attempts = |replica: &mut Client| -> Result<(u64, u64)> {
+        let [current, total] = ["master_current_sync_attempts", "master_total_sync_attempts"]
+            .map(|name| field(replica, "replication", name));
+        Ok((current?.parse()?, total?.parse()?))
+    };
+    ensure!(attempts(&mut pair.replica)? == (1, 1));
     // The link is one of the clients that can be killed, and comes back.
     ensure!(pair.replica.command(&["CLIENT", "KILL", "TYPE", "master"])? == Reply::Integer(1));
     pair.primary.command(&["SET", "after", "1"])?;
     await_link(&mut pair.replica)?;
     pair.same()?;
+    let (current, total) = attempts(&mut pair.replica)?;
+    ensure!(current >= 1 && total == current + 1, "{current} of {total}");
+    ensure!(field(&mut pair.replica, "replication", "master_link_up_since_seconds")?.parse::<u64>()? < 60);
     // Without its primary it shows what it has, unless it must not.
     drop(primary);
     await_that("the link is down", || Ok(field(&mut pair.replica, "replication", "master_link_status")? == "down"))?;
+    await_that("it has tried for a while", || {
+        let away_s = field(&mut pair.replica, "replication", "total_disconnect_time_sec")?;
+        Ok(attempts(&mut pair.replica)?.0 >= 2 && away_s != "0")
+    })?;
     ensure!(pair.replica.command(&["GET", "after"])? == Reply::bulk("1"));
     pair.replica.set_config("replica-serve-stale-data", "no")?;
     let down = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";

@@ -71,6 +71,15 @@ pub struct Transfer {
     pub heard_ms: i64,
 }
 
+/// How often it was tried to make the link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// Since the link was lost, the one that made it included.
+    pub current: u64,
+    /// Since it was ordered.
+    pub total: u64,
+}
+
 #[derive(Default)]
 pub(super) struct State {
     pub(super) target: Option<config::Upstream>,
@@ -80,6 +89,12 @@ pub(super) struct State {
     pub(super) can_continue: bool,
     /// Since when there is no link, Unix milliseconds.
     pub(super) down_since_ms: Option<i64>,
+    /// Since when there is one, Unix milliseconds.
+    pub(super) up_since_ms: i64,
+    /// Milliseconds that there was none between two, in all.
+    pub(super) down_ms: i64,
+    /// How often it was tried to make one, of late and in all.
+    pub(super) attempts: Attempts,
     /// When something came over it last, Unix milliseconds.
     pub(super) heard_ms: i64,
     pub(super) transfer: Option<Transfer>,
@@ -130,6 +145,10 @@ impl Upstream {
     /// Puts a new order in force; the old link ends.
     pub(super) fn give_order(&self, target: Option<config::Upstream>) {
         let mut state = self.state.lock();
+        if state.stage == Stage::Connected {
+            state.down_since_ms = Some(unix_ms());
+        }
+        state.attempts = Attempts::default();
         state.target = target;
         state.stage = Stage::Connect;
         state.transfer = None;
@@ -150,9 +169,17 @@ impl Upstream {
             if stage != Stage::Transfer {
                 state.transfer = None;
             }
-            if stage == Stage::Connected {
-                state.down_since_ms = None;
-                state.heard_ms = unix_ms();
+            match stage {
+                Stage::Connecting => {
+                    state.attempts.current += 1;
+                    state.attempts.total += 1;
+                }
+                Stage::Connected => {
+                    let now_ms = unix_ms();
+                    state.down_ms += state.down_since_ms.take().map_or(0, |since_ms| (now_ms - since_ms).max(0));
+                    (state.up_since_ms, state.heard_ms) = (now_ms, now_ms);
+                }
+                _ => {}
             }
         }
         super::judge(server);
@@ -179,6 +206,7 @@ impl Upstream {
             }
             if state.stage == Stage::Connected {
                 state.down_since_ms = Some(unix_ms());
+                state.attempts.current = 0;
             }
             state.link = None;
         }

@@ -137,8 +137,13 @@ fn following(lines: &mut Lines, view: &View<'_>, upstream: &Summary, offset: u64
     lines.field("slave_read_repl_offset", offset + upstream.unexecuted);
     lines.field("slave_repl_offset", offset);
     // What comes during a snapshot stays with the primary.
-    lines.zero("replicas_repl_buffer_size");
-    lines.zero("replicas_repl_buffer_peak");
+    // Valkey and Redis have different names for it.
+    for name in ["replicas_repl_buffer", "replica_full_sync_buffer"] {
+        lines.field(format_args!("{name}_size"), 0);
+        lines.field(format_args!("{name}_peak"), 0);
+    }
+    lines.field("master_current_sync_attempts", upstream.attempts.current);
+    lines.field("master_total_sync_attempts", upstream.attempts.total);
     if let Some(transfer) = &upstream.transfer {
         // The length of a snapshot that ends with a mark is not known.
         let (total, read) = (transfer.bytes.unwrap_or(0), transfer.received);
@@ -150,9 +155,12 @@ fn following(lines: &mut Lines, view: &View<'_>, upstream: &Summary, offset: u64
         let idle_s = (unix_ms() - transfer.heard_ms).max(0) / 1000;
         lines.field("master_sync_last_io_seconds_ago", idle_s);
     }
-    if !is_connected {
+    if is_connected {
+        lines.field("master_link_up_since_seconds", upstream.up_s);
+    } else {
         lines.field("master_link_down_since_seconds", upstream.down_s);
     }
+    lines.field("total_disconnect_time_sec", upstream.down_in_all_s);
     let config = view.server.config();
     lines.field("slave_priority", config.replica_priority);
     lines.field("slave_read_only", u8::from(config.replica_read_only));

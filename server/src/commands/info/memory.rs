@@ -38,8 +38,13 @@ pub(super) fn memory(lines: &mut Lines, view: &View<'_>) {
     lines.field("mem_total_replication_buffers", report.replication_buffers);
     lines.field("mem_clients_slaves", report.clients_replicas);
     lines.field("mem_clients_normal", report.clients_normal);
-    lines.zero("mem_replicas_repl_buffer");
-    for name in ["mem_cluster_links", "mem_cluster_slot_import", "mem_cluster_slot_export"] {
+    for name in [
+        "mem_replicas_repl_buffer",
+        "mem_replica_full_sync_buffer",
+        "mem_cluster_links",
+        "mem_cluster_slot_import",
+        "mem_cluster_slot_export",
+    ] {
         lines.zero(name);
     }
     lines.field("mem_aof_buffer", report.file_buffer);
