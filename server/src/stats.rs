@@ -314,6 +314,8 @@ pub struct Stats {
     pub errors_by_code: parking_lot::Mutex<std::collections::BTreeMap<String, u64>>,
     /// Commands of the primary that failed here.
     pub unexpected_errors: AtomicU64,
+    /// Payloads and keys of files that hold elements, read while `sanitize-dump-payload` asked for all to be checked.
+    pub sanitizations: AtomicU64,
     /// Replicas that have asked for the stream.
     pub synchronisations: Synchronisations,
     /// Processes that stand for jobs.

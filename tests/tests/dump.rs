@@ -227,3 +227,32 @@ fn serialized_length(client: &mut Client, key: &str) -> Result<String> {
     let (_, behind) = reply.split_once("serializedlength:").with_context(|| format!("{key}: {reply}"))?;
     Ok(behind.chars().take_while(char::is_ascii_digit).collect())
 }
+
+#[test]
+fn checks_that_were_asked_for_are_counted_as_by_redis() -> Result<()> {
+    let (server, peer) = (Server::start(&["--compatibility-level", "7.0"])?, Peer::start(&[])?);
+    let counts = |mut client: Client| -> Result<Vec<String>> {
+        let mut counts = Vec::new();
+        client.command(&["RPUSH", "list", "a", "b"])?;
+        client.command(&["HSET", "hash", "f", "v"])?;
+        client.command(&["SADD", "set", "1", "2"])?;
+        client.command(&["SET", "string", "text"])?;
+        client.command(&["ACL", "SETUSER", "trusted", "on", "nopass", "~*", "+@all", "skip-sanitize-payload"])?;
+        for asked in ["no", "yes", "clients"] {
+            client.command(&["CONFIG", "SET", "sanitize-dump-payload", asked])?;
+            for user in ["default", "trusted"] {
+                client.command(&["AUTH", user, ""])?;
+                for key in ["list", "hash", "set", "string"] {
+                    let payload = dump(&mut client, key)?;
+                    ensure!(restore(&mut client, key, &payload)? == Reply::ok());
+                }
+                counts.push(client.info("dump_payload_sanitizations")?);
+            }
+        }
+        Ok(counts)
+    };
+    let (ours, theirs) = (counts(server.client()?)?, counts(peer.client()?)?);
+    ensure!(theirs.last().is_some_and(|count| count != "0"), "{theirs:?}");
+    ensure!(ours == theirs, "{ours:?} {theirs:?}");
+    Ok(())
+}

@@ -6,7 +6,7 @@ use super::error::RdbError;
 use super::file_read::{FileReader, Item};
 use ochre_store::keyspace;
 use ochre_store::sync::ShardSet;
-use ochre_store::{Access, Clock, Effects, Expired, Member, Store, Txn};
+use ochre_store::{Access, Clock, Effects, Expired, Member, Store, Txn, Type};
 use std::io::BufRead;
 
 /// How a file is read.
@@ -146,6 +146,9 @@ pub trait Watch {
     /// What is wrong with it; reading stops.
     fn function(&mut self, code: Vec<u8>) -> Result<(), String>;
 
+    /// A key whose value has elements, all of which were checked, was read.
+    fn checked(&mut self) {}
+
     /// A key that is passed over because its value has no element.
     fn empty_key(&mut self, key: &[u8]) {
         let _ = key;
@@ -206,6 +209,9 @@ fn read<R: BufRead>(
                 watch.function(code).map_err(|reason| LoadError::Function { offset, reason })?;
             }
             Item::Key(record) => {
+                if record.value.kind() != Type::String {
+                    watch.checked();
+                }
                 let limit = options.drop_expired_before_ms;
                 let is_expired = record.deadline_ms.zip(limit).is_some_and(|(deadline, limit)| deadline < limit);
                 if is_expired {

@@ -88,7 +88,7 @@ impl User {
         self.unrestricted
     }
     /// Whether payloads that it restores are to be checked, if anybody has said.
-    pub(super) fn sanitize(&self) -> Option<bool> {
+    pub(crate) fn sanitize(&self) -> Option<bool> {
         self.sanitize
     }
     pub(super) fn passwords(&self) -> &[PasswordHash] {

@@ -2,11 +2,13 @@
 
 use crate::args::{Argv, parse_int};
 use crate::command::{AclCategories, CommandSpec, Flags, Group, KeyFlags, KeySpec, LockClass};
+use crate::config::SanitizePayload;
 use crate::context::Context;
 use crate::error::{self, CommandError, CommandResult};
 use crate::server::Server;
 use ochre_persist::dump::{self, Settings, Verify};
 use ochre_persist::rdb::{RdbError, Reason, TypeCode};
+use ochre_store::Type;
 use ochre_store::keyspace::{self, NewValue, RestoreOptions};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -149,10 +151,20 @@ fn read(context: &Context<'_>) -> Result<NewValue, CommandError> {
     let payload = context.argv.at(3);
     dump::verify(payload, verify).map_err(|_| error::BAD_PAYLOAD)?;
     // The footer was just verified.
-    dump::read(payload, &context.server.store, Verify::Version).map_err(|error| {
+    let value = dump::read(payload, &context.server.store, Verify::Version).map_err(|error| {
         report(payload, &error);
         error::BAD_DATA_FORMAT
-    })
+    })?;
+    let is_asked_for = match context.server.config().sanitize_dump_payload {
+        SanitizePayload::No => false,
+        SanitizePayload::Yes => true,
+        SanitizePayload::Clients => context.client.link.is_none() && context.client.user.sanitize() != Some(false),
+    };
+    // Strings have no form that could be damaged.
+    if is_asked_for && value.kind() != Type::String {
+        context.server.stats.sanitizations.fetch_add(1, Relaxed);
+    }
+    Ok(value)
 }
 
 /// Says in the log what is wrong with a payload, in words that tools look for.

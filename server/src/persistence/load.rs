@@ -1,7 +1,7 @@
 //! Reading a file into the data set.
 
 use super::save::delay;
-use crate::config::RdbVersionCheck;
+use crate::config::{RdbVersionCheck, SanitizePayload};
 use crate::scripting::Libraries;
 use crate::server::Server;
 use ochre_persist::rdb::{self, LoadError, LoadOptions, Loaded, Target, Watch};
@@ -212,6 +212,12 @@ impl Watch for Observer<'_> {
     fn function(&mut self, code: Vec<u8>) -> Result<(), String> {
         let libraries = self.loading.aside.unwrap_or(&self.server.functions);
         libraries.load(&code, self.loading.merge).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn checked(&mut self) {
+        if self.server.config().sanitize_dump_payload == SanitizePayload::Yes {
+            self.server.stats.sanitizations.fetch_add(1, Relaxed);
+        }
     }
 
     fn expired_key(&mut self, db: usize, key: &[u8]) {

@@ -48,7 +48,7 @@ pub(super) fn stats(lines: &mut Lines, view: &View<'_>) {
     lines.field("tracking_total_prefixes", server.tracking.prefixes());
     lines.field("unexpected_error_replies", server.stats.unexpected_errors.load(Relaxed));
     lines.field("total_error_replies", stats.sum(|worker| worker.errors.get()));
-    lines.zero("dump_payload_sanitizations");
+    lines.field("dump_payload_sanitizations", server.stats.sanitizations.load(Relaxed));
     lines.field("total_reads_processed", stats.sum(|worker| worker.reads.get()));
     lines.field("total_writes_processed", stats.sum(|worker| worker.writes.get()));
     // Workers do all that others have such threads for.
