@@ -86,14 +86,17 @@ impl Arrivals {
     }
 
     /// Parts them by shard: those of shard `s` go to the part number `s` modulo `parts`. Of each key the order stays.
-    pub(super) fn split(self, parts: usize) -> impl Iterator<Item = Arrivals> {
-        let mut split: Vec<_> = (0..parts.max(1)).map(|_| Arrivals::new(self.replace)).collect();
+    pub(super) fn split(self, parts: usize) -> Vec<Arrivals> {
+        if parts <= 1 {
+            return vec![self];
+        }
+        let mut split: Vec<_> = (0..parts).map(|_| Arrivals::new(self.replace)).collect();
         for arrival in self.keys {
             if let Some(part) = arrival.shard.checked_rem(parts).and_then(|part| split.get_mut(part)) {
                 part.keys.push(arrival);
             }
         }
-        split.into_iter()
+        split
     }
 
     /// Asks the processor for where they will stand; to be called before they are put there.

@@ -104,7 +104,7 @@ impl Target for Crew<'_> {
         if self.hands.is_empty() {
             return self.own.take(arrivals);
         }
-        for (part, hand) in arrivals.split(self.hands.len()).zip(&self.hands) {
+        for (part, hand) in arrivals.split(self.hands.len()).into_iter().zip(&self.hands) {
             // A thread that has stopped has said why.
             if !part.is_empty() && hand.work.send(part).is_err() {
                 return self.settle();

@@ -4,8 +4,9 @@ use super::save::delay;
 use crate::config::{RdbVersionCheck, SanitizePayload};
 use crate::scripting::Libraries;
 use crate::server::Server;
-use ochre_persist::rdb::{self, LoadError, LoadOptions, Loaded, Target, Watch};
+use ochre_persist::rdb::{self, Crew, LoadError, LoadOptions, Loaded, Target, Watch};
 use ochre_resp::encode_command;
+use ochre_store::{Clock, Member};
 use parking_lot::Mutex;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -51,6 +52,11 @@ impl LoadProgress {
             figure.store(0, Relaxed);
         }
     }
+}
+
+/// Several threads that load what is read by this one, which is a member.
+pub(crate) fn crew(member: &Member) -> Crew<'_> {
+    Crew::new(member, Clock { now_ms: crate::clock::unix_ms() }, crate::process::crash::prepare_thread)
 }
 
 /// What is different from one occasion to another.
@@ -116,8 +122,9 @@ pub(crate) fn load_from<'l, R: BufRead>(
         drop_expired_before_ms,
         any_version: config.rdb_version_check == RdbVersionCheck::Relaxed,
     };
+    let counts_checks = config.sanitize_dump_payload == SanitizePayload::Yes;
     drop(config);
-    let mut observer = Observer { server, progress, loading, empty: 0 };
+    let mut observer = Observer { server, progress, loading, counts_checks, empty: 0 };
     let (loaded, source) = rdb::load(source, bytes, target, options, &mut observer)?;
     let Loaded { keys, expired, empty } = loaded;
     if empty > 0 {
@@ -177,6 +184,8 @@ struct Observer<'l> {
     server: &'l Server,
     progress: &'l LoadProgress,
     loading: Loading<'l>,
+    /// `sanitize-dump-payload` asks for all to be checked.
+    counts_checks: bool,
     empty: u64,
 }
 
@@ -215,7 +224,7 @@ impl Watch for Observer<'_> {
     }
 
     fn checked(&mut self) {
-        if self.server.config().sanitize_dump_payload == SanitizePayload::Yes {
+        if self.counts_checks {
             self.server.stats.sanitizations.fetch_add(1, Relaxed);
         }
     }

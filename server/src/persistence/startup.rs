@@ -1,10 +1,10 @@
 //! Loading the data set when the process begins.
 
-use super::load::{Loading, NotLoaded, load, report};
+use super::load::{Loading, NotLoaded, crew, load, report};
 use crate::aof::Failure;
 use crate::server::{Attention, Server};
 use ochre_persist::rdb::{Crew, LoadError};
-use ochre_store::{Clock, Member};
+use ochre_store::Member;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -69,8 +69,7 @@ fn run(server: &Arc<Server>, admit: oneshot::Sender<()>) -> Result<bool, String>
     let name = server.config().dbfilename.clone();
     let path = Path::new(&name);
     let member = server.store.register();
-    let clock = Clock { now_ms: crate::clock::unix_ms() };
-    let mut target = Crew::new(&member, clock, crate::process::crash::prepare_thread);
+    let mut target = crew(&member);
     let (mut admit, mut seen) = (Some(admit), 0);
     let mut look = |offset: u64| {
         let interval = u64::from(server.config().loading_process_events_interval_bytes);

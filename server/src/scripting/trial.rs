@@ -291,6 +291,7 @@ impl Trial {
         let mut remote = Remote { wishes, answers, is_over };
         let thread = std::thread::Builder::new().name("debugged-script".to_owned()).stack_size(STACK_BYTES);
         let run = move || {
+            crate::process::crash::prepare_thread();
             let reply = task.run(&mut remote);
             let _ = remote.wishes.send(Wish::End(reply));
         };

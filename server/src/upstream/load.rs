@@ -1,11 +1,9 @@
 //! The threads that write a snapshot to a file, or load it, while the link's task receives it.
 
 use crate::persistence::file::{self, NewFile};
-use crate::persistence::load::{Loading, load, load_from};
+use crate::persistence::load::{Loading, crew, load, load_from};
 use crate::scripting::Libraries;
 use crate::server::Server;
-use ochre_persist::rdb::Crew;
-use ochre_store::Clock;
 use std::io::{self, BufRead, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -106,8 +104,7 @@ pub(super) fn run(
     aside: Option<&Libraries>,
 ) -> Result<usize, String> {
     let member = server.store.register();
-    let clock = Clock { now_ms: crate::clock::unix_ms() };
-    let mut target = Crew::new(&member, clock, crate::process::crash::prepare_thread);
+    let mut target = crew(&member);
     let mut seen = 0;
     let mut look = |offset: u64| {
         let interval = u64::from(server.config().loading_process_events_interval_bytes);

@@ -9,8 +9,9 @@
 //!
 //! The string is an `i64`, or the bytes of a short string, or (`OUTLINE`) pointer, length and capacity of a buffer; while a
 //! snapshot takes that in pieces, a [`Rider`](taken::Rider) stands in place of the capacity. An entry of another type has
-//! no string but a value (see [`slot`](super::slot)), whose bytes follow it if it is short and that takes less memory. The allocation is rounded up to the allocator's size class, and its
-//! capacity remembered, so that a string can be overwritten in place.
+//! no string but a value (see [`slot`](super::slot)), whose bytes follow it if it is short and that takes less memory. The
+//! allocation is rounded up to the allocator's size class, and its capacity remembered, so that a string can be overwritten
+//! in place.
 
 use super::deadline::{Deadline, ERA_SHIFT, NO_DEADLINE, NO_ERA, WIDE};
 use super::slot::{self, InEntry, SLOT_BYTES};

@@ -5,11 +5,9 @@ use crate::context::Context;
 use crate::errand::{Errand, Outcome};
 use crate::error::{self, CommandError, CommandResult};
 use crate::persistence::is_loading;
-use crate::persistence::load::{Loading, NotLoaded, load, report};
+use crate::persistence::load::{Loading, NotLoaded, crew, load, report};
 use crate::persistence::save::save;
 use crate::server::{Attention, Server};
-use ochre_persist::rdb::Crew;
-use ochre_store::Clock;
 use ochre_store::keyspace::{self, FreeMode};
 use std::path::Path;
 
@@ -97,8 +95,7 @@ pub(super) fn load_aof(context: &mut Context<'_>) -> CommandResult {
     server.bump_gate_epoch();
     Err(CommandError::Errand(Errand::new(|server| {
         let member = server.store.register();
-        let clock = Clock { now_ms: crate::clock::unix_ms() };
-        let mut target = Crew::new(&member, clock, crate::process::crash::prepare_thread);
+        let mut target = crew(&member);
         match aof::read_again(server, &mut target, &mut |_| !server.shutdown.is_requested()) {
             Ok(()) => {
                 loaded(server);
