@@ -6,6 +6,7 @@
 //! reached the disk; the client goes on executing meanwhile.
 
 mod disk;
+mod held;
 mod load;
 mod read_ahead;
 mod replay;
@@ -16,6 +17,7 @@ mod switch;
 mod writer;
 
 pub(crate) use disk::SystemDisk;
+pub(crate) use held::let_go;
 pub(crate) use load::{Failure, empty, load_first, read_again, read_manifest, reload};
 pub(crate) use rewrite::{NotBegun, begin as begin_rewrite, look};
 pub use state::Aof;

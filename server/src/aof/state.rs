@@ -1,14 +1,14 @@
 //! What is known of the append-only file, and writing to it.
 
 use super::disk::SystemDisk;
-use crate::client::{ClientHandle, Signals};
+use super::held::Held;
+use crate::client::ClientHandle;
 use crate::config::{AppendFsync, Config};
 use crate::propagation::End;
 use crate::server::{Attention, Server};
 use ochre_persist::aof::{AofFiles, FilesError};
 use ochre_store::sync::{SHARDS_MAX, ShardSet};
 use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -46,8 +46,8 @@ pub struct Aof {
     synced_stream: AtomicU64,
     /// Bytes allocated for what was taken from the log and is not in the file yet.
     unwritten_bytes: AtomicU64,
-    /// Clients whose output waits for that.
-    waiting: Mutex<HashMap<u64, Arc<ClientHandle>>>,
+    /// Clients whose output waits for that, by worker.
+    held: Box<[Held]>,
     pub(super) thread: Mutex<Option<std::thread::Thread>>,
     /// The thread that writes sleeps, or is about to.
     pub(super) is_asleep: AtomicBool,
@@ -125,7 +125,7 @@ impl Aof {
             synced: AtomicU64::new(0),
             synced_stream: AtomicU64::new(0),
             unwritten_bytes: AtomicU64::new(0),
-            waiting: Mutex::default(),
+            held: (0..config.workers()).map(|_| Held::default()).collect(),
             thread: Mutex::default(),
             is_asleep: AtomicBool::new(false),
             errno: AtomicI32::new(0),
@@ -209,18 +209,32 @@ impl Aof {
     /// Signals a client once more has reached the disk. To be called before the last look at
     /// [`may_be_seen`](Aof::may_be_seen).
     pub(crate) fn wait(&self, client: &Arc<ClientHandle>) {
-        self.waiting.lock().insert(client.id, client.clone());
+        if let Some(held) = self.held_by(client.worker) {
+            held.add(client);
+        }
+        self.wake();
+    }
+    /// The clients of a worker whose output waits.
+    pub(super) fn held_by(&self, worker: usize) -> Option<&Held> {
+        self.held.get(worker)
     }
     /// Wakes all whose output waits.
     pub(super) fn wake_waiting(&self) {
-        let waiting = std::mem::take(&mut *self.waiting.lock());
-        waiting.values().for_each(|client| client.signal(Signals::DURABLE));
+        self.held.iter().for_each(Held::wake);
     }
     /// Has the thread look for what was appended.
     #[inline]
     pub(crate) fn wake(&self) {
         if self.is_asleep.load(SeqCst) && self.is_asleep.swap(false, SeqCst) {
             self.unpark();
+        }
+    }
+    /// The same for a unit that was appended. Where output waits for the disk, [`wake`](Aof::wake) is left to the end of a
+    /// turn, so that one sync serves all the units of the clients that were ready together.
+    #[inline]
+    pub(crate) fn wake_for_unit(&self, server: &Server) {
+        if !self.gates(server) {
+            self.wake();
         }
     }
     fn unpark(&self) {

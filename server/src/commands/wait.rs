@@ -73,6 +73,7 @@ fn waitaof(context: &mut Context<'_>) -> CommandResult {
         reached.write(&mut context.reply);
         return Ok(());
     }
+    server.aof.wake();
     server.log.ask_for_acknowledgements(server);
     context.block(Block::without_keys(WaitKind::Durability, timeout, move |server, reply| {
         Durable::of(server, written).write(reply);

@@ -366,6 +366,9 @@ impl Connection {
         if !self.output.is_empty() {
             behind_the_others().await;
         }
+        if worker.server.attention.get() & Attention::DURABLE != 0 {
+            worker.server.aof.wake();
+        }
         self.flush(worker);
         self.send_pushes(worker);
         self.publish(worker);

@@ -465,6 +465,7 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     tokio::task::spawn_local(crate::cron::run(worker.clone()));
     tokio::task::spawn_local(crate::memory::finish_evictions(worker.clone()));
     tokio::task::spawn_local(crate::pubsub::deliver(worker.clone()));
+    tokio::task::spawn_local(crate::aof::let_go(worker.clone()));
     tokio::task::spawn_local(crate::tracking::keep_limit(worker.clone()));
     tokio::task::spawn_local(crate::memory::expire(worker.clone()));
     if worker.index == 0 {

@@ -166,7 +166,7 @@ impl Log {
         let (end, appends) = (state.end(), state.tail.is_some());
         drop(state);
         if appends {
-            server.aof.wake();
+            server.aof.wake_for_unit(server);
         }
         end
     }
