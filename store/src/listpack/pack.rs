@@ -178,28 +178,32 @@ impl<'a> Pack<'a> {
     fn find_short(self, from: Position, bytes: &[u8], skip: usize) -> Option<Position> {
         let sought = SHORT_TAG | bytes.len() as u8;
         let mut at = from.offset();
+        let mut last = Stride::default();
         loop {
             let entry = &self.0[at..];
             let first = entry[0];
-            let (same, total) = match first {
-                // One byte of back length each: those before it are less than 128.
-                0..=0x7f => (false, 2),
-                0x80..=0xbf => {
-                    let same = first == sought && entry.get(1..1 + bytes.len()).is_some_and(|text| equal(text, bytes));
-                    (same, 2 + usize::from(first & 0x3f))
-                }
-                0xc0..=0xdf => (false, 3),
+            if first == sought && entry.get(1..1 + bytes.len()).is_some_and(|text| equal(text, bytes)) {
+                return Some(Position::new(at));
+            }
+            if last.fits(entry) {
+                at += last.total;
+                continue;
+            }
+            let (same, len) = match first {
                 END => return None,
+                0x80..=0xbf => (false, 1 + usize::from(first & 0x3f)),
                 _ => {
                     let (value, len) = decode(entry);
-                    (matches!(value, Str::Bytes(value) if value == bytes), len + back_bytes(len))
+                    (matches!(value, Str::Bytes(value) if value == bytes), len)
                 }
             };
             if same {
                 return Some(Position::new(at));
             }
-            at += total;
-            at = self.pass(at, skip)?;
+            let behind = at + len + back_bytes(len);
+            let next = self.pass(behind, skip)?;
+            last = Stride::new(entry, behind - at, next - at, skip);
+            at = next;
         }
     }
 
@@ -258,6 +262,41 @@ impl<'a> Pack<'a> {
         let end = position.offset() + entry_bytes(&self.0[position.offset()..]);
         Iter { rest: &self.0[HEADER_BYTES..end] }
     }
+}
+
+/// How far it is from one entry to the next that is looked at, and the first bytes that tell so. Entries mostly follow each
+/// other in the same lengths: where they do, the processor need not have read one to know where the next is.
+#[derive(Default)]
+struct Stride {
+    first: u8,
+    /// Where the second entry starts, if one is passed over, and its first byte; else those of the first.
+    second_at: usize,
+    second: u8,
+    total: usize,
+}
+
+impl Stride {
+    /// That of the entry that `entry` starts with, if first bytes tell it: the entry takes `len` bytes, and `total` with
+    /// the `skip` ones behind it.
+    fn new(entry: &[u8], len: usize, total: usize, skip: usize) -> Stride {
+        let second_at = if skip == 0 { 0 } else { len };
+        match (entry.first(), entry.get(second_at)) {
+            (Some(&first), Some(&second)) if skip <= 1 && tells_length(first) && tells_length(second) => {
+                Stride { first, second_at, second, total }
+            }
+            _ => Stride::default(),
+        }
+    }
+    /// Whether it is that of the entry that `entry` starts with.
+    #[inline]
+    fn fits(&self, entry: &[u8]) -> bool {
+        self.total > 0 && entry.first() == Some(&self.first) && entry.get(self.second_at) == Some(&self.second)
+    }
+}
+
+/// Whether the first byte of an entry alone tells how many bytes it takes.
+fn tells_length(first: u8) -> bool {
+    !matches!(first, 0xe0..=0xf0 | END)
 }
 
 impl<'a> IntoIterator for Pack<'a> {

@@ -110,6 +110,27 @@ fn assorted() -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn find_keeps_step_where_lengths_change() {
+    // Runs of one length, ended by others; of those above 63 the first byte does not tell the length.
+    let lens =
+        [5, 5, 5, 5, 6, 5, 5, 5, 5, 70, 5, 70, 5, 71, 5, 71, 5, 300, 5, 5, 5, 5, 17_000, 5, 17_001, 5, 5, 5, 0, 0, 0];
+    let values: Vec<Vec<u8>> =
+        lens.iter().enumerate().map(|(index, &len)| format!("{index:>len$}").into_bytes()[..len].to_vec()).collect();
+    let numbers = ["1", "2", "300", "301", "302", "70000", "70001", "70002", "1", "5000000000", "5000000001", "12"];
+    let values: Vec<&[u8]> =
+        values.iter().map(Vec::as_slice).chain(numbers.iter().map(|text| text.as_bytes())).collect();
+    let pack: Listpack = values.iter().map(|value| Str::Bytes(value)).chain([Str::Bytes(b"last")]).collect();
+    let first = pack.view().first().expect("not empty");
+    for sought in values.iter().copied().chain([&b"none"[..]]) {
+        for skip in 0..3 {
+            let place = values.iter().step_by(skip + 1).position(|value| *value == sought);
+            let expected = place.and_then(|index| pack.view().seek((index * (skip + 1)) as i64));
+            assert_eq!(pack.view().find(first, sought, skip), expected, "{} {skip}", sought.escape_ascii());
+        }
+    }
+}
+
+#[test]
 fn find_finds_values_of_every_encoding() {
     let values = assorted();
     for sought in &values {
