@@ -67,7 +67,8 @@ fn fill_hashes(server: &Process) -> Result<()> {
     let fields: String = (0..FIELDS).map(|field| format!(" field:{field:02} value:{field:010}")).collect();
     let mut reader = BufReader::new(stream.try_clone()?);
     for key in 0..KEYS {
-        writeln!(stream, "HSET hash:{key:012}{fields}\r")?;
+        // In one piece: parts would wait for one another's acknowledgements.
+        stream.write_all(format!("HSET hash:{key:012}{fields}\r\n").as_bytes())?;
         let mut reply = String::new();
         reader.read_line(&mut reply)?;
         ensure!(reply == format!(":{FIELDS}\r\n"), "HSET: {reply:?}");
