@@ -27,8 +27,6 @@ impl Block {
 }
 
 impl Backlog {
-    const BLOCK_COST: usize = BLOCK_BYTES + size_of::<Block>();
-
     /// An empty one that begins at an offset.
     pub fn new(begin: u64) -> Backlog {
         Backlog { blocks: VecDeque::new(), begin, end: begin }
@@ -49,9 +47,9 @@ impl Backlog {
     pub fn is_empty(&self) -> bool {
         self.begin == self.end
     }
-    /// Bytes allocated.
+    /// Bytes allocated: the blocks, and the list of them with the room that it has for more.
     pub fn allocated(&self) -> usize {
-        self.blocks.len() * Self::BLOCK_COST
+        self.blocks.len() * BLOCK_BYTES + self.blocks.capacity() * size_of::<Block>()
     }
     /// Adds bytes at the end.
     pub fn append(&mut self, bytes: &[u8]) {
@@ -94,12 +92,29 @@ impl Backlog {
             self.begin = first.end();
             self.blocks.pop_front();
         }
+        // The list has grown with what waited for a slow replica.
+        let wanted = self.blocks.len().next_power_of_two();
+        if self.blocks.capacity() > 4 * wanted {
+            self.blocks.shrink_to(wanted);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_allocated_includes_the_list_of_blocks() {
+        let mut backlog = Backlog::new(0);
+        assert_eq!(backlog.allocated(), 0);
+        backlog.append(&[0; 600 * BLOCK_BYTES]);
+        let list = backlog.allocated() - 600 * BLOCK_BYTES;
+        assert!(list > 600 * size_of::<Block>(), "a list has room for more than it holds: {list}");
+        backlog.forget_before(599 * BLOCK_BYTES as u64);
+        let list = backlog.allocated() - BLOCK_BYTES;
+        assert!(list <= 4 * size_of::<Block>(), "the list stays large: {list}");
+    }
 
     #[test]
     fn any_part_that_is_kept_can_be_read() {
