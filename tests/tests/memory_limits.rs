@@ -62,3 +62,37 @@ fn a_pipeline_makes_room_between_its_commands() -> Result<()> {
     assert!(admin.info("evicted_keys")?.parse::<u64>()? > 0);
     await_that("memory is below its limit", || Ok(admin.info("used_memory")?.parse::<u64>()? <= 3 << 20))
 }
+
+#[test]
+fn what_waits_for_a_slow_replica_evicts_nothing() -> Result<()> {
+    let server = Server::start(&[
+        "--maxmemory-policy",
+        "allkeys-random",
+        "--repl-backlog-size",
+        "16384",
+        "--client-output-buffer-limit",
+        "replica 100mb 100mb 300",
+        "--repl-diskless-sync-delay",
+        "0",
+        "--latency-tracking",
+        "no",
+    ])?;
+    let mut client = server.client()?;
+    fill(&mut client, 20)?;
+    // It gets a snapshot and reads nothing of what follows.
+    let mut replica = server.client()?;
+    replica.synchronize()?;
+    let value = "x".repeat(4000);
+    let mut write = || client.command(&["SETRANGE", "key:0", "0", &value]);
+    let mut admin = server.client()?;
+    write()?;
+    let memory = |admin: &mut Client, field: &str| -> Result<i64> { Ok(admin.info(field)?.parse()?) };
+    let counted = memory(&mut admin, "used_memory")? - memory(&mut admin, "mem_not_counted_for_evict")?;
+    admin.set_config("maxmemory", &(counted + 16 * 1024).to_string())?;
+    for _ in 0..5000 {
+        write()?;
+    }
+    assert!(memory(&mut admin, "mem_clients_slaves")? > 8 << 20);
+    assert_eq!(admin.command(&["DBSIZE"])?, Reply::Integer(20));
+    Ok(())
+}
