@@ -5,17 +5,30 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+/// Gives signs of life, which go on as long as the worker gets round to its tasks. Periodic work may wait for others.
+pub(crate) async fn beat(worker: Rc<Worker>) {
+    let watch = worker.server.watchdog.watch(format!("worker-{}", worker.index));
+    loop {
+        watch.beat();
+        worker.stats.last_beat_ms.set(crate::clock::unix_ms().unsigned_abs());
+        tokio::time::sleep(interval(&worker)).await;
+    }
+}
+
+/// The time between two turns of what is periodic.
+fn interval(worker: &Worker) -> Duration {
+    Duration::from_millis(1000 / u64::from(worker.config().hz.clamp(1, 500)))
+}
+
 /// Runs the periodic work of a worker: sweeping its clients, taking figures.
 pub(crate) async fn run(worker: Rc<Worker>) {
     let mut replicas_ms = 0;
     loop {
-        let hz = u64::from(worker.config().hz.clamp(1, 500));
-        tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
+        tokio::time::sleep(interval(&worker)).await;
         let began = Instant::now();
         if !worker.server.switches.cron_rests.load(Relaxed) {
             worker.sweep();
         }
-        worker.stats.last_cron_ms.set(crate::clock::unix_ms().unsigned_abs());
         worker.member.publish_memory();
         let server = &worker.server;
         server.memory.observe(server.store.used_memory());

@@ -82,6 +82,8 @@ pub struct Server {
     pub shutdown: crate::shutdown::Shutdown,
     /// Saving and loading.
     pub persistence: crate::persistence::Persistence,
+    /// What looks after threads that others wait for.
+    pub watchdog: Arc<crate::process::watchdog::Watchdog>,
     /// What DEBUG switches off and on.
     pub switches: Switches,
     /// Rung with every new configuration.
@@ -258,7 +260,8 @@ impl Server {
     ///
     /// # Errors
     /// A text that names what is wrong with the configuration.
-    pub fn new(config: Config, process: ProcessInfo) -> Result<Arc<Server>, String> {
+    pub fn new(mut config: Config, process: ProcessInfo) -> Result<Arc<Server>, String> {
+        config.raise_watchdog_period();
         let commands = CommandTable::new(&crate::commands::all(), &config.rename_commands)?;
         let set = RuleSet::new(&commands, &config);
         let accounts = Accounts::of_config(&config, &set).map_err(|error| error.to_string())?;
@@ -302,6 +305,7 @@ impl Server {
             tls: Default::default(),
             shutdown: Default::default(),
             persistence: Default::default(),
+            watchdog: Default::default(),
             switches: Default::default(),
             config_changed: Default::default(),
             reply_buffer_peak_reset_ms: AtomicI64::new(Self::REPLY_BUFFER_PEAK_RESET_MS),

@@ -198,8 +198,8 @@ pub struct WorkerStats {
     pub lua_bytes: Counter,
     /// Bytes of its Lua state for functions, likewise.
     pub lua_function_bytes: Counter,
-    /// Unix milliseconds of the last periodic work.
-    pub last_cron_ms: Counter,
+    /// Unix milliseconds of the last sign of life.
+    pub last_beat_ms: Counter,
     /// The largest buffers of clients, of late.
     pub buffer_peaks: BufferPeaks,
     /// The event loop, and what it had done when the statistics were last set to zero.
@@ -277,7 +277,7 @@ impl WorkerStats {
             cpu_system_us: _,
             lua_bytes: _,
             lua_function_bytes: _,
-            last_cron_ms: _,
+            last_beat_ms: _,
             buffer_peaks: _,
             event_loop: _,
             event_loop_base,

@@ -61,7 +61,7 @@ impl Host {
             }
             Effect::MaxClients => self.make_room_for_clients(config),
             Effect::OomScore => self.set_oom_score(config),
-            Effect::Store | Effect::SlowLog | Effect::Directory | Effect::DefaultPassword => Ok(()),
+            Effect::Store | Effect::SlowLog | Effect::Watchdog | Effect::Directory | Effect::DefaultPassword => Ok(()),
         }
     }
 

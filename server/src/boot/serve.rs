@@ -2,6 +2,7 @@
 
 use super::host::{Host, Relisten, open_files};
 use super::options;
+use crate::config::apply::set_watchdog;
 use crate::config::{Config, Loaded, fatal_error};
 use crate::logging::{LogHandle, banner::Banner};
 use crate::net::listen::{self, ListenOptions, Listener};
@@ -53,6 +54,7 @@ pub(super) fn serve(startup: &Startup, loaded: Loaded, stdin: Option<&[u8]>) -> 
     let workers = config.workers();
     let pid_file = pid_file(startup, &config);
     let server = Server::new(config, process_info(&file, &supervisor))?;
+    set_watchdog(&server, &server.config()).map_err(|reason| format!("Can't start the watchdog: {reason}"))?;
     if let Err(error) = crate::huge_pages::start(Arc::downgrade(&server)) {
         tracing::warn!(%error, "no thread for huge pages");
     }

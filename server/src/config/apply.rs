@@ -41,7 +41,8 @@ impl Changes {
 pub fn change(server: &Server, pairs: &[(&[u8], &[u8])], requester: Requester) -> Result<(), SetError> {
     let _turn = server.changes.turn.lock();
     let old = server.config().clone();
-    let change = set(&old, pairs, requester)?;
+    let mut change = set(&old, pairs, requester)?;
+    change.config.raise_watchdog_period();
     for (done, (effect, argument)) in change.effects.iter().enumerate() {
         let Err(why) = carry_out(server, *effect, &change.config) else { continue };
         tracing::warn!(argument, "Failed applying new configuration. Restoring previous settings.");
@@ -111,6 +112,21 @@ fn give_memory_back(in_background: bool) {
     }
 }
 
+/// Has the watchdog look as the configuration says. Errs with the reason.
+pub fn set_watchdog(server: &Server, config: &Config) -> Result<(), String> {
+    server.watchdog.set_period(config.watchdog_period).map_err(|error| reason(&error))
+}
+
+impl Config {
+    /// Signs of life come `hz` times a second: it takes two of them to tell that one is missing.
+    pub(crate) fn raise_watchdog_period(&mut self) {
+        if self.watchdog_period > 0 {
+            let beat_ms = 1000_u32.wrapping_div(self.hz.clamp(1, 500));
+            self.watchdog_period = self.watchdog_period.max(beat_ms.saturating_mul(2));
+        }
+    }
+}
+
 impl Config {
     /// The output limit of a class of clients; the link to a primary has none.
     #[must_use]
@@ -161,7 +177,8 @@ fn carry_out(server: &Server, effect: Effect, config: &Config) -> Result<(), Str
     match effect {
         Effect::Store => {
             store_settings(server, config);
-            Ok(())
+            // A new hz may ask for another period.
+            set_watchdog(server, config)
         }
         Effect::SlowLog => {
             for (log, len_max) in [
@@ -173,6 +190,7 @@ fn carry_out(server: &Server, effect: Effect, config: &Config) -> Result<(), Str
             }
             Ok(())
         }
+        Effect::Watchdog => set_watchdog(server, config),
         Effect::DefaultPassword => {
             server.accounts.set_default_password(&config.requirepass);
             Ok(())
@@ -194,6 +212,16 @@ mod tests {
 
     fn server() -> Arc<Server> {
         Server::new(Config { worker_threads: 1, ..Config::default() }, ProcessInfo::default()).unwrap()
+    }
+
+    #[test]
+    fn the_watchdog_waits_for_two_signs_of_life() {
+        let raised = |watchdog_period, hz| {
+            let mut config = Config { watchdog_period, hz, ..Config::default() };
+            config.raise_watchdog_period();
+            config.watchdog_period
+        };
+        assert_eq!([raised(0, 10), raised(1, 10), raised(500, 10), raised(1, 500)], [0, 200, 500, 4]);
     }
 
     #[test]

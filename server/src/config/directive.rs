@@ -27,6 +27,8 @@ pub enum Effect {
     OomScore,
     /// Install or remove the handlers of fatal signals.
     CrashHandlers,
+    /// Have the watchdog look as often as it is to, or not at all.
+    Watchdog,
     /// Change the working directory.
     Directory,
     /// Trim the slow log.

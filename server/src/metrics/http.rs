@@ -120,7 +120,7 @@ fn fault(server: &Server) -> Option<String> {
     let now_ms = crate::clock::unix_ms();
     let mut stuck = Vec::new();
     server.stats.each(|worker| {
-        let silent_ms = now_ms.saturating_sub(worker.last_cron_ms.get() as i64);
+        let silent_ms = now_ms.saturating_sub(worker.last_beat_ms.get() as i64);
         if silent_ms > STUCK_MS {
             stuck.push(silent_ms / 1000);
         }

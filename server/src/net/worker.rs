@@ -86,7 +86,7 @@ pub struct Worker {
 
 impl Worker {
     fn new(index: usize, server: Arc<Server>, stats: Arc<WorkerStats>) -> Worker {
-        stats.last_cron_ms.set(unix_ms().unsigned_abs());
+        stats.last_beat_ms.set(unix_ms().unsigned_abs());
         server.stats.register(stats.clone());
         Worker {
             index,
@@ -462,6 +462,7 @@ async fn serve(worker: Rc<Worker>, mut inbox: UnboundedReceiver<Incoming>) {
     worker.stats.set_event_loop(tokio::runtime::Handle::current().metrics());
     worker.member.publish_memory();
     worker.server.memory.started(worker.server.store.used_memory());
+    tokio::task::spawn_local(crate::cron::beat(worker.clone()));
     tokio::task::spawn_local(crate::cron::run(worker.clone()));
     tokio::task::spawn_local(crate::memory::finish_evictions(worker.clone()));
     tokio::task::spawn_local(crate::pubsub::deliver(worker.clone()));

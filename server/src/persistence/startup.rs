@@ -31,6 +31,7 @@ pub(crate) fn begin(server: &Arc<Server>) -> std::io::Result<Start> {
     let server = server.clone();
     std::thread::Builder::new().name("load".into()).spawn(move || {
         crate::process::crash::prepare_thread();
+        let _watch = server.watchdog.watch("load");
         let outcome = run(&server, admit);
         // What was loaded in part must not be saved.
         if outcome == Ok(true) {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
 
-use super::raw;
+use super::{frames, raw};
 
 /// Writes the state of the server for the report. It may not get far if the state is damaged or locked, and is not waited
 /// for then; nor may it panic.
@@ -112,27 +112,7 @@ fn report_panic(info: &PanicHookInfo<'_>) {
 
 /// Names the addresses the handler has recorded, each line written at once in case the next name is never found.
 fn report_stack() {
-    for (number, address) in raw::recorded_stack().into_iter().enumerate() {
-        let mut named = false;
-        // A return address may lie past the end of the function that called.
-        let inside = if number == 0 { address } else { address.saturating_sub(1) };
-        backtrace::resolve(std::ptr::without_provenance_mut(inside), |symbol| {
-            named = true;
-            let mut line = format!("{number:4}: {address:#018x} ");
-            match symbol.name() {
-                Some(name) => _ = write!(line, "{name:#}"),
-                None => line.push('?'),
-            }
-            if let (Some(file), Some(number)) = (symbol.filename(), symbol.lineno()) {
-                let _ = write!(line, " at {}:{number}", file.display());
-            }
-            line.push('\n');
-            raw::write_log(line.as_bytes());
-        });
-        if !named {
-            raw::write_log(format!("{number:4}: {address:#018x} ?\n").as_bytes());
-        }
-    }
+    frames::name(&raw::crashed_stack(), &mut |line| raw::write_log(line.as_bytes()));
     report_state();
 }
 

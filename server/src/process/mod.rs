@@ -1,8 +1,9 @@
-//! The server as a process of its operating system: start in the background, pid file, supervision, title, signals, limits
-//! and the report of a crash.
+//! The server as a process of its operating system: start in the background, pid file, supervision, title, signals, limits,
+//! the report of a crash and the watchdog.
 
 pub mod background;
 pub mod crash;
+mod frames;
 pub mod job;
 pub mod limits;
 pub mod pidfile;
@@ -11,5 +12,6 @@ pub mod signals;
 pub mod startup;
 pub mod supervise;
 pub mod title;
+pub mod watchdog;
 
 pub use raw::purge_allocator;

@@ -3,6 +3,7 @@
 //! * [`TitleArea`]: `ps` and the conformance suite read the command line from the memory of the argument strings, so a title
 //!   is written there. The crates with a safe interface set the thread's name of 15 bytes, which is something else.
 //! * Fatal signals: a handler of SIGSEGV runs where nothing is known to be intact, so no crate offers a safe way to attach one.
+//! * [`stack_of`]: a thread's stack can only be looked at by the thread itself, in the handler of a signal that it is sent.
 //! * [`purge_allocator`]: jemalloc purges by a call without arguments, and the crate that wraps it only reads and writes values.
 //!
 //! Everything exported is safe to call from anywhere: preconditions are checked here.
@@ -10,7 +11,8 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 use std::ffi::{OsString, c_int, c_void};
-use std::os::fd::RawFd;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
@@ -126,10 +128,8 @@ static REPORTER: AtomicI32 = AtomicI32::new(0);
 /// The first thread that crashed; 0 while all is well.
 static CRASHED: AtomicI32 = AtomicI32::new(0);
 static VERSION: OnceLock<&'static str> = OnceLock::new();
-static FRAMES: [AtomicUsize; FRAMES_MAX] = [const { AtomicUsize::new(0) }; FRAMES_MAX];
-static FRAME_COUNT: AtomicUsize = AtomicUsize::new(0);
-/// Where the crashed thread was.
-static CRASH_ADDRESS: AtomicUsize = AtomicUsize::new(0);
+/// The stack of the crashed thread.
+static CRASHED_STACK: Stack = Stack::new();
 
 /// Says where reports go.
 pub(super) fn set_output(log_fd: RawFd, version: &'static str) {
@@ -162,36 +162,34 @@ pub(super) fn write_log(mut bytes: &[u8]) {
 }
 
 /// The addresses of the crashed thread's stack, from where it crashed outwards.
-pub(super) fn recorded_stack() -> Vec<usize> {
-    let count = FRAME_COUNT.load(Ordering::SeqCst).min(FRAMES_MAX);
-    let frames: Vec<_> = FRAMES.iter().take(count).map(|frame| frame.load(Ordering::SeqCst)).collect();
-    let crash = CRASH_ADDRESS.load(Ordering::SeqCst);
-    match frames.iter().position(|frame| *frame == crash) {
-        // The frames before are those of the handler.
-        Some(first) => frames.into_iter().skip(first).collect(),
-        None => frames,
-    }
+pub(super) fn crashed_stack() -> Vec<usize> {
+    CRASHED_STACK.addresses()
 }
 
 /// Installs the handlers of all fatal signals, or gives the signals their default effect back.
 pub(super) fn set_fatal_handlers(installed: bool) {
     for (signal, _) in FATAL {
         if installed {
-            let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = on_fatal_signal;
-            set_action(signal, handler as libc::sighandler_t);
+            set_handler(signal, on_fatal_signal, libc::SA_NODEFER);
         } else {
-            set_action(signal, libc::SIG_DFL);
+            set_action(signal, libc::SIG_DFL, 0);
         }
     }
 }
 
-fn set_action(signal: c_int, action: libc::sighandler_t) {
-    // SAFETY: a zeroed sigaction is a valid one (the default action, an empty mask), and the handler has the signature that
-    // SA_SIGINFO asks for. SA_NODEFER lets a crash inside the handler be seen, and the final raise work.
+type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+
+fn set_handler(signal: c_int, handler: Handler, flags: c_int) {
+    set_action(signal, handler as libc::sighandler_t, flags | libc::SA_SIGINFO | libc::SA_ONSTACK);
+}
+
+fn set_action(signal: c_int, action: libc::sighandler_t, flags: c_int) {
+    // SAFETY: a zeroed sigaction is a valid one (the default action, an empty mask), and a handler has the signature that
+    // SA_SIGINFO asks for. SA_NODEFER lets a crash inside the handler of one be seen, and the final raise work.
     unsafe {
         let mut act: libc::sigaction = std::mem::zeroed();
         act.sa_sigaction = action;
-        act.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER | libc::SA_ONSTACK;
+        act.sa_flags = flags;
         libc::sigaction(signal, &act, std::ptr::null_mut());
     }
 }
@@ -221,17 +219,16 @@ extern "C" fn on_fatal_signal(signal: c_int, info: *mut libc::siginfo_t, context
     // SAFETY: with SA_SIGINFO the kernel passes a valid siginfo_t.
     let info = unsafe { &*info };
     write_head(signal, info);
-    CRASH_ADDRESS.store(program_counter(context), Ordering::SeqCst);
     write_log(STACK_TRACE.as_bytes());
-    record_stack();
+    CRASHED_STACK.record(context);
     let request = REQUEST_FD.load(Ordering::SeqCst);
     // SAFETY: one byte of a live array; the pipe's ends are never closed.
     let woken = request >= 0 && unsafe { libc::write(request, [1u8].as_ptr().cast(), 1) } == 1;
     if !woken || !wait_readable(DONE_FD.load(Ordering::SeqCst), REPORT_TIMEOUT_MS) {
         write_log(b"(no names in time, the addresses:)\n");
-        for frame in FRAMES.iter().take(FRAME_COUNT.load(Ordering::SeqCst)) {
+        for address in CRASHED_STACK.recorded() {
             let mut line = Line::default();
-            line.hex(frame.load(Ordering::SeqCst));
+            line.hex(address);
             line.text("\n");
             write_log(line.bytes());
         }
@@ -278,18 +275,56 @@ fn write_head(signal: c_int, info: &libc::siginfo_t) {
     }
 }
 
-fn record_stack() {
-    let mut count = 0;
-    // SAFETY: the other users of the unwinder's caches are synchronised with one another, not with this one; the process
-    // ends after this in any case, and a second crash in here is caught by `CRASHED`.
-    unsafe {
-        backtrace::trace_unsynchronized(|frame| {
-            let Some(slot) = FRAMES.get(count) else { return false };
-            slot.store(frame.ip().addr(), Ordering::SeqCst);
-            count += 1;
-            FRAME_COUNT.store(count, Ordering::SeqCst);
-            true
-        });
+/// The addresses of a thread's stack, as the handler of a signal records them.
+struct Stack {
+    frames: [AtomicUsize; FRAMES_MAX],
+    count: AtomicUsize,
+    /// Where the thread was when the signal came.
+    interrupted: AtomicUsize,
+}
+
+impl Stack {
+    const fn new() -> Stack {
+        Stack {
+            frames: [const { AtomicUsize::new(0) }; FRAMES_MAX],
+            count: AtomicUsize::new(0),
+            interrupted: AtomicUsize::new(0),
+        }
+    }
+
+    /// Records the stack of the calling thread, in a handler that was passed this context.
+    fn record(&self, context: *mut c_void) {
+        self.interrupted.store(program_counter(context), Ordering::SeqCst);
+        let mut count = 0;
+        self.count.store(count, Ordering::SeqCst);
+        // SAFETY: what is not synchronised here is the use of one unwinder by several threads on systems other than Unix.
+        // The unwinder itself neither allocates nor waits for a lock that the interrupted thread may hold; a crash in here
+        // is caught by `CRASHED`.
+        unsafe {
+            backtrace::trace_unsynchronized(|frame| {
+                let Some(slot) = self.frames.get(count) else { return false };
+                slot.store(frame.ip().addr(), Ordering::SeqCst);
+                count += 1;
+                self.count.store(count, Ordering::SeqCst);
+                true
+            });
+        }
+    }
+
+    /// All that was recorded, the handler included.
+    fn recorded(&self) -> impl Iterator<Item = usize> {
+        self.frames.iter().take(self.count.load(Ordering::SeqCst)).map(|frame| frame.load(Ordering::SeqCst))
+    }
+
+    /// From where the thread was outwards.
+    fn addresses(&self) -> Vec<usize> {
+        let interrupted = self.interrupted.load(Ordering::SeqCst);
+        let frames: Vec<usize> = self.recorded().collect();
+        match frames.iter().position(|frame| *frame == interrupted) {
+            // The frames before are those of the handler.
+            Some(first) => frames.into_iter().skip(first).collect(),
+            None => frames,
+        }
     }
 }
 
@@ -313,7 +348,8 @@ fn program_counter(_: *mut c_void) -> usize {
     0
 }
 
-fn thread_id() -> i32 {
+/// The number by which the system knows the calling thread.
+pub(super) fn thread_id() -> i32 {
     // SAFETY: gettid has no preconditions.
     unsafe { libc::gettid() }
 }
@@ -327,12 +363,87 @@ fn wait_readable(fd: RawFd, timeout_ms: c_int) -> bool {
 
 /// Ends the process by the signal's default effect.
 fn die(signal: c_int) -> ! {
-    set_action(signal, libc::SIG_DFL);
+    set_action(signal, libc::SIG_DFL, 0);
     // SAFETY: neither call has preconditions.
     unsafe {
         libc::raise(signal);
         libc::_exit(128 + signal)
     }
+}
+
+// ---- The stacks of threads that go on ----
+
+/// How long a thread may take to tell where it is.
+const STACK_TIMEOUT_MS: c_int = 1000;
+
+/// Whose stack is wanted: the number of a thread, or one of the other values.
+static WANTED: AtomicI32 = AtomicI32::new(NOBODY);
+const NOBODY: i32 = 0;
+/// The thread is at it.
+const RECORDING: i32 = -1;
+static WANTED_STACK: Stack = Stack::new();
+/// Where a thread says that it has recorded its stack.
+static RECORDED: OnceLock<(io::PipeReader, io::PipeWriter)> = OnceLock::new();
+
+/// Has threads record their stacks when [`stack_of`] asks for that, with SIGALRM; or has that signal ignored.
+///
+/// # Errors
+/// When there is no pipe.
+pub(super) fn record_stacks(on: bool) -> io::Result<()> {
+    if !on {
+        set_action(libc::SIGALRM, libc::SIG_IGN, 0);
+        return Ok(());
+    }
+    if RECORDED.get().is_none() {
+        // Somebody else may have made it meanwhile.
+        let _ = RECORDED.set(io::pipe()?);
+    }
+    set_handler(libc::SIGALRM, on_stack_wanted, libc::SA_RESTART);
+    Ok(())
+}
+
+/// Where a thread of this process is: the addresses of its stack, outwards. None if it does not say so in time, or is gone,
+/// or another is asked at the moment.
+pub(super) fn stack_of(thread: i32) -> Option<Vec<usize>> {
+    let mut recorded = RECORDED.get().map(|(reader, _)| reader)?;
+    let fd = recorded.as_raw_fd();
+    if WANTED.load(Ordering::SeqCst) == RECORDING && wait_readable(fd, 0) {
+        // The one that was asked before has come to an end after all.
+        recorded.read_exact(&mut [0]).ok()?;
+        WANTED.store(NOBODY, Ordering::SeqCst);
+    }
+    WANTED.compare_exchange(NOBODY, thread, Ordering::SeqCst, Ordering::SeqCst).ok()?;
+    let process = libc::pid_t::try_from(std::process::id()).ok()?;
+    // SAFETY: a thread that is gone makes the call fail. The signal has a handler, or is ignored.
+    let sent = unsafe { libc::syscall(libc::SYS_tgkill, process, thread, libc::SIGALRM) } == 0;
+    if !sent || !wait_readable(fd, STACK_TIMEOUT_MS) {
+        // If it is at it all the same, nobody else is asked until it is done.
+        let _ = WANTED.compare_exchange(thread, NOBODY, Ordering::SeqCst, Ordering::SeqCst);
+        return None;
+    }
+    let addresses = WANTED_STACK.addresses();
+    recorded.read_exact(&mut [0]).ok()?;
+    WANTED.store(NOBODY, Ordering::SeqCst);
+    Some(addresses)
+}
+
+/// Runs on the thread whose stack is wanted, wherever that is. Calls nothing but system calls and the unwinder.
+extern "C" fn on_stack_wanted(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
+    let error = nix::errno::Errno::last_raw();
+    // Somebody else may have sent the signal, or it comes too late.
+    if WANTED.compare_exchange(thread_id(), RECORDING, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+        WANTED_STACK.record(context);
+        if let Some((_, recorded)) = RECORDED.get() {
+            // SAFETY: one byte of a live array; the pipe's ends are never closed.
+            unsafe { libc::write(recorded.as_raw_fd(), [1u8].as_ptr().cast(), 1) };
+        }
+    }
+    nix::errno::Errno::set_raw(error);
+}
+
+/// The head of the lines that signal handlers log.
+pub(super) fn handler_head() -> String {
+    String::from_utf8_lossy(Line::head().bytes()).into_owned()
 }
 
 /// A line put together without allocating; what does not fit is left out.

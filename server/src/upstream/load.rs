@@ -103,6 +103,7 @@ pub(super) fn run(
     bytes: u64,
     aside: Option<&Libraries>,
 ) -> Result<usize, String> {
+    let _watch = server.watchdog.watch("load");
     let member = server.store.register();
     let mut target = crew(&member);
     let mut seen = 0;

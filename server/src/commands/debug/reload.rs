@@ -94,6 +94,7 @@ pub(super) fn load_aof(context: &mut Context<'_>) -> CommandResult {
     server.attention.set(Attention::LOADING, true);
     server.bump_gate_epoch();
     Err(CommandError::Errand(Errand::new(|server| {
+        let _watch = server.watchdog.watch("load");
         let member = server.store.register();
         let mut target = crew(&member);
         match aof::read_again(server, &mut target, &mut |_| !server.shutdown.is_requested()) {

@@ -50,8 +50,8 @@ macro_rules! process_directives {
             /// Seconds for which replicas may catch up before the server ends.
             shutdown_timeout: u64 = Int::new(10, 0, INT_MAX), WORKS;
 
-            /// Milliseconds after which a stuck server logs where it is; 0 is off.
-            watchdog_period: u32 = Int::new(0, 0, INT_MAX), not_yet("the software watchdog").hidden();
+            /// Milliseconds after which a stuck thread is logged with where it is, at least two turns of the timers; 0 is off.
+            watchdog_period: u32 = Int::new(0, 0, INT_MAX), WORKS.effect(Effect::Watchdog).hidden();
 
             /// Whether a panic exits instead of aborting.
             use_exit_on_panic: bool = Switch(false), WORKS.effect(Effect::CrashHandlers).hidden();
