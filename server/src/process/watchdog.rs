@@ -144,7 +144,7 @@ fn report(watched: &Watched, period: Duration) {
     let (head, name) = (raw::handler_head(), &watched.name);
     let millis = period.as_millis();
     raw::write_log(
-        format!("{head}\n--- WATCHDOG TIMER EXPIRED ---\n{name} has been stuck for {millis} ms\n").as_bytes(),
+        format!("{head}\n--- WATCHDOG TIMER EXPIRED ---\n{name} has been stuck for more than {millis} ms\n").as_bytes(),
     );
     let mut text = raw::STACK_TRACE.to_owned();
     match stack {
