@@ -263,7 +263,7 @@ impl Core {
 
     fn send(&self, task: Task) {
         if let Err(unsent) = self.sender.send(task)
-            && let Some(done) = work(unsent.0, &self.free, &mut || ())
+            && let Some(done) = work(unsent.0, &self.free, &|| ())
         {
             done();
         }
@@ -273,40 +273,39 @@ impl Core {
 fn run(receiver: &Receiver<Task>, hints: &Hints, counters: &FreeCounters) {
     let seat: Arc<CachePadded<_>> = hints.seat();
     while let Ok(task) = receiver.recv() {
-        let done = work(task, counters, &mut || {
-            memory::publish(&seat);
-            std::thread::yield_now();
-        });
-        memory::publish(&seat);
-        if let Some(done) = done {
+        if let Some(done) = work(task, counters, &|| memory::publish(&seat)) {
             done();
         }
     }
     hints.depart(&seat);
 }
 
-/// Does a task, with pauses, and returns whom to tell.
-fn work(task: Task, counters: &FreeCounters, pause: &mut dyn FnMut()) -> Option<Box<dyn FnOnce() + Send>> {
+/// Does a task and returns whom to tell. `publish` shows others what was freed.
+fn work(task: Task, counters: &FreeCounters, publish: &dyn Fn()) -> Option<Box<dyn FnOnce() + Send>> {
     match task {
         Task::Free(mut garbage) => {
             while garbage.free_some() {
-                pause();
+                publish();
+                std::thread::yield_now();
             }
-            free(garbage, counters);
+            free(garbage, counters, publish);
             None
         }
         Task::FreeThen(garbage, done) => {
             drop(garbage);
+            publish();
             Some(done)
         }
     }
 }
 
-fn free(garbage: Garbage, counters: &FreeCounters) {
+fn free(garbage: Garbage, counters: &FreeCounters, publish: &dyn Fn()) {
     let (bytes, objects) = (garbage.bytes(), garbage.objects());
     let mapped = if let Content::Array(array) = &garbage.0 { array.mapped_bytes() } else { 0 };
     drop(garbage);
     counters.mapped_bytes.fetch_sub(mapped, Relaxed);
+    // First, or who asks meanwhile is told of memory that neither waits nor is free, and evicts for it.
+    publish();
     counters.pending_bytes.fetch_sub(bytes, Relaxed);
     counters.pending_objects.fetch_sub(objects, Relaxed);
     counters.freed_objects.fetch_add(objects, Relaxed);
