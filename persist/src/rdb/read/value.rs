@@ -47,7 +47,7 @@ pub fn read_value<R: BufRead>(input: &mut Input<R>, code: u8, store: &Store) -> 
         TypeCode::HashMetadata => NewValue::Hash(elements::hash_metadata(input, store)?),
         TypeCode::HashListpackEx => NewValue::Hash(hash_listpack_ex(input, store)?),
         TypeCode::HashZipmap => NewValue::Hash(hash_zipmap(input, store)?),
-        TypeCode::HashZiplist => NewValue::Hash(hash_ziplist(input, store)?),
+        TypeCode::HashZiplist => NewValue::Hash(repacked(input, |pack| Hash::from_pack(store, pack))?),
         TypeCode::HashListpack => NewValue::Hash(packed(input, |pack| Hash::from_pack(store, pack))?),
         TypeCode::SetIntset => {
             let bytes = input.string()?;
@@ -55,13 +55,7 @@ pub fn read_value<R: BufRead>(input: &mut Input<R>, code: u8, store: &Store) -> 
             NewValue::Set(Set::from_ints(store, ints))
         }
         TypeCode::SetListpack => NewValue::Set(packed(input, |pack| Set::from_pack(store, pack))?),
-        TypeCode::ZsetZiplist => {
-            let bytes = input.string()?;
-            let set = Ziplist::new(&bytes)
-                .and_then(|list| list.to_listpack())
-                .and_then(|pack| SortedSet::from_pack(store, pack));
-            NewValue::SortedSet(set.map_err(|corrupt| input.corrupt(corrupt))?)
-        }
+        TypeCode::ZsetZiplist => NewValue::SortedSet(repacked(input, |pack| SortedSet::from_pack(store, pack))?),
         TypeCode::ZsetListpack => NewValue::SortedSet(packed(input, |pack| SortedSet::from_pack(store, pack))?),
         TypeCode::ListZiplist => NewValue::List(list_ziplist(input, store)?),
         TypeCode::ListQuicklist => NewValue::List(list_nodes(input, store, false)?),
@@ -82,6 +76,16 @@ fn packed<R: BufRead, T>(
 ) -> Result<T, RdbError> {
     let bytes = input.string()?;
     Listpack::from_bytes(&bytes).and_then(make).map_err(|corrupt| input.corrupt(corrupt))
+}
+
+/// A ziplist, made into a value as the same elements in a listpack would be.
+fn repacked<R: BufRead, T>(
+    input: &mut Input<R>,
+    make: impl FnOnce(Listpack) -> Result<T, Corrupt>,
+) -> Result<T, RdbError> {
+    let bytes = input.string()?;
+    let pack = Ziplist::new(&bytes).and_then(Ziplist::to_listpack);
+    pack.and_then(make).map_err(|corrupt| input.corrupt(corrupt))
 }
 
 fn list_ziplist<R: BufRead>(input: &mut Input<R>, store: &Store) -> Result<List, RdbError> {
@@ -120,21 +124,6 @@ fn list_nodes<R: BufRead>(input: &mut Input<R>, store: &Store, second: bool) -> 
     let mut list = List::from(quick);
     list.fit(&limits);
     Ok(list)
-}
-
-fn hash_ziplist<R: BufRead>(input: &mut Input<R>, store: &Store) -> Result<Hash, RdbError> {
-    let bytes = input.string()?;
-    let ziplist = Ziplist::new(&bytes).map_err(|corrupt| input.corrupt(corrupt))?;
-    let mut hash = HashLoader::new(store, ziplist.len() as u64 / 2, ziplist.len() / 2);
-    let mut entries = ziplist.iter();
-    let mut space = itoa::Buffer::new();
-    while let Some(name) = entries.next() {
-        let value = entries.next().ok_or_else(|| input.malformed("a field has no value"))?;
-        if !hash.push(name.as_bytes(&mut space), value, None) {
-            return Err(input.malformed("a field is there twice"));
-        }
-    }
-    Ok(hash.finish())
 }
 
 fn hash_zipmap<R: BufRead>(input: &mut Input<R>, store: &Store) -> Result<Hash, RdbError> {

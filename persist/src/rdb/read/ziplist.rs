@@ -21,7 +21,6 @@ const COUNT_UNKNOWN: usize = 0xffff;
 pub(super) struct Ziplist<'a> {
     /// All entries, without header and end.
     entries: &'a [u8],
-    len: usize,
 }
 
 /// An entry, with how long the one before it says to be and what follows.
@@ -60,12 +59,7 @@ impl<'a> Ziplist<'a> {
         if u32::from_le_bytes([e, f, g, h]) as usize != last {
             return Err(corrupt(4, "the offset in the header is not that of the last entry"));
         }
-        Ok(Ziplist { entries, len })
-    }
-
-    /// Number of entries.
-    pub(super) fn len(self) -> usize {
-        self.len
+        Ok(Ziplist { entries })
     }
 
     /// The entries.
