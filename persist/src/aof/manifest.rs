@@ -165,9 +165,9 @@ impl Manifest {
     }
 }
 
-/// Writes a name, in quotes if it has anything in it that ends a word.
+/// Writes a name, in quotes if it has anything in it that ends a word or begins quotes.
 fn write_name(text: &mut Vec<u8>, name: &str) {
-    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
     if !name.is_empty() && name.bytes().all(plain) {
         text.extend_from_slice(name.as_bytes());
         return;
@@ -228,5 +228,10 @@ mod tests {
         let text = "file \" file seq \\n\\n.aof .1.base.rdb\" seq 1 type b\n";
         assert_eq!(String::from_utf8(manifest.to_text()).unwrap(), text);
         assert_eq!(Manifest::parse(text.as_bytes()).unwrap(), manifest);
+        for name in ["''", "it's", "\""] {
+            let mut manifest = Manifest::default();
+            manifest.new_incremental(name);
+            assert_eq!(Manifest::parse(&manifest.to_text()).as_ref(), Ok(&manifest), "{name}");
+        }
     }
 }
