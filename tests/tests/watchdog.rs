@@ -29,7 +29,8 @@ fn who_is_stuck_is_reported_once() -> Result<()> {
     client.set_config("watchdog-period", "10")?;
     let shown = client.command(&["CONFIG", "GET", "watchdog-period"])?;
     assert_eq!(shown, Reply::Array(vec![Reply::bulk("watchdog-period"), Reply::bulk("200")]));
-    assert!(has_watchdog(&server)?);
+    // A thread names itself once it runs.
+    await_that("the watchdog has begun", || has_watchdog(&server))?;
     assert_eq!(client.command(&["DEBUG", "SLEEP", "1"])?, Reply::ok());
     server.wait_for_log("--------\n")?;
     let log = server.log();
@@ -47,7 +48,7 @@ fn who_is_stuck_is_reported_once() -> Result<()> {
 fn a_script_that_lets_others_be_served_is_not_reported() -> Result<()> {
     let server = Server::start(&["--worker-threads", "1", "--watchdog-period", "500", "--busy-reply-threshold", "5"])?;
     let mut client = server.client()?;
-    assert!(has_watchdog(&server)?);
+    await_that("the watchdog has begun", || has_watchdog(&server))?;
     let script = "local start = os.clock() while os.clock() - start < 1.5 do end return 1";
     assert_eq!(client.command(&["EVAL", script, "0"])?, Reply::Integer(1));
     assert_eq!(reports(&server), 0);
