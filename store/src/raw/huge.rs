@@ -29,3 +29,22 @@ pub fn collapse(address: usize) -> std::io::Result<()> {
         _ => Err(std::io::Error::last_os_error()),
     }
 }
+
+/// Does once, with memory of no use, what [`collapse`] does, for those who want to know how long it takes.
+///
+/// # Errors
+/// As `collapse`, or when there is no memory.
+pub fn trial() -> std::io::Result<()> {
+    let bytes = 2 * HUGE_BYTES;
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
+    // SAFETY: a new anonymous mapping touches no existing memory.
+    let base = unsafe { libc::mmap(std::ptr::null_mut(), bytes, protection, flags, -1, 0) };
+    if base == libc::MAP_FAILED {
+        return Err(std::io::Error::last_os_error());
+    }
+    let outcome = collapse(base.addr().next_multiple_of(HUGE_BYTES));
+    // SAFETY: the mapping from above, which nobody else knows of.
+    unsafe { libc::munmap(base, bytes) };
+    outcome
+}
