@@ -178,11 +178,7 @@ impl Pin<'_> {
             // SAFETY: the array was published when it was read here, under this pin, so it is not freed before the pin
             // is dropped; the index is masked by its length; its words are atomics.
             let bucket = unsafe { &*bucket };
-            bucket.prefetch_targets(tag_of(hash), |target| {
-                prefetch(target);
-                // A small entry often lies across two cache lines.
-                prefetch(target.wrapping_add(SMALL_ENTRY_BYTES - 1));
-            });
+            bucket.prefetch_targets(tag_of(hash), prefetch_small);
         }
     }
 }
@@ -224,6 +220,13 @@ impl Drop for Retired {
             unsafe { array.free() };
         }
     }
+}
+
+/// Asks for a small entry, which often lies across two cache lines.
+#[inline]
+pub(crate) fn prefetch_small(address: *const u8) {
+    prefetch(address);
+    prefetch(address.wrapping_add(SMALL_ENTRY_BYTES - 1));
 }
 
 /// Asks the processor to load the cache line of `address`, which need not be valid.

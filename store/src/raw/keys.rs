@@ -270,6 +270,7 @@ impl Keys {
         let (main, mark) = (&self.main, self.mark);
         while budget.is_left() {
             let (cut, db) = (&tie.cut, tie.db);
+            main.prefetch_scan(tie.cursor);
             tie.cursor = main.scan(tie.cursor, &mut |raw| {
                 // SAFETY: the main table points to live entries; the exclusive borrow of self keeps others away from them.
                 let mut entry = unsafe { Entry::borrow(raw) };

@@ -12,7 +12,7 @@ pub use shape::TableShape;
 
 use super::array::{Array, Owner};
 use super::bucket::{Bucket, tag_of};
-use super::hint::{Hint, Retired, prefetch};
+use super::hint::{Hint, Retired, prefetch, prefetch_small};
 use crate::free::Core;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -375,6 +375,18 @@ impl<K: Keyed> Table<K> {
         }
     }
 
+    /// Has come into the cache what [`scan`](Table::scan) visits soon after the part at `cursor`.
+    pub(super) fn prefetch_scan(&self, cursor: u64) {
+        const BUCKETS: u64 = 8;
+        const ENTRIES: u64 = 4;
+        for array in [&self.current, &self.next] {
+            if let Some(mask) = (array.buckets() as u64).checked_sub(1) {
+                prefetch(std::ptr::from_ref(array.bucket(reverse_add(cursor, BUCKETS, mask) as usize)).cast());
+                prefetch_entries(array.bucket(reverse_add(cursor, ENTRIES, mask) as usize));
+            }
+        }
+    }
+
     /// Visits all entries.
     pub(super) fn for_each(&self, visit: &mut dyn FnMut(*mut u8)) {
         for array in [&self.current, &self.next] {
@@ -501,8 +513,11 @@ fn add_to_chain(home: &Bucket, tag: u8, entry: *mut u8) -> (Slot, u16) {
 /// Has the entries of the bucket come into the cache that is visited soon after bucket `index`.
 fn prefetch_ahead(array: &Array, index: usize) {
     const BUCKETS: usize = 3;
-    let bucket = array.bucket(index + BUCKETS);
-    bits(bucket.taken()).for_each(|slot| prefetch(bucket.get(slot)));
+    prefetch_entries(array.bucket(index + BUCKETS));
+}
+
+fn prefetch_entries(bucket: &Bucket) {
+    bits(bucket.taken()).for_each(|slot| prefetch_small(bucket.get(slot)));
 }
 
 fn visit_chain(home: &Bucket, visit: &mut dyn FnMut(*mut u8)) {
@@ -535,5 +550,27 @@ fn drain_chain(home: &Bucket, visit: &mut dyn FnMut(*mut u8)) {
 
 /// Adds one to the bits of `cursor` under `mask`, read from the highest to the lowest.
 fn reverse_increment(cursor: u64, mask: u64) -> u64 {
-    (cursor | !mask).reverse_bits().wrapping_add(1).reverse_bits()
+    reverse_add(cursor, 1, mask)
+}
+
+/// The same for `summand`.
+fn reverse_add(cursor: u64, summand: u64, mask: u64) -> u64 {
+    let unit = (!mask).reverse_bits().wrapping_add(1);
+    (cursor & mask).reverse_bits().wrapping_add(summand.wrapping_mul(unit)).reverse_bits()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_can_look_ahead() {
+        for mask in [0, 1, 7, 0xffff_ffff] {
+            let mut cursor = 0;
+            for steps in 0..20 {
+                assert_eq!(reverse_add(0, steps, mask), cursor, "{steps} steps under {mask:x}");
+                cursor = (cursor | !mask).reverse_bits().wrapping_add(1).reverse_bits();
+            }
+        }
+    }
 }
