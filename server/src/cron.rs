@@ -3,7 +3,7 @@
 use crate::net::Worker;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Gives signs of life, which go on as long as the worker gets round to its tasks. Periodic work may wait for others.
 pub(crate) async fn beat(worker: Rc<Worker>) {
@@ -11,20 +11,17 @@ pub(crate) async fn beat(worker: Rc<Worker>) {
     loop {
         watch.beat();
         worker.stats.last_beat_ms.set(crate::clock::unix_ms().unsigned_abs());
-        tokio::time::sleep(interval(&worker)).await;
+        let pause = worker.config().beat();
+        tokio::time::sleep(pause).await;
     }
-}
-
-/// The time between two turns of what is periodic.
-fn interval(worker: &Worker) -> Duration {
-    Duration::from_millis(1000 / u64::from(worker.config().hz.clamp(1, 500)))
 }
 
 /// Runs the periodic work of a worker: sweeping its clients, taking figures.
 pub(crate) async fn run(worker: Rc<Worker>) {
     let mut replicas_ms = 0;
     loop {
-        tokio::time::sleep(interval(&worker)).await;
+        let pause = worker.config().beat();
+        tokio::time::sleep(pause).await;
         let began = Instant::now();
         if !worker.server.switches.cron_rests.load(Relaxed) {
             worker.sweep();

@@ -106,8 +106,7 @@ pub(crate) async fn finish_evictions(worker: Rc<Worker>) {
 /// as there is anything to expire. The share of the time that a cycle may take is spent in short slices.
 pub(crate) async fn expire(worker: Rc<Worker>) {
     loop {
-        let hz = u64::from(worker.config().hz.clamp(1, 500));
-        let (period, begun) = (Duration::from_micros(1_000_000 / hz), Instant::now());
+        let (period, begun) = (worker.config().beat(), Instant::now());
         if !worker.server.switches.cron_rests.load(Relaxed) {
             expire_for(&worker, begun, period).await;
         }

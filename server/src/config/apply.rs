@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -118,11 +119,15 @@ pub fn set_watchdog(server: &Server, config: &Config) -> Result<(), String> {
 }
 
 impl Config {
-    /// Signs of life come `hz` times a second: it takes two of them to tell that one is missing.
+    /// The time between two turns of what is periodic: `hz` come in a second.
+    pub(crate) fn beat(&self) -> Duration {
+        Duration::from_micros(1_000_000_u64.wrapping_div(self.hz.clamp(1, 500).into()))
+    }
+
+    /// It takes two signs of life, of which one comes with each turn, to tell that one is missing.
     pub(crate) fn raise_watchdog_period(&mut self) {
         if self.watchdog_period > 0 {
-            let beat_ms = 1000_u32.wrapping_div(self.hz.clamp(1, 500));
-            self.watchdog_period = self.watchdog_period.max(beat_ms.saturating_mul(2));
+            self.watchdog_period = self.watchdog_period.max(self.beat().saturating_mul(2).as_millis() as u32);
         }
     }
 }
