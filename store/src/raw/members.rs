@@ -241,6 +241,7 @@ impl Members {
                 return false;
             }
             let from = taking.cursor();
+            self.table.prefetch_scan(from);
             let next = self.scan(from, &mut |element| {
                 budget.element(element.memory());
                 taking.meet(from, self.core().hash(element.key()), element);
