@@ -12,7 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 use ochre_store::huge;
 use std::io;
 use std::sync::Weak;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// With less in memory, the processor remembers where all small pages are.
 const BYTES_MIN: usize = 64 << 20;
@@ -22,8 +22,6 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_micros(500);
 /// What clients may be held up for by an exchange.
 const QUICK: Duration = Duration::from_millis(1);
-/// When there was no command for so long, there will hardly be one during an exchange that takes longer.
-const IDLE: Duration = Duration::from_millis(100);
 
 /// Starts the thread, which ends with the server.
 ///
@@ -55,16 +53,15 @@ struct Exchange {
     left: Vec<usize>,
     /// Whether an exchange takes so little that clients need not be asked.
     is_quick: bool,
-    /// How many commands there had been at some moment, and none since.
+    /// How many commands there had been at the last look.
     commands: u64,
-    idle_since: Instant,
 }
 
 impl Exchange {
     /// Finds out how long one takes, if they are `wanted`.
     fn new(wanted: bool) -> Exchange {
         let is_quick = wanted && timed(huge::trial).is_ok_and(|took| took <= QUICK);
-        Exchange { seen: 0, taken: 0, left: Vec::new(), is_quick, commands: 0, idle_since: Instant::now() }
+        Exchange { seen: 0, taken: 0, left: Vec::new(), is_quick, commands: 0 }
     }
 
     /// Exchanges the pages of all data, if these hold still.
@@ -90,22 +87,11 @@ impl Exchange {
         Ok(())
     }
 
-    /// Whether there was no command for a while; waits to find out.
+    /// Whether there was no command since the last look, an interval ago or before the last exchange: then there will hardly
+    /// be one during the next.
     fn is_idle(&mut self, server: &Server) -> bool {
-        if self.sees_commands(server) {
-            std::thread::sleep(IDLE);
-        }
-        !self.sees_commands(server) && self.idle_since.elapsed() >= IDLE
-    }
-
-    /// Whether there were commands since this was asked last.
-    fn sees_commands(&mut self, server: &Server) -> bool {
         let commands = server.stats.sum(|worker| worker.commands.get());
-        if commands == self.commands {
-            return false;
-        }
-        (self.commands, self.idle_since) = (commands, Instant::now());
-        true
+        std::mem::replace(&mut self.commands, commands) == commands
     }
 }
 
