@@ -36,7 +36,7 @@ fn is_over_limit(worker: &Worker) -> bool {
     let store = &worker.server.store;
     // It takes longer to count everything, and mostly it is not needed.
     let is_over = store.used_memory() > worker.config().maxmemory as usize
-        && excess_bytes(store, not_counted(&worker.server)).is_some();
+        && excess_bytes(store, &|| not_counted(&worker.server)).is_some();
     worker.server.over_limit.set(is_over, crate::clock::unix_us);
     is_over
 }
@@ -68,7 +68,7 @@ pub(crate) fn make_room(worker: &Worker) -> bool {
     let outcome = worker.evictor.borrow_mut().run(
         &worker.member,
         worker.clock(),
-        not_counted(&worker.server),
+        &|| not_counted(&worker.server),
         &mut effects,
         &mut || started.elapsed() >= time_max,
         &mut |guard, effects| {

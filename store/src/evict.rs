@@ -59,13 +59,16 @@ enum Step {
 
 /// Bytes in use beyond `maxmemory`, if any. What waits to be freed counts as freed, and `not_counted` bytes (buffers that
 /// must not cause evictions) are left out.
-pub fn excess_bytes(store: &Store, not_counted: usize) -> Option<usize> {
+pub fn excess_bytes(store: &Store, not_counted: &dyn Fn() -> usize) -> Option<usize> {
     let max = store.settings().maxmemory.load(Relaxed) as usize;
     if max == 0 {
         return None;
     }
-    let used = store.used_memory().saturating_sub(store.pending_free_bytes()).saturating_sub(not_counted);
-    used.checked_sub(max).filter(|excess| *excess > 0)
+    // Other threads take and free such memory meanwhile: no key must go for what is seen on one side only.
+    let left_out = || not_counted().saturating_add(store.pending_free_bytes());
+    let before = left_out();
+    let used = store.used_memory();
+    used.saturating_sub(before.max(left_out())).checked_sub(max).filter(|excess| *excess > 0)
 }
 
 impl Evictor {
@@ -82,7 +85,7 @@ impl Evictor {
         &mut self,
         member: &Member,
         clock: Clock,
-        not_counted: usize,
+        not_counted: &dyn Fn() -> usize,
         effects: &mut Effects,
         out_of_time: &mut dyn FnMut() -> bool,
         commit: &mut dyn FnMut(&mut Guard<'_, Shard>, &mut Effects),

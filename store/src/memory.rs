@@ -6,7 +6,7 @@
 use crate::raw::hint::Seat;
 use crossbeam_utils::CachePadded;
 use std::cell::{OnceCell, RefCell};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::{Arc, Weak};
 use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp, deallocatedp};
 
@@ -39,8 +39,9 @@ pub(crate) fn publish(seat: &Seat) {
     COUNTERS.with(|cell| {
         let counters = cell.get_or_init(|| Some((allocatedp::read().ok()?, deallocatedp::read().ok()?)));
         if let Some((allocated, freed)) = counters {
-            seat.allocated.store(allocated.get(), Relaxed);
+            // In this order nobody sees what was allocated without what was freed before.
             seat.freed.store(freed.get(), Relaxed);
+            seat.allocated.store(allocated.get(), Release);
         }
     });
 }

@@ -42,14 +42,14 @@ fn evict(store: &Store, member: &Member, policy: Policy) -> (Eviction, Vec<u32>)
     let mut effects = Effects::default();
     let mut evicted = Vec::new();
     let clock = Clock { now_ms: 100_000_000 };
-    let outcome = Evictor::new(1).run(member, clock, 0, &mut effects, &mut || false, &mut |_, effects| {
+    let outcome = Evictor::new(1).run(member, clock, &|| 0, &mut effects, &mut || false, &mut |_, effects| {
         for removal in effects.removals.drain(..) {
             assert_eq!((removal.db, removal.reason), (0, Reason::Evicted));
             evicted.push(std::str::from_utf8(&removal.key).unwrap().parse().unwrap());
         }
     });
     if outcome == Eviction::Enough {
-        assert_eq!(excess_bytes(store, 0), None);
+        assert_eq!(excess_bytes(store, &|| 0), None);
     }
     assert_eq!(store.stats().evicted_keys, evicted.len() as u64);
     assert_eq!(store.db_len(0), KEYS as usize - evicted.len());
@@ -189,7 +189,7 @@ fn pinned_keys_are_not_evicted() {
     store.settings().maxmemory.store(1, Relaxed);
     for policy in [Policy::AllKeysRandom, Policy::AllKeysLru] {
         store.settings().set_policy(policy);
-        let outcome = Evictor::new(1).run(&member, clock, 0, &mut effects, &mut || false, &mut |_, effects| {
+        let outcome = Evictor::new(1).run(&member, clock, &|| 0, &mut effects, &mut || false, &mut |_, effects| {
             for removal in effects.removals.drain(..) {
                 assert_eq!(&*removal.key, b"gone");
             }

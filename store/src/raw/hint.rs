@@ -8,7 +8,8 @@ use super::array::Array;
 use super::bucket::{Bucket, tag_of};
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -143,7 +144,7 @@ impl Hints {
     pub(crate) fn net_bytes(&self) -> i64 {
         let seats = self.seats.lock();
         let living = seats.iter().filter_map(Weak::upgrade);
-        let net = living.map(|seat| seat.allocated.load(Relaxed).wrapping_sub(seat.freed.load(Relaxed)) as i64);
+        let net = living.map(|seat| seat.allocated.load(Acquire).wrapping_sub(seat.freed.load(Relaxed)) as i64);
         net.sum::<i64>() + self.departed_bytes.load(Relaxed)
     }
 
